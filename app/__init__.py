@@ -1,0 +1,1 @@
+"""Prompt Analytics: a self-hosted service for prompt usage analytics."""

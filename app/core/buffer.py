@@ -1,0 +1,155 @@
+"""EventBuffer: the events between the 204 and PostgreSQL, in one Redis stream read by one consumer group."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from importlib.resources import files
+from typing import Any
+
+import redis
+
+from app.core.errors import BufferFull, IdempotencyKeyReused
+from app.core.events import Event, encode_event, fingerprint
+from app.core.redis_client import create_group, redis_errors
+
+STREAM = "pa:events"
+GROUP = "drain"
+WAKE_FLAG = "pa:wake"
+WAKE_QUEUE = "rq:queue:drain"
+IDEMPOTENCY_PREFIX = "pa:idempotency:"
+
+WAKE_INTERVAL_MS = 1_000
+MAX_WAITING_WAKE_UPS = 4
+"""Without a worker nobody empties the queue of wake-ups; this many are enough to wake several at once."""
+
+_FIELD = b"e"
+_SCRIPT = files("app.core").joinpath("append.lua").read_text()
+
+
+class Appended(Enum):
+    """What became of an event that the buffer did not refuse."""
+
+    STORED = 0
+    STORED_FIRST = 1
+    """Stored, and the first since the last wake-up: the caller must wake a worker."""
+    REPLAYED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One buffered entry as Redis holds it. `entry_id` is `<milliseconds since the epoch>-<sequence>`."""
+
+    entry_id: str
+    payload: bytes
+
+    @property
+    def received_at_ms(self) -> int:
+        """When Redis took the entry: milliseconds since the epoch by Redis's clock."""
+        return int(self.entry_id.partition("-")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class BufferState:
+    """`oldest_age_seconds` is 0 for an empty buffer; `last_drain_age_seconds` is None before the first drain."""
+
+    depth: int
+    pending: int
+    oldest_age_seconds: float
+    last_drain_age_seconds: float | None
+
+
+class EventBuffer:
+    """Every method raises BufferUnavailable where Redis does not answer, and then the outcome is unknown."""
+
+    def __init__(
+        self, client: "redis.Redis[bytes]", *, max_events: int = 1_000_000, idempotency_window_seconds: int = 900
+    ) -> None:
+        """`max_events` is the watermark: with so many entries waiting, `append` refuses more."""
+        self._client = client
+        self._append = client.register_script(_SCRIPT)
+        self._max_events = max_events
+        self._idempotency_window_ms = idempotency_window_seconds * 1_000
+
+    def append(self, event: Event, *, idempotent: bool = False) -> Appended:
+        """Add an event; with `idempotent`, its id marks later calls with the same id as repeats.
+
+        Raises BufferFull (surely not stored), IdempotencyKeyReused (the id was used with other content) and
+        BufferUnavailable (outcome unknown).
+        """
+        keys = [STREAM, WAKE_FLAG, WAKE_QUEUE]
+        arguments: list[Any] = [encode_event(event), self._max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS]
+        if idempotent:
+            keys.append(IDEMPOTENCY_PREFIX + event.event_id.hex)
+            arguments += [fingerprint(event), self._idempotency_window_ms]
+        with redis_errors():
+            answer = self._append(keys=keys, args=arguments)
+        if answer == 3:
+            raise IdempotencyKeyReused
+        if answer == 4:
+            raise BufferFull("the buffer is above its watermark")
+        return Appended(answer)
+
+    def append_payload(self, payload: bytes) -> None:
+        """Add an entry as it is, past watermark and wake-up: the replay of a dead letter."""
+        with redis_errors():
+            self._client.xadd(STREAM, {_FIELD: payload})
+
+    def ensure_group(self) -> None:
+        """Create stream and group where they are missing, at the beginning, so that no entry is passed over."""
+        with redis_errors():
+            create_group(self._client, STREAM, GROUP)
+
+    def read_new(self, consumer: str, count: int) -> list[Entry]:
+        """Claim up to `count` entries that no consumer has had yet; an empty list where there are none."""
+        with redis_errors():
+            answer = self._client.xreadgroup(GROUP, consumer, {STREAM: ">"}, count=count)
+        return _entries(answer[0][1]) if answer else []
+
+    def claim_stale(self, consumer: str, *, min_idle_ms: int, count: int, cursor: str) -> tuple[str, list[Entry]]:
+        """Take over entries that another consumer holds unacknowledged for `min_idle_ms`.
+
+        Returns the cursor for the next call, "0-0" when the whole list has been seen. Start with "0-0".
+        """
+        with redis_errors():
+            answer = self._client.xautoclaim(STREAM, GROUP, consumer, min_idle_ms, start_id=cursor, count=count)
+        return answer[0].decode(), _entries(answer[1])
+
+    def acknowledge(self, entry_ids: Sequence[str]) -> None:
+        """Forget entries that are safely in PostgreSQL. Where it fails they come again, and are found stored."""
+        if not entry_ids:
+            return
+        with redis_errors(), self._client.pipeline(transaction=True) as pipeline:
+            pipeline.xack(STREAM, GROUP, *entry_ids)
+            pipeline.xdel(STREAM, *entry_ids)
+            pipeline.execute()
+
+    def state(self) -> BufferState:
+        """Depth and ages, by Redis's own clock, in one round trip."""
+        with redis_errors(), self._client.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            pipeline.xlen(STREAM)
+            pipeline.xrange(STREAM, count=1)
+            pipeline.xinfo_groups(STREAM)
+            pipeline.xinfo_consumers(STREAM, GROUP)
+            (seconds, microseconds), depth, oldest, groups, consumers = pipeline.execute(raise_on_error=False)
+        if isinstance(depth, Exception):
+            raise depth
+        now_ms = seconds * 1_000 + microseconds // 1_000
+        oldest_ms = _entries(oldest)[0].received_at_ms if oldest else now_ms
+        group = [] if isinstance(groups, Exception) else [row for row in groups if row["name"] == GROUP.encode()]
+        idle = [] if isinstance(consumers, Exception) else [row["idle"] for row in consumers]
+        return BufferState(
+            depth=depth,
+            pending=group[0]["pending"] if group else 0,
+            oldest_age_seconds=max(0, now_ms - oldest_ms) / 1_000,
+            last_drain_age_seconds=min(idle) / 1_000 if idle else None,
+        )
+
+
+def _entries(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]]) -> list[Entry]:
+    """Redis 6.2 answers an entry that was deleted while it was pending as (None, None)."""
+    return [
+        Entry(entry_id.decode(), fields.get(_FIELD, b""))
+        for entry_id, fields in raw
+        if entry_id is not None and fields is not None
+    ]

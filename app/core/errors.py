@@ -1,0 +1,58 @@
+"""The one exception tree; each branch says what its catcher must do.
+
+Rejected: refuse the request, nothing was stored.
+Unavailable: a server did not answer; the same call may succeed later.
+SetAside: this piece of data can never succeed; keep it where a person sees it.
+"""
+
+
+class PromptAnalyticsError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class Rejected(PromptAnalyticsError):
+    """Refuse: the caller must change something, and nothing was stored."""
+
+
+class InvalidApiKey(Rejected):
+    """The API key is missing, malformed, unknown, revoked or expired."""
+
+
+class IdempotencyKeyReused(Rejected):
+    """The Idempotency-Key was used before with another body."""
+
+
+class BufferFull(Rejected):
+    """The event buffer is above its watermark; the event was surely not stored."""
+
+
+class NotFound(Rejected):
+    """What was asked for does not exist in this project."""
+
+
+class AlreadyExists(Rejected):
+    """A thing with this name exists already."""
+
+
+class Unavailable(PromptAnalyticsError):
+    """A server did not answer; the outcome is unknown, a retry may succeed."""
+
+
+class BufferUnavailable(Unavailable):
+    """Redis did not answer."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL did not answer."""
+
+
+class SetAside(PromptAnalyticsError):
+    """This data can never be stored as it is; its batch must go on without it."""
+
+
+class UndecodableEntry(SetAside):
+    """A buffer entry is not an encoded event."""
+
+
+class RejectedByDatabase(SetAside):
+    """PostgreSQL refuses the data itself (not a lost connection, not a lock)."""

@@ -1,0 +1,60 @@
+"""Redis connections, and the only place that catches redis errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from app.core.errors import BufferFull, BufferUnavailable
+
+REQUEST_TIMEOUT_SECONDS = 0.5
+
+
+def connect(
+    url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_connections: int = 64
+) -> "redis.Redis[bytes]":
+    """A client that opens its connections on first use, after the fork.
+
+    It never re-sends a command: redis-py would by default repeat one whose answer was lost, and an XADD
+    repeated is an event counted twice. A command that gets no connection or no answer within
+    `timeout_seconds` raises; wrap calls in `redis_errors`.
+    """
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=timeout_seconds,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        socket_keepalive=True,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+        health_check_interval=0,
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Translate redis errors: out of memory is BufferFull (nothing was written), all else BufferUnavailable."""
+    try:
+        yield
+    except redis.OutOfMemoryError as error:
+        raise BufferFull("Redis is out of memory") from error
+    except redis.ResponseError as error:
+        if "OOM" in str(error):
+            raise BufferFull("Redis is out of memory") from error
+        raise BufferUnavailable(str(error)) from error
+    except redis.RedisError as error:
+        raise BufferUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def create_group(client: "redis.Redis[bytes]", stream: str, group: str) -> None:
+    """Create a consumer group at the beginning of the stream; one that exists stays as it is."""
+    try:
+        client.xgroup_create(stream, group, id="0", mkstream=True)
+    except redis.ResponseError as error:
+        if "BUSYGROUP" not in str(error):
+            raise

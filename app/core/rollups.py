@@ -1,0 +1,149 @@
+"""Rollup rows from events: what one batch adds, at every level and grain."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Context, Decimal, Inexact
+
+from app.core.latency_sketch import bucket_of, encode_sketch
+
+WHOLE = 0
+"""The prompt_key of a whole project and the version_key of a whole prompt."""
+
+GRAIN_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
+SHORTEST_LOGGED_MS = 0.001
+"""The logarithm of a latency is taken of at least a microsecond, so that a zero cannot spoil the sums."""
+
+# Wide enough for the square of every number that the API takes; Inexact would raise rather than round.
+_EXACT = Context(prec=2_000, traps=[Inexact])
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One stored event as the rollups see it. `occurred_at_ms`: milliseconds since the epoch."""
+
+    project_id: int
+    prompt_key: int
+    version_key: int
+    occurred_at_ms: int
+    latency_ms: Decimal | None
+    cost_usd: Decimal | None
+    score: Decimal | None
+
+
+@dataclass(slots=True)
+class Sums:
+    """Count, exact sums and extremes of one measure."""
+
+    count: int = 0
+    sum: Decimal = Decimal(0)
+    sum_squares: Decimal = Decimal(0)
+    min: Decimal | None = None
+    max: Decimal | None = None
+
+    def add(self, value: Decimal) -> None:
+        """Count one value."""
+        self.merge(Sums(1, value, _EXACT.multiply(value, value), value, value))
+
+    def merge(self, other: "Sums") -> None:
+        """Add what another has counted."""
+        if other.min is None or other.max is None:
+            return
+        self.count += other.count
+        self.sum = _EXACT.add(self.sum, other.sum)
+        self.sum_squares = _EXACT.add(self.sum_squares, other.sum_squares)
+        self.min = other.min if self.min is None else min(self.min, other.min)
+        self.max = other.max if self.max is None else max(self.max, other.max)
+
+
+@dataclass(slots=True)
+class Rollup:
+    """What some events add to one rollup row."""
+
+    events: int = 0
+    latency: Sums = field(default_factory=Sums)
+    latency_log_sum: float = 0.0
+    latency_log_sum_squares: float = 0.0
+    latency_buckets: dict[int, int] = field(default_factory=dict)
+    cost: Sums = field(default_factory=Sums)
+    score: Sums = field(default_factory=Sums)
+
+    def add(self, event: Observation) -> None:
+        """Count one event."""
+        self.events += 1
+        if event.latency_ms is not None:
+            latency_ms = float(event.latency_ms)
+            logarithm = math.log(max(latency_ms, SHORTEST_LOGGED_MS))
+            self.latency.add(event.latency_ms)
+            self.latency_log_sum += logarithm
+            self.latency_log_sum_squares += logarithm * logarithm
+            bucket = bucket_of(latency_ms)
+            self.latency_buckets[bucket] = self.latency_buckets.get(bucket, 0) + 1
+        if event.cost_usd is not None:
+            self.cost.add(event.cost_usd)
+        if event.score is not None:
+            self.score.add(event.score)
+
+    def merge(self, other: "Rollup") -> None:
+        """Add what another has counted."""
+        self.events += other.events
+        self.latency.merge(other.latency)
+        self.latency_log_sum += other.latency_log_sum
+        self.latency_log_sum_squares += other.latency_log_sum_squares
+        for bucket, count in other.latency_buckets.items():
+            self.latency_buckets[bucket] = self.latency_buckets.get(bucket, 0) + count
+        self.cost.merge(other.cost)
+        self.score.merge(other.score)
+
+    @property
+    def latency_sketch(self) -> bytes:
+        """The latencies as a sketch (see app.core.latency_sketch)."""
+        return encode_sketch(self.latency_buckets)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RollupKey:
+    """The key of a rollup row; rows are written in this order, so that two workers cannot deadlock."""
+
+    project_id: int
+    prompt_key: int
+    version_key: int
+    grain: str
+    bucket_start_seconds: int
+
+    @property
+    def bucket_start(self) -> datetime:
+        """The beginning of the bucket, in UTC."""
+        return datetime.fromtimestamp(self.bucket_start_seconds, UTC)
+
+
+def roll_up(events: Iterable[Observation]) -> list[tuple[RollupKey, Rollup]]:
+    """What these events add to every rollup row, sorted by key.
+
+    Events are counted once, by version and minute; all coarser rows are merged from those.
+    """
+    finest: dict[RollupKey, Rollup] = {}
+    for event in events:
+        minute = event.occurred_at_ms // 60_000 * 60
+        key = RollupKey(event.project_id, event.prompt_key, event.version_key, "minute", minute)
+        rollup = finest.get(key)
+        if rollup is None:
+            rollup = finest[key] = Rollup()
+        rollup.add(event)
+    rows: dict[RollupKey, Rollup] = {}
+    for key, rollup in finest.items():
+        for covering in _covering_keys(key):
+            row = rows.get(covering)
+            if row is None:
+                row = rows[covering] = Rollup()
+            row.merge(rollup)
+    return sorted(rows.items(), key=lambda item: item[0])
+
+
+def _covering_keys(key: RollupKey) -> Iterator[RollupKey]:
+    """The nine rows that count an event of this version and minute: three grains of version, prompt and project."""
+    for grain, seconds in GRAIN_SECONDS.items():
+        start = key.bucket_start_seconds // seconds * seconds
+        for prompt_key, version_key in ((key.prompt_key, key.version_key), (key.prompt_key, WHOLE), (WHOLE, WHOLE)):
+            yield RollupKey(key.project_id, prompt_key, version_key, grain, start)
