@@ -1,6 +1,6 @@
 """EventBuffer: the events between the 204 and PostgreSQL, in one Redis stream read by one consumer group."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.resources import files
@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from app.core.errors import BufferFull, IdempotencyKeyReused
+from app.core.errors import BufferFull, ConsumerGroupMissing, IdempotencyKeyReused
 from app.core.events import Event, encode_event, fingerprint
 from app.core.redis_client import create_group, redis_errors
 
@@ -62,7 +62,7 @@ class EventBuffer:
     """Every method raises BufferUnavailable where Redis does not answer, and then the outcome is unknown."""
 
     def __init__(
-        self, client: "redis.Redis[bytes]", *, max_events: int = 1_000_000, idempotency_window_seconds: int = 900
+        self, client: redis.Redis, *, max_events: int = 1_000_000, idempotency_window_seconds: int = 900
     ) -> None:
         """`max_events` is the watermark: with so many entries waiting, `append` refuses more."""
         self._client = client
@@ -94,15 +94,9 @@ class EventBuffer:
         with redis_errors():
             self._client.xadd(STREAM, {_FIELD: payload})
 
-    def ensure_group(self) -> None:
-        """Create stream and group where they are missing, at the beginning, so that no entry is passed over."""
-        with redis_errors():
-            create_group(self._client, STREAM, GROUP)
-
     def read_new(self, consumer: str, count: int) -> list[Entry]:
         """Claim up to `count` entries that no consumer has had yet; an empty list where there are none."""
-        with redis_errors():
-            answer = self._client.xreadgroup(GROUP, consumer, {STREAM: ">"}, count=count)
+        answer = self._with_group(lambda: self._client.xreadgroup(GROUP, consumer, {STREAM: ">"}, count=count))
         return _entries(answer[0][1]) if answer else []
 
     def claim_stale(self, consumer: str, *, min_idle_ms: int, count: int, cursor: str) -> tuple[str, list[Entry]]:
@@ -110,8 +104,9 @@ class EventBuffer:
 
         Returns the cursor for the next call, "0-0" when the whole list has been seen. Start with "0-0".
         """
-        with redis_errors():
-            answer = self._client.xautoclaim(STREAM, GROUP, consumer, min_idle_ms, start_id=cursor, count=count)
+        answer = self._with_group(
+            lambda: self._client.xautoclaim(STREAM, GROUP, consumer, min_idle_ms, start_id=cursor, count=count)
+        )
         return answer[0].decode(), _entries(answer[1])
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
@@ -132,8 +127,6 @@ class EventBuffer:
             pipeline.xinfo_groups(STREAM)
             pipeline.xinfo_consumers(STREAM, GROUP)
             (seconds, microseconds), depth, oldest, groups, consumers = pipeline.execute(raise_on_error=False)
-        if isinstance(depth, Exception):
-            raise depth
         now_ms = seconds * 1_000 + microseconds // 1_000
         oldest_ms = _entries(oldest)[0].received_at_ms if oldest else now_ms
         group = [] if isinstance(groups, Exception) else [row for row in groups if row["name"] == GROUP.encode()]
@@ -144,6 +137,20 @@ class EventBuffer:
             oldest_age_seconds=max(0, now_ms - oldest_ms) / 1_000,
             last_drain_age_seconds=min(idle) / 1_000 if idle else None,
         )
+
+    def _with_group(self, command: Callable[[], Any]) -> Any:
+        """Run a group command, and make the group first where it is missing (a new or an emptied Redis).
+
+        It begins at 0, so that no entry is passed over. It is not made beforehand each time, because Redis
+        refuses XGROUP CREATE when it is full, just when the drain is needed most.
+        """
+        try:
+            with redis_errors():
+                return command()
+        except ConsumerGroupMissing:
+            with redis_errors():
+                create_group(self._client, STREAM, GROUP)
+                return command()
 
 
 def _entries(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]]) -> list[Entry]:

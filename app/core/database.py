@@ -38,6 +38,7 @@ def open_pool(url: str, *, application_name: str, size: int, statement_timeout_m
         min_size=0,
         max_size=size,
         timeout=2.0,
+        reconnect_timeout=2.0,
         max_idle=60.0,
         check=psycopg_pool.ConnectionPool.check_connection,
         open=True,

@@ -42,6 +42,10 @@ class BufferUnavailable(Unavailable):
     """Redis did not answer."""
 
 
+class ConsumerGroupMissing(BufferUnavailable):
+    """Redis has no consumer group for the buffer: it is new, or it lost its data."""
+
+
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL did not answer."""
 

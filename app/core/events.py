@@ -11,7 +11,8 @@ from uuid_utils.compat import uuid7
 from app.core.errors import UndecodableEntry
 
 ENCODING_VERSION = 1
-MAX_IDEMPOTENCY_KEY_LENGTH = 256
+MAX_DECIMAL_PLACES = 400
+MAX_INTEGER_DIGITS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,17 @@ def decode_event(payload: bytes) -> Event:
         raise UndecodableEntry(f"not an encoded event: {type(error).__name__}") from error
 
 
+def is_storable(number: Decimal) -> bool:
+    """Whether rollups and PostgreSQL can keep the number and its square with every digit.
+
+    The bounds are wider than anything that a double can hold or that the API takes.
+    """
+    if not number.is_finite():
+        return False
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -MAX_DECIMAL_PLACES and number.adjusted() < MAX_INTEGER_DIGITS
+
+
 def fingerprint(event: Event) -> bytes:
     """16 bytes that are equal for events with equal content, whatever their event ids."""
     content = encode_event(event)[len(b'[1,"') + 32 :]
@@ -99,6 +111,6 @@ def _number(text: str | None) -> Decimal | None:
     if text is None:
         return None
     number = Decimal(text)
-    if not number.is_finite():
-        raise UndecodableEntry("a number is not finite")
+    if not is_storable(number):
+        raise UndecodableEntry("a number is not finite or has too many digits")
     return number

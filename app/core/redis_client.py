@@ -7,14 +7,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.core.errors import BufferFull, BufferUnavailable
+from app.core.errors import BufferFull, BufferUnavailable, ConsumerGroupMissing
 
 REQUEST_TIMEOUT_SECONDS = 0.5
 
 
 def connect(
     url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_connections: int = 64
-) -> "redis.Redis[bytes]":
+) -> redis.Redis:
     """A client that opens its connections on first use, after the fork.
 
     It never re-sends a command: redis-py would by default repeat one whose answer was lost, and an XADD
@@ -46,12 +46,14 @@ def redis_errors() -> Iterator[None]:
     except redis.ResponseError as error:
         if "OOM" in str(error):
             raise BufferFull("Redis is out of memory") from error
+        if str(error).startswith("NOGROUP"):
+            raise ConsumerGroupMissing(str(error)) from error
         raise BufferUnavailable(str(error)) from error
     except redis.RedisError as error:
         raise BufferUnavailable(f"{type(error).__name__}: {error}") from error
 
 
-def create_group(client: "redis.Redis[bytes]", stream: str, group: str) -> None:
+def create_group(client: redis.Redis, stream: str, group: str) -> None:
     """Create a consumer group at the beginning of the stream; one that exists stays as it is."""
     try:
         client.xgroup_create(stream, group, id="0", mkstream=True)

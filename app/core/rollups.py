@@ -1,10 +1,12 @@
 """Rollup rows from events: what one batch adds, at every level and grain."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact
+from operator import itemgetter
+from typing import NamedTuple
 
 from app.core.latency_sketch import bucket_of, encode_sketch
 
@@ -44,7 +46,13 @@ class Sums:
 
     def add(self, value: Decimal) -> None:
         """Count one value."""
-        self.merge(Sums(1, value, _EXACT.multiply(value, value), value, value))
+        self.count += 1
+        self.sum = _EXACT.add(self.sum, value)
+        self.sum_squares = _EXACT.fma(value, value, self.sum_squares)
+        if self.min is None or value < self.min:
+            self.min = value
+        if self.max is None or value > self.max:
+            self.max = value
 
     def merge(self, other: "Sums") -> None:
         """Add what another has counted."""
@@ -102,8 +110,7 @@ class Rollup:
         return encode_sketch(self.latency_buckets)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RollupKey:
+class RollupKey(NamedTuple):
     """The key of a rollup row; rows are written in this order, so that two workers cannot deadlock."""
 
     project_id: int
@@ -121,29 +128,44 @@ class RollupKey:
 def roll_up(events: Iterable[Observation]) -> list[tuple[RollupKey, Rollup]]:
     """What these events add to every rollup row, sorted by key.
 
-    Events are counted once, by version and minute; all coarser rows are merged from those.
+    Events are counted once, by version and minute; every other level is merged from the next finer one.
     """
-    finest: dict[RollupKey, Rollup] = {}
+    by_minute: dict[RollupKey, Rollup] = {}
     for event in events:
         minute = event.occurred_at_ms // 60_000 * 60
         key = RollupKey(event.project_id, event.prompt_key, event.version_key, "minute", minute)
-        rollup = finest.get(key)
+        rollup = by_minute.get(key)
         if rollup is None:
-            rollup = finest[key] = Rollup()
+            rollup = by_minute[key] = Rollup()
         rollup.add(event)
-    rows: dict[RollupKey, Rollup] = {}
-    for key, rollup in finest.items():
-        for covering in _covering_keys(key):
-            row = rows.get(covering)
-            if row is None:
-                row = rows[covering] = Rollup()
-            row.merge(rollup)
-    return sorted(rows.items(), key=lambda item: item[0])
+    versions = [by_minute, *_coarser_grains(by_minute)]
+    prompts = _merge(by_minute, lambda key: key._replace(version_key=WHOLE))
+    projects = _merge(prompts, lambda key: key._replace(prompt_key=WHOLE))
+    levels = [*versions, prompts, *_coarser_grains(prompts), projects, *_coarser_grains(projects)]
+    return sorted(((key, rollup) for level in levels for key, rollup in level.items()), key=itemgetter(0))
 
 
-def _covering_keys(key: RollupKey) -> Iterator[RollupKey]:
-    """The nine rows that count an event of this version and minute: three grains of version, prompt and project."""
-    for grain, seconds in GRAIN_SECONDS.items():
-        start = key.bucket_start_seconds // seconds * seconds
-        for prompt_key, version_key in ((key.prompt_key, key.version_key), (key.prompt_key, WHOLE), (WHOLE, WHOLE)):
-            yield RollupKey(key.project_id, prompt_key, version_key, grain, start)
+def _coarser_grains(by_minute: dict[RollupKey, Rollup]) -> tuple[dict[RollupKey, Rollup], dict[RollupKey, Rollup]]:
+    by_hour = _merge(by_minute, lambda key: _bucket(key, "hour"))
+    return by_hour, _merge(by_hour, lambda key: _bucket(key, "day"))
+
+
+def _bucket(key: RollupKey, grain: str) -> RollupKey:
+    seconds = GRAIN_SECONDS[grain]
+    return key._replace(grain=grain, bucket_start_seconds=key.bucket_start_seconds // seconds * seconds)
+
+
+def _merge(finer: dict[RollupKey, Rollup], coarser_key: Callable[[RollupKey], RollupKey]) -> dict[RollupKey, Rollup]:
+    """Rows of a coarser level. A row with a single source shares its Rollup, which nobody changes any more."""
+    sources: dict[RollupKey, list[Rollup]] = {}
+    for key, rollup in finer.items():
+        sources.setdefault(coarser_key(key), []).append(rollup)
+    return {key: rollups[0] if len(rollups) == 1 else merged(rollups) for key, rollups in sources.items()}
+
+
+def merged(rollups: Iterable[Rollup]) -> Rollup:
+    """One rollup that counts what all of them count."""
+    total = Rollup()
+    for rollup in rollups:
+        total.merge(rollup)
+    return total

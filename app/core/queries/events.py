@@ -1,0 +1,83 @@
+"""Raw events: staged by binary COPY, then inserted where they are not stored yet."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from app.core.database import Connection
+
+CREATE_INCOMING_EVENTS = """
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_events (
+    project_id   integer,
+    day          date,
+    event_id     uuid,
+    version_key  bigint,
+    occurred_at  timestamptz,
+    received_at  timestamptz,
+    latency_ms   numeric,
+    cost_usd     numeric,
+    score        numeric
+) ON COMMIT DELETE ROWS
+"""
+
+COPY_INCOMING_EVENTS = """
+COPY incoming_events (project_id, day, event_id, version_key, occurred_at, received_at, latency_ms, cost_usd, score)
+FROM STDIN (FORMAT BINARY)
+"""
+COLUMN_TYPES = ("int4", "date", "uuid", "int8", "timestamptz", "timestamptz", "numeric", "numeric", "numeric")
+
+INSERT_EVENTS = """
+INSERT INTO events (project_id, day, event_id, version_key, occurred_at, received_at, latency_ms, cost_usd, score)
+SELECT project_id, day, event_id, version_key, occurred_at, received_at, latency_ms, cost_usd, score
+FROM incoming_events
+ON CONFLICT DO NOTHING
+RETURNING project_id, day, event_id
+"""
+
+
+class EventKey(NamedTuple):
+    """What makes an event one and the same; `day` is the UTC day of `occurred_at`."""
+
+    project_id: int
+    day: date
+    event_id: UUID
+
+
+class EventRow(NamedTuple):
+    """One row of the events table; it begins with its key."""
+
+    project_id: int
+    day: date
+    event_id: UUID
+    version_key: int
+    occurred_at: datetime
+    received_at: datetime
+    latency_ms: Decimal | None
+    cost_usd: Decimal | None
+    score: Decimal | None
+
+
+def create_incoming_events(connection: Connection) -> None:
+    """The staging table of this connection: temporary, so it costs no write-ahead log."""
+    connection.execute(CREATE_INCOMING_EVENTS)
+
+
+def insert_events(connection: Connection, rows: Iterable[EventRow]) -> list[EventKey] | None:
+    """Insert the rows whose key is new; returns the keys of those, or None where all were new (the usual case).
+
+    Must run inside a transaction. Give rows with distinct keys in key order: two workers that insert the same
+    events in different orders could deadlock.
+    """
+    count = 0
+    with connection.cursor() as cursor:
+        with cursor.copy(COPY_INCOMING_EVENTS) as copy:
+            copy.set_types(COLUMN_TYPES)
+            for row in rows:
+                copy.write_row(row)
+                count += 1
+        cursor.execute(INSERT_EVENTS, binary=True)
+        if cursor.rowcount == count:
+            return None
+        return [EventKey(*row) for row in cursor.fetchall()]

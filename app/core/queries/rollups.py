@@ -1,0 +1,113 @@
+"""Writing rollups: additions are staged by binary COPY and merged into their rows in key order."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from app.core.database import Connection
+from app.core.latency_sketch import COMPACT_ABOVE_BYTES, compact
+from app.core.rollups import Rollup, RollupKey
+
+_COLUMNS = """project_id, prompt_key, version_key, grain, bucket_start, events,
+    latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
+    latency_log_sum, latency_log_sum_squares, latency_sketch,
+    cost_count, cost_sum, cost_sum_squares, cost_min, cost_max,
+    score_count, score_sum, score_sum_squares, score_min, score_max"""
+
+COLUMN_TYPES = (
+    *("int4", "int8", "int8", "text", "timestamptz", "int8"),
+    *("int8", "numeric", "numeric", "numeric", "numeric", "float8", "float8", "bytea"),
+    *("int8", "numeric", "numeric", "numeric", "numeric"),
+    *("int8", "numeric", "numeric", "numeric", "numeric"),
+)
+
+CREATE_INCOMING_ROLLUPS = """
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollups (LIKE rollups) ON COMMIT DELETE ROWS
+"""
+
+COPY_INCOMING_ROLLUPS = f"COPY incoming_rollups ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+
+# ORDER BY: the row locks of two workers must come in the same order. least and greatest ignore nulls.
+# The outer SELECT gives back only the few rows whose sketch grew long.
+MERGE_ROLLUPS = f"""
+WITH merged AS (
+    INSERT INTO rollups AS stored ({_COLUMNS})
+    SELECT {_COLUMNS} FROM incoming_rollups
+    ORDER BY project_id, prompt_key, version_key, grain, bucket_start
+    ON CONFLICT (project_id, prompt_key, version_key, grain, bucket_start) DO UPDATE SET
+        events = stored.events + excluded.events,
+        latency_count = stored.latency_count + excluded.latency_count,
+        latency_sum = stored.latency_sum + excluded.latency_sum,
+        latency_sum_squares = stored.latency_sum_squares + excluded.latency_sum_squares,
+        latency_min = least(stored.latency_min, excluded.latency_min),
+        latency_max = greatest(stored.latency_max, excluded.latency_max),
+        latency_log_sum = stored.latency_log_sum + excluded.latency_log_sum,
+        latency_log_sum_squares = stored.latency_log_sum_squares + excluded.latency_log_sum_squares,
+        latency_sketch = stored.latency_sketch || excluded.latency_sketch,
+        cost_count = stored.cost_count + excluded.cost_count,
+        cost_sum = stored.cost_sum + excluded.cost_sum,
+        cost_sum_squares = stored.cost_sum_squares + excluded.cost_sum_squares,
+        cost_min = least(stored.cost_min, excluded.cost_min),
+        cost_max = greatest(stored.cost_max, excluded.cost_max),
+        score_count = stored.score_count + excluded.score_count,
+        score_sum = stored.score_sum + excluded.score_sum,
+        score_sum_squares = stored.score_sum_squares + excluded.score_sum_squares,
+        score_min = least(stored.score_min, excluded.score_min),
+        score_max = greatest(stored.score_max, excluded.score_max)
+    RETURNING project_id, prompt_key, version_key, grain, bucket_start, latency_sketch
+)
+SELECT project_id, prompt_key, version_key, grain, bucket_start, latency_sketch
+FROM merged
+WHERE octet_length(latency_sketch) > %(compact_above_bytes)s
+"""
+
+UPDATE_SKETCH = """
+UPDATE rollups SET latency_sketch = %(latency_sketch)s
+WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = %(version_key)s
+  AND grain = %(grain)s AND bucket_start = %(bucket_start)s
+"""
+
+DELETE_MINUTES = """
+DELETE FROM rollups_minute
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM rollups_minute WHERE bucket_start < %(before)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+))
+"""
+
+
+def create_incoming_rollups(connection: Connection) -> None:
+    """The staging table of this connection: temporary, so it costs no write-ahead log."""
+    connection.execute(CREATE_INCOMING_ROLLUPS)
+
+
+def merge_rollups(connection: Connection, rows: Iterable[tuple[RollupKey, Rollup]]) -> None:
+    """Add these rows to what is stored. Must run inside the transaction that inserted their events.
+
+    The rows it touches stay locked until that transaction ends, so do it last.
+    """
+    with connection.cursor() as cursor:
+        with cursor.copy(COPY_INCOMING_ROLLUPS) as copy:
+            copy.set_types(COLUMN_TYPES)
+            for key, rollup in rows:
+                copy.write_row(_columns(key, rollup))
+        cursor.execute(MERGE_ROLLUPS, {"compact_above_bytes": COMPACT_ABOVE_BYTES}, binary=True)
+        for *key_columns, sketch in cursor.fetchall():
+            names = ("project_id", "prompt_key", "version_key", "grain", "bucket_start")
+            cursor.execute(
+                UPDATE_SKETCH, {**dict(zip(names, key_columns, strict=True)), "latency_sketch": compact(sketch)}
+            )
+
+
+def delete_minutes(connection: Connection, before: datetime, *, limit: int) -> int:
+    """Delete up to `limit` minute rollups that begin before a time; returns how many it deleted."""
+    return connection.execute(DELETE_MINUTES, {"before": before, "limit": limit}).rowcount
+
+
+def _columns(key: RollupKey, rollup: Rollup) -> tuple[object, ...]:
+    latency, cost, score = rollup.latency, rollup.cost, rollup.score
+    return (
+        *(key.project_id, key.prompt_key, key.version_key, key.grain, key.bucket_start, rollup.events),
+        *(latency.count, latency.sum, latency.sum_squares, latency.min, latency.max),
+        *(rollup.latency_log_sum, rollup.latency_log_sum_squares, rollup.latency_sketch),
+        *(cost.count, cost.sum, cost.sum_squares, cost.min, cost.max),
+        *(score.count, score.sum, score.sum_squares, score.min, score.max),
+    )

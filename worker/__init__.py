@@ -1,0 +1,1 @@
+"""The worker: moves buffered events in batches into PostgreSQL and keeps its tables in order."""

@@ -1,0 +1,77 @@
+"""The worker process: `python -m worker`."""
+
+import logging
+import signal
+from types import FrameType
+
+from app.core.buffer import EventBuffer
+from app.core.database import open_pool
+from app.core.errors import PromptAnalyticsError
+from app.core.redis_client import connect, redis_errors
+from config.logging import configure_logging
+from config.settings import load_settings
+from worker import jobs
+from worker.process import WorkerProcess
+from worker.rq_worker import DrainWorker
+
+STATEMENT_TIMEOUT_MS = 10_000
+BUFFER_TIMEOUT_SECONDS = 5.0
+QUEUE_TIMEOUT_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 15.0
+
+log = logging.getLogger("worker")
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT. Exits with 1 where a setting is wrong; lost servers are waited for."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    pool = open_pool(
+        settings.database_url, application_name="pa-worker", size=1, statement_timeout_ms=STATEMENT_TIMEOUT_MS
+    )
+    buffer = EventBuffer(connect(settings.redis_url, timeout_seconds=BUFFER_TIMEOUT_SECONDS, max_connections=4))
+    process = WorkerProcess(buffer, pool, consumer=settings.worker_name, retention_days=settings.retention_days)
+    jobs.bind(drain=process.drain)
+    stop_on_signals(process)
+    pause_seconds = 1.0
+    log.info("worker started", extra={"consumer": settings.worker_name})
+    while not process.stopping.is_set():
+        process.tick()
+        if run_queue(process, settings.redis_url):
+            pause_seconds = 1.0
+        process.stopping.wait(pause_seconds)
+        pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+    pool.close()
+    log.info("worker stopped")
+
+
+def stop_on_signals(process: WorkerProcess) -> None:
+    """Until RQ puts its own handlers in place, a signal only sets the flag that the drain looks at."""
+
+    def stop(_signum: int, _frame: FrameType | None) -> None:
+        process.stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def run_queue(process: WorkerProcess, redis_url: str) -> bool:
+    """Let RQ wait for jobs until it ends, which it does on a signal, but also when Redis is full or gone.
+
+    Returns whether it got as far as doing any job. The caller drains, pauses and comes back.
+    """
+    client = connect(redis_url, timeout_seconds=QUEUE_TIMEOUT_SECONDS, max_connections=8)
+    try:
+        with redis_errors():
+            worker = DrainWorker(client, tick=process.tick, on_stop=process.stopping.set)
+            return worker.work(logging_level=None)
+    except PromptAnalyticsError as error:
+        log.warning("the job queue is out of reach; draining goes on", extra={"reason": str(error)})
+        return False
+    finally:
+        stop_on_signals(process)
+        client.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""The functions that RQ may call. Thin: the worker process says at its start what they do."""
+
+from collections.abc import Callable
+
+ALLOWED = frozenset({"worker.jobs.drain"})
+"""The dotted names that may come out of the queue."""
+
+_bound: dict[str, Callable[[], None]] = {}
+
+
+def bind(*, drain: Callable[[], None]) -> None:
+    """Say what the jobs do in this process."""
+    _bound["drain"] = drain
+
+
+def drain() -> None:
+    """Empty the event buffer into PostgreSQL. Raises KeyError outside a worker process."""
+    _bound["drain"]()

@@ -1,0 +1,82 @@
+"""What a worker process does besides RQ: drain and upkeep, with the connections they need."""
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from threading import Event as Flag
+
+from app.core.buffer import Entry, EventBuffer
+from app.core.database import ConnectionPool, database_errors
+from app.core.errors import PromptAnalyticsError, Unavailable
+from app.core.queries.dead_letters import insert_dead_letter
+from worker.drain import DrainReport, drain
+from worker.maintenance import maintain
+from worker.store import EventStore, ReceivedEvent, received_at
+
+UPKEEP_INTERVAL_SECONDS = 3_600.0
+
+log = logging.getLogger(__name__)
+
+
+class WorkerProcess:
+    """State of one worker process: its connections, what its store remembers, and when it last did the upkeep."""
+
+    def __init__(self, buffer: EventBuffer, pool: ConnectionPool, *, consumer: str, retention_days: int) -> None:
+        """`pool` has one connection: one drain at a time runs in a process."""
+        self.stopping = Flag()
+        self._buffer = buffer
+        self._pool = pool
+        self._consumer = consumer
+        self._retention_days = retention_days
+        self._store = EventStore()
+        self._next_upkeep = 0.0
+
+    def tick(self) -> None:
+        """Upkeep when it is due, then a drain. Never raises for a server that does not answer: it logs."""
+        try:
+            if time.monotonic() >= self._next_upkeep:
+                self._maintain()
+                self._next_upkeep = time.monotonic() + UPKEEP_INTERVAL_SECONDS
+        except PromptAnalyticsError as error:
+            log.warning("upkeep put off", extra={"reason": str(error)})
+        self.drain()
+
+    def drain(self) -> None:
+        """Empty the buffer. Never raises for a server that does not answer: it logs, and the next drain goes on."""
+        try:
+            report = self._drain()
+        except Unavailable as error:
+            log.warning("drain put off", extra={"reason": str(error)})
+            return
+        if report.batches:
+            log.info(
+                "drained",
+                extra={"stored": report.stored, "repeated": report.repeated, "set_aside": report.set_aside}
+                | {"batches": report.batches, "emptied": report.emptied},
+            )
+
+    def _drain(self) -> DrainReport:
+        # The connection comes first: while PostgreSQL is down nothing is claimed that could not be stored.
+        with database_errors(), self._pool.connection() as connection:
+
+            def store(batch: Sequence[ReceivedEvent]) -> int:
+                return self._store.store(connection, batch)
+
+            def set_aside(entry: Entry, reason: str) -> None:
+                with database_errors():
+                    insert_dead_letter(connection, entry.entry_id, entry.payload, reason, received_at(entry))
+                log.error("set an entry aside as a dead letter", extra={"entry_id": entry.entry_id, "reason": reason})
+
+            return drain(
+                self._buffer,
+                store,
+                set_aside,
+                consumer=self._consumer,
+                clock=time.monotonic,
+                should_stop=self.stopping.is_set,
+            )
+
+    def _maintain(self) -> None:
+        with database_errors(), self._pool.connection() as connection:
+            maintain(connection, datetime.now(UTC), retention_days=self._retention_days)

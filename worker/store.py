@@ -1,0 +1,120 @@
+"""Store one batch: new events and their rollups in one transaction, each event exactly once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from app.core.buffer import Entry
+from app.core.database import Connection, database_errors
+from app.core.errors import UndecodableEntry
+from app.core.events import Event, decode_event
+from app.core.partitions import ensure_partitions
+from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
+from app.core.queries.events import EventKey, EventRow, create_incoming_events, insert_events
+from app.core.queries.rollups import create_incoming_rollups, merge_rollups
+from app.core.rollups import Observation, roll_up
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_CACHED_VERSIONS = 100_000
+LAST_STORABLE_MS = 253_402_300_799_999
+"""The end of the year 9999, the last that Python's datetime can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent:
+    """A decoded entry. `received_at_ms`: milliseconds since the epoch by Redis's clock."""
+
+    event: Event
+    received_at_ms: int
+
+
+class EventStore:
+    """Writes batches through one connection. It remembers which versions and partitions exist."""
+
+    def __init__(self) -> None:
+        self._version_keys: dict[Version, VersionKeys] = {}
+        self._days: set[date] = set()
+
+    def store(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> int:
+        """Store the events that are not stored yet and return how many those were.
+
+        All or nothing: raises RejectedByDatabase where PostgreSQL refuses the data of at least one event, and
+        DatabaseUnavailable for anything else; then nothing of the batch is stored.
+        """
+        with database_errors():
+            self._learn_versions(connection, batch)
+            self._make_partitions(connection, batch)
+            distinct = self._distinct(batch)
+            with connection.transaction():
+                create_incoming_events(connection)
+                create_incoming_rollups(connection)
+                new = insert_events(connection, (_event_row(*item) for item in distinct.items()))
+                observations = distinct.values() if new is None else [distinct[key] for key in new]
+                merge_rollups(connection, roll_up(observations))
+        return len(observations)
+
+    def _learn_versions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:
+        """Look up, and where needed create, the keys of the batch's versions.
+
+        They are committed before the batch: keys of a transaction that was rolled back must never be remembered.
+        """
+        unknown = {_version(received.event) for received in batch} - self._version_keys.keys()
+        if not unknown:
+            return
+        if len(self._version_keys) + len(unknown) > MAX_CACHED_VERSIONS:
+            self._version_keys.clear()
+            unknown = {_version(received.event) for received in batch}
+        known = select_version_keys(connection, unknown)
+        if len(known) < len(unknown):
+            with connection.transaction():
+                insert_versions(connection, unknown - known.keys())
+            known |= select_version_keys(connection, unknown - known.keys())
+        self._version_keys |= known
+
+    def _make_partitions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:
+        missing = {_time(received.received_at_ms).date() for received in batch} - self._days
+        for day in sorted(missing):
+            ensure_partitions(connection, day, day)
+        self._days |= missing
+
+    def _distinct(self, batch: Sequence[ReceivedEvent]) -> dict[EventKey, Observation]:
+        """What to store, in the order of its key; of several entries with the same key the first counts."""
+        distinct: dict[EventKey, Observation] = {}
+        for received in batch:
+            event = received.event
+            key = EventKey(event.project_id, _time(received.received_at_ms).date(), event.event_id)
+            if key not in distinct:
+                distinct[key] = Observation(
+                    event.project_id,
+                    *self._version_keys[_version(event)],
+                    received.received_at_ms,
+                    event.latency_ms,
+                    event.cost_usd,
+                    event.score,
+                )
+        return {key: distinct[key] for key in sorted(distinct)}
+
+
+def decode_entry(entry: Entry) -> ReceivedEvent:
+    """The event in an entry of the buffer. Raises UndecodableEntry."""
+    if entry.received_at_ms > LAST_STORABLE_MS:
+        raise UndecodableEntry("the time of the entry is out of range")
+    return ReceivedEvent(decode_event(entry.payload), entry.received_at_ms)
+
+
+def received_at(entry: Entry) -> datetime:
+    """When Redis took the entry; the last storable moment for an entry whose time is out of range."""
+    return _time(min(entry.received_at_ms, LAST_STORABLE_MS))
+
+
+def _event_row(key: EventKey, event: Observation) -> EventRow:
+    time = _time(event.occurred_at_ms)
+    return EventRow(*key, event.version_key, time, time, event.latency_ms, event.cost_usd, event.score)
+
+
+def _version(event: Event) -> Version:
+    return Version(event.project_id, event.prompt_id, event.version_hash)
+
+
+def _time(milliseconds: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=milliseconds)
