@@ -1,0 +1,110 @@
+from decimal import Decimal
+from uuid import UUID
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.errors import UndecodableEntry
+from app.core.events import (
+    Event,
+    decode_event,
+    encode_event,
+    fingerprint,
+    idempotent_event_id,
+    is_storable,
+    new_event_id,
+)
+
+SECRET = b"a secret of the service"
+EVENT = Event(new_event_id(), 7, UUID(int=0), "v1", Decimal("812.4"), Decimal("0.00042749999999999996"), Decimal("-1"))
+
+numbers = st.none() | st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12).filter(
+    is_storable
+)
+events = st.builds(
+    Event,
+    event_id=st.uuids(),
+    project_id=st.integers(1, 2**31 - 1),
+    prompt_id=st.uuids(),
+    version_hash=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=256),
+    latency_ms=numbers,
+    cost_usd=numbers,
+    score=numbers,
+)
+
+
+@given(events)
+def test_an_event_comes_out_of_the_buffer_as_it_went_in(event):
+    decoded = decode_event(encode_event(event))
+    assert decoded == event
+    assert [str(decoded.cost_usd), str(decoded.score)] == [str(event.cost_usd), str(event.score)]
+
+
+def test_numbers_keep_the_digits_that_the_client_wrote():
+    assert b'"0.00042749999999999996"' in encode_event(EVENT)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"not json",
+        b"{}",
+        b"[]",
+        b"7",
+        b"null",
+        orjson.dumps([1, "x", 1, "y", "v", None, None, None]),
+        orjson.dumps([2, *orjson.loads(encode_event(EVENT))[1:]]),
+        orjson.dumps([*orjson.loads(encode_event(EVENT)), "one too many"]),
+        orjson.dumps([*orjson.loads(encode_event(EVENT))[:5], "NaN", None, None]),
+        orjson.dumps([*orjson.loads(encode_event(EVENT))[:5], "1e-99999", None, None]),
+        orjson.dumps([*orjson.loads(encode_event(EVENT))[:5], 1.5, [1], None]),
+        orjson.dumps([*orjson.loads(encode_event(EVENT))[:5], "twelve", None, None]),
+        orjson.dumps([*orjson.loads(encode_event(EVENT))[:4], 5, None, None, None]),
+        orjson.dumps([*orjson.loads(encode_event(EVENT))[:2], "7", *orjson.loads(encode_event(EVENT))[3:]]),
+    ],
+)
+def test_bytes_that_are_no_event_are_set_aside(payload):
+    with pytest.raises(UndecodableEntry):
+        decode_event(payload)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_at_all_break_the_decoder(payload):
+    with pytest.raises(UndecodableEntry):
+        decode_event(payload)
+
+
+def test_the_same_idempotency_key_gives_the_same_id():
+    assert idempotent_event_id(SECRET, 1, "order-1") == idempotent_event_id(SECRET, 1, "order-1")
+
+
+def test_ids_differ_by_key_project_and_secret():
+    ids = {
+        idempotent_event_id(SECRET, 1, "order-1"),
+        idempotent_event_id(SECRET, 1, "order-2"),
+        idempotent_event_id(SECRET, 11, "order-1"),
+        idempotent_event_id(SECRET, 1, "1:order-1"),
+        idempotent_event_id(b"another secret", 1, "order-1"),
+    }
+    assert len(ids) == 5
+
+
+def test_idempotent_ids_are_valid_uuids_of_version_8():
+    event_id = idempotent_event_id(SECRET, 1, "order-1")
+    assert (event_id.version, event_id.variant) == (8, "specified in RFC 4122")
+
+
+def test_new_ids_sort_by_the_time_they_were_made():
+    ids = [new_event_id() for _ in range(1_000)]
+    assert sorted(ids) == ids
+    assert ids[0].version == 7
+
+
+def test_the_fingerprint_is_of_the_content_and_not_of_the_id():
+    same_content = Event(new_event_id(), *[getattr(EVENT, name) for name in list(EVENT.__slots__)[1:]])
+    other_content = Event(EVENT.event_id, 7, UUID(int=0), "v1", Decimal("812.5"), EVENT.cost_usd, EVENT.score)
+    assert fingerprint(same_content) == fingerprint(EVENT)
+    assert fingerprint(other_content) != fingerprint(EVENT)

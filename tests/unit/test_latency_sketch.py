@@ -1,0 +1,60 @@
+import math
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.latency_sketch import (
+    SMALLEST_MS,
+    ZERO_BUCKET,
+    bucket_of,
+    compact,
+    decode_sketch,
+    encode_sketch,
+    middle_of,
+    sketch_of,
+)
+
+latencies = st.floats(0, 1e12, allow_nan=False)
+
+
+@given(st.floats(SMALLEST_MS, 1e12))
+def test_the_middle_of_a_bucket_is_within_one_percent_of_all_it_holds(latency_ms):
+    assert math.isclose(middle_of(bucket_of(latency_ms)), latency_ms, rel_tol=0.01)
+
+
+@pytest.mark.parametrize("latency_ms", [0.0, 5e-324, 1e-10])
+def test_what_is_shorter_than_a_picosecond_counts_as_zero(latency_ms):
+    assert bucket_of(latency_ms) == ZERO_BUCKET
+    assert middle_of(ZERO_BUCKET) == 0
+
+
+@given(st.lists(latencies))
+def test_a_longer_latency_never_has_a_lower_bucket(values):
+    ordered = sorted(values)
+    buckets = [bucket_of(value) for value in ordered]
+    assert sorted(buckets) == buckets
+
+
+@given(st.dictionaries(st.integers(-32768, 32767), st.integers(1, 2**40)))
+def test_a_sketch_decodes_to_what_was_encoded(counts):
+    assert decode_sketch(encode_sketch(counts)) == counts
+
+
+@given(st.lists(latencies), st.lists(latencies))
+def test_two_sketches_put_together_are_the_sketch_of_both(some, others):
+    together = sketch_of(some) + sketch_of(others)
+    assert decode_sketch(together) == decode_sketch(sketch_of(some + others))
+
+
+@given(st.lists(latencies), st.lists(latencies))
+def test_compacting_changes_the_length_but_never_a_count(some, others):
+    together = sketch_of(some) + sketch_of(others)
+    assert decode_sketch(compact(together)) == decode_sketch(together)
+    assert compact(together) == sketch_of(some + others)
+
+
+def test_bytes_that_are_no_whole_entries_are_refused():
+    with pytest.raises(struct.error):
+        decode_sketch(b"1234567")
