@@ -1,0 +1,51 @@
+"""The web process: `create_app` builds, registers and returns."""
+
+import re
+import uuid
+
+from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app.web.api import ingest
+from app.web.errors import register_error_handlers
+from app.web.services import register_services
+from config.settings import Settings, load_settings
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application; without `settings` they come from the environment.
+
+    Raises what `load_settings` raises. Connects to nothing, but starts the threads of the database pool: call
+    it after the fork.
+    """
+    settings = settings or load_settings()
+    app = Flask(__name__, static_folder=None)
+    # Every answer is ours and in the envelope: no automatic OPTIONS, no redirects to tidier paths.
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    app.before_request(_name_request)
+    app.after_request(_complete_headers)
+    register_services(app, settings)
+    register_error_handlers(app)
+    app.register_blueprint(ingest.blueprint)
+    if settings.trusted_proxy_count > 0:
+        hops = settings.trusted_proxy_count
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's own way
+    return app
+
+
+def _name_request() -> None:
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _complete_headers(response: Response) -> Response:
+    headers = response.headers
+    headers["X-Request-Id"] = g.request_id
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers.setdefault("Cache-Control", "no-store")
+    if window := g.get("rate_window"):
+        headers.update(window.headers)
+    return response

@@ -1,0 +1,56 @@
+"""Who may call a view: every view carries exactly one of these decorators, and a test looks for it."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from flask import Response, g
+
+from app.web.auth import authenticate
+from app.web.errors import forbidden, rate_limited
+from app.web.services import services
+
+Scope = Literal["ingest", "read"]
+
+_P = ParamSpec("_P")
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+
+def requires_key(scope: Scope) -> Callable[[Callable[_P, Response]], Callable[_P, Response]]:
+    """Let in requests with a valid key that has the scope, within the key's rate limit.
+
+    Sets `g.api_key`, and `g.rate_window` for the X-RateLimit headers. The hit is counted before the scope is
+    looked at, so that a 403 carries those headers too, and is limited too.
+    """
+
+    def decorate(view: Callable[_P, Response]) -> Callable[_P, Response]:
+        @functools.wraps(view)
+        def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
+            key = authenticate()
+            limits = services().limits
+            window = limits.hit(limits.limit_of(key.rate_limit), "key", str(key.key_id))
+            g.api_key = key
+            g.rate_window = window
+            if scope not in key.scopes:
+                raise forbidden(scope)
+            if window.exceeded:
+                raise rate_limited(
+                    "This API key is over its rate limit.", retry_after_seconds=window.retry_after_seconds
+                )
+            return view(*args, **kwargs)
+
+        guarded.__dict__["access"] = scope
+        return guarded
+
+    return decorate
+
+
+def public(reason: str) -> Callable[[_View], _View]:
+    """Let everybody in, without a rate limit; `reason` says why that is right."""
+
+    def decorate(view: _View) -> _View:
+        view.__dict__["access"] = None
+        view.__dict__["public_because"] = reason
+        return view
+
+    return decorate

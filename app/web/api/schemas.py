@@ -1,0 +1,153 @@
+"""What the API takes: a JSON decoder that keeps every digit, and marshmallow fields that guess nothing.
+
+The stock fields are kinder than the contract: they take "12", "1_000" and full-width digits for numbers, braces
+and urn: for UUIDs, NUL and lone surrogates for text.
+"""
+
+# ruff: noqa: ARG002, RUF012
+# marshmallow's own signatures, and its own way to declare messages.
+
+import json
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, NoReturn
+from uuid import UUID
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+
+from app.core.events import MAX_DECIMAL_PLACES, is_storable
+from app.web.errors import Detail, validation_error
+
+VERSION_HASH_LENGTH = 256
+LARGEST_NUMBER = 10**12
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_CONTROL_CHARACTERS_OR_SURROGATES = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def decode_json(body: bytes) -> Any:
+    """A JSON value; numbers are int or Decimal, exactly as written. Raises a 400 for anything else.
+
+    Not orjson: it makes floats of numbers, and a cost must keep its digits.
+    """
+    try:
+        return _DECODER.decode(body.decode())
+    except (ValueError, ArithmeticError, RecursionError):
+        # ValueError: not UTF-8, not JSON, an integer of thousands of digits; ArithmeticError: an exponent
+        # beyond what Decimal holds; RecursionError: nested too deeply. Their messages may quote the body.
+        message = "The body is not JSON in UTF-8, or its numbers or its depth are out of all bounds."
+        raise validation_error([Detail(field="body", message=message)]) from None
+
+
+def load(schema: Schema, value: Any) -> dict[str, Any]:
+    """The validated fields of a value. Raises a 400 that names every bad field."""
+    try:
+        loaded: dict[str, Any] = schema.load(value)
+    except ValidationError as error:
+        raise validation_error(list(_details(error.messages))) from None
+    return loaded
+
+
+def _details(messages: Any) -> Iterable[Detail]:
+    for field, field_messages in messages.items():
+        for message in field_messages:
+            yield Detail(field="body" if field == "_schema" else field, message=message)
+
+
+class StrictNumber(fields.Decimal):
+    """A finite JSON number within a range, as a Decimal with the digits that were written."""
+
+    default_error_messages = {
+        "not_a_number": "Must be a JSON number; omit the field where there is no value.",
+        "too_long": f"Must have at most {MAX_DECIMAL_PLACES} digits after the decimal point and no huge exponent.",
+    }
+
+    def __init__(self, *, smallest: int, largest: int, description: str) -> None:
+        super().__init__(
+            validate=validate.Range(min=smallest, max=largest, error="Must be from {min} to {max}."),
+            error_messages={"null": self.default_error_messages["not_a_number"]},
+            metadata={"description": description},
+        )
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Decimal:
+        if type(value) is int:
+            return Decimal(value)
+        if type(value) is not Decimal:
+            raise self.make_error("not_a_number")
+        return value
+
+    def _validate(self, value: Decimal) -> None:
+        super()._validate(value)
+        if not is_storable(value):
+            raise self.make_error("too_long")
+
+
+class PromptId(fields.UUID):
+    """A UUID in the 8-4-4-4-12 form, in any case, and in no other form."""
+
+    default_error_messages = {
+        "required": "Is required.",
+        "null": "Must be a UUID such as 123e4567-e89b-12d3-a456-426614174000.",
+        "invalid_uuid": "Must be a UUID such as 123e4567-e89b-12d3-a456-426614174000.",
+    }
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> UUID:
+        if not isinstance(value, str) or not _UUID.fullmatch(value):
+            raise self.make_error("invalid_uuid")
+        return UUID(hex=value)
+
+
+class VersionHash(fields.String):
+    """Text of limited length that PostgreSQL can store and a person can read."""
+
+    default_error_messages = {
+        "required": "Is required.",
+        "null": "Must be a string.",
+        "invalid": "Must be a string.",
+        "control": "Must not have control characters or lone surrogates.",
+    }
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        if _CONTROL_CHARACTERS_OR_SURROGATES.search(value):
+            raise self.make_error("control")
+        return value
+
+
+class EventSchema(Schema):
+    """The body of `POST /api/v1/prompts/analytics`."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    error_messages = {"type": "Must be a JSON object.", "unknown": "Unknown field."}
+
+    prompt_id = PromptId(
+        required=True,
+        metadata={
+            "description": "The prompt that was invoked.",
+            "pattern": "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+        },
+    )
+    version_hash = VersionHash(
+        required=True,
+        validate=validate.Length(min=1, max=VERSION_HASH_LENGTH, error="Must have {min} to {max} characters."),
+        metadata={
+            "description": "The hash of the prompt's version: no control characters.",
+            "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        },
+    )
+    latency_ms = StrictNumber(smallest=0, largest=LARGEST_NUMBER, description="Latency in milliseconds.")
+    cost_usd = StrictNumber(smallest=0, largest=LARGEST_NUMBER, description="Cost in US dollars, kept exactly.")
+    score = StrictNumber(
+        smallest=-LARGEST_NUMBER, largest=LARGEST_NUMBER, description="Downstream score, where there is one."
+    )

@@ -1,0 +1,54 @@
+"""Which API key a request carries."""
+
+import ipaddress
+
+from flask import request
+from limits import RateLimitItemPerMinute
+
+from app.core.errors import InvalidApiKey
+from app.core.key_directory import ApiKey
+from app.web.errors import ApiError, rate_limited, unauthorized
+from app.web.services import services
+
+FAILURES_PER_MINUTE = RateLimitItemPerMinute(20)
+IPV6_NETWORK_BITS = 64
+
+
+def authenticate() -> ApiKey:
+    """The valid key of the current request.
+
+    Raises a 401, or a 429 for an address with too many failures in this minute (a valid key from there still
+    passes); BufferUnavailable and DatabaseUnavailable where a key can be neither found nor refused.
+    """
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise _failure()
+    try:
+        return services().keys.find(key.strip(" "))
+    except InvalidApiKey as error:
+        raise _failure() from error
+
+
+def _failure() -> ApiError:
+    window = services().limits.hit(FAILURES_PER_MINUTE, "address", network_of(request.remote_addr))
+    if window.exceeded:
+        return rate_limited(
+            "Too many requests without a valid API key.", retry_after_seconds=window.retry_after_seconds
+        )
+    return unauthorized()
+
+
+def network_of(address: str | None) -> str:
+    """What failures are counted by: an IPv4 address, or the /64 of an IPv6 address, which one host owns whole.
+
+    All clients without a readable address (a Unix socket, a broken proxy) count as one.
+    """
+    try:
+        ip = ipaddress.ip_address(address or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip.packed, IPV6_NETWORK_BITS), strict=False))

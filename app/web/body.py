@@ -1,0 +1,95 @@
+"""The one reader of request bodies: whole, within a size and a time, or not at all."""
+
+import re
+from typing import Any
+
+from flask import request
+from gevent import Timeout
+from gunicorn.http.errors import ParseException
+
+from app.web.errors import ApiError, Detail, validation_error
+
+_JSON = re.compile(r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?', re.ASCII | re.IGNORECASE)
+
+_DISCARD_SECONDS = 1.0
+_DISCARD_LIMITS = 64
+"""How much more of a body that is too large is taken, in multiples of the limit."""
+_PIECE_BYTES = 65_536
+
+
+def read_json_body(*, limit_bytes: int, deadline_seconds: float) -> bytes:
+    """The body of the current request, which says that it is JSON.
+
+    Raises ApiError: 415 for another type or any compression (nothing is ever inflated), 413 for more than
+    `limit_bytes`, 408 where the body is not here after `deadline_seconds`, 400 for one that ends early or is
+    wrongly chunked. After the last three the connection is not used again.
+    """
+    _require_plain_json()
+    stream = request.environ["wsgi.input"]
+    declared = request.content_length
+    too_large = declared is not None and declared > limit_bytes
+    body = b""
+    if not too_large:
+        body = _read_in_time(stream, limit_bytes + 1, deadline_seconds)
+        too_large = len(body) > limit_bytes
+    if too_large:
+        _close_after_answer(stream)
+        _discard(stream, limit_bytes * _DISCARD_LIMITS)
+        raise ApiError(413, "PAYLOAD_TOO_LARGE", f"The body is larger than {limit_bytes} bytes.")
+    if declared is not None and len(body) < declared:
+        _close_after_answer(stream)
+        raise _malformed("The body is shorter than its Content-Length.")
+    return body
+
+
+def _require_plain_json() -> None:
+    content_type = request.environ.get("CONTENT_TYPE", "")
+    if content_type != "application/json" and not _JSON.fullmatch(content_type):
+        raise ApiError(
+            415, "UNSUPPORTED_MEDIA_TYPE", "The Content-Type must be application/json; its only charset is utf-8."
+        )
+    if request.environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body without a Content-Encoding.")
+
+
+def _read_in_time(stream: Any, size: int, deadline_seconds: float) -> bytes:
+    timeout = Timeout.start_new(deadline_seconds)
+    try:
+        return bytes(stream.read(size))
+    except (ParseException, OSError) as error:
+        _close_after_answer(stream)
+        raise _malformed("The body ends early or is wrongly chunked.") from error
+    except Timeout as expired:
+        _close_after_answer(stream)
+        if expired is not timeout:
+            raise
+        raise ApiError(
+            408, "REQUEST_TIMEOUT", f"The body was not complete within {deadline_seconds:g} seconds."
+        ) from None
+    finally:
+        timeout.close()
+
+
+def _discard(stream: Any, at_most_bytes: int) -> None:
+    """Take what the client is still sending: closing the connection on it would reset it, and lose our answer."""
+    taken = 0
+    try:
+        with Timeout(_DISCARD_SECONDS, exception=False):
+            while taken < at_most_bytes and (piece := stream.read(_PIECE_BYTES)):
+                taken += len(piece)
+    except (ParseException, OSError):
+        return  # the client is gone or sends nonsense; the connection is closed in either case
+
+
+def _close_after_answer(stream: Any) -> None:
+    """Tell gunicorn not to look for another request behind this body.
+
+    It knows by itself when reading raised an Exception, but gevent's Timeout is none: the rest of the body
+    would be taken for the next request, which is how requests are smuggled.
+    """
+    if hasattr(stream, "failed"):
+        stream.failed = True
+
+
+def _malformed(message: str) -> ApiError:
+    return validation_error([Detail(field="body", message=message)])

@@ -1,0 +1,148 @@
+"""The one place that maps errors to HTTP: every error leaves as the envelope `{"success": false, "error": …}`."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import TypedDict
+
+import orjson
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from app.core.errors import (
+    BufferFull,
+    IdempotencyKeyReused,
+    InvalidApiKey,
+    NotFound,
+    PromptAnalyticsError,
+    Unavailable,
+)
+
+BACKPRESSURE_RETRY_SECONDS = 5
+UNAVAILABLE_RETRY_SECONDS = 2
+LONGEST_RETRY_SECONDS = 60
+
+_log = logging.getLogger(__name__)
+
+
+class Detail(TypedDict):
+    """One thing that is wrong. `field` is a name of the body or a header, or "body" for the body as a whole."""
+
+    field: str
+    message: str
+
+
+class ApiError(Exception):
+    """An error answer. Nothing in it may repeat what the client sent."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        details: Sequence[Detail] = (),
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        """`retry_after_seconds` belongs to every 429 and 503 and to nothing else; it is brought into 1 to 60."""
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = list(details)
+        self.retry_after_seconds = retry_after_seconds
+
+
+def validation_error(details: Sequence[Detail]) -> ApiError:
+    """The 400 that names every bad field."""
+    return ApiError(400, "VALIDATION_ERROR", "The request is not valid; see details.", details=details)
+
+
+def unauthorized() -> ApiError:
+    """The 401: the same for a missing, malformed, unknown, revoked and expired key."""
+    return ApiError(401, "UNAUTHORIZED", "A valid API key is required: send Authorization: Bearer YOUR_API_KEY.")
+
+
+def forbidden(scope: str) -> ApiError:
+    """The 403 of a good key without the scope."""
+    return ApiError(403, "FORBIDDEN", f"This API key does not have the scope {scope}.")
+
+
+def rate_limited(message: str, *, retry_after_seconds: float) -> ApiError:
+    """The 429 of a limit that is used up."""
+    return ApiError(429, "RATE_LIMITED", message, retry_after_seconds=retry_after_seconds)
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answer every error of the application in the envelope; unforeseen ones are logged by Flask and are a 500."""
+    app.register_error_handler(ApiError, _answer)
+    app.register_error_handler(PromptAnalyticsError, lambda error: _answer(_from_core(error)))
+    app.register_error_handler(HTTPException, _from_http)
+
+
+def _from_core(error: PromptAnalyticsError) -> ApiError:
+    """Raises the error again where no caller can have caused it: that is a 500."""
+    match error:
+        case InvalidApiKey():
+            return unauthorized()
+        case IdempotencyKeyReused():
+            return ApiError(
+                400,
+                "IDEMPOTENCY_KEY_REUSED",
+                "This Idempotency-Key was used before with another body. The first event is untouched.",
+            )
+        case NotFound():
+            return ApiError(404, "NOT_FOUND", "There is no such resource in this project.")
+        case BufferFull():
+            _log.warning("refused under backpressure: %s", error)
+            return ApiError(
+                429,
+                "BACKPRESSURE",
+                "The event buffer is full. The event was not stored; send it again later.",
+                retry_after_seconds=BACKPRESSURE_RETRY_SECONDS,
+            )
+        case Unavailable():
+            _log.error("a server did not answer: %s: %s", type(error).__name__, error)
+            return ApiError(
+                503,
+                "UNAVAILABLE",
+                "A server behind this service did not answer. A retry with the same Idempotency-Key is safe.",
+                retry_after_seconds=UNAVAILABLE_RETRY_SECONDS,
+            )
+    raise error
+
+
+def _from_http(error: HTTPException) -> Response:
+    """Werkzeug's own errors: 404, 405 (whose Allow header stays), and the 500 that Flask makes of the unforeseen."""
+    status = HTTPStatus(error.code or 500)
+    code = "INTERNAL_ERROR" if status == HTTPStatus.INTERNAL_SERVER_ERROR else status.name
+    answer = _answer(ApiError(status, code, f"{status.phrase}."))
+    answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    return answer
+
+
+def _answer(error: ApiError) -> Response:
+    answer = Response(
+        orjson.dumps(
+            {
+                "success": False,
+                "error": {
+                    "code": error.code,
+                    "message": error.message,
+                    "requestId": g.request_id,
+                    "details": error.details,
+                },
+            }
+        ),
+        status=error.status,
+        mimetype="application/json",
+    )
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after_seconds is not None:
+        answer.headers["Retry-After"] = str(_whole_seconds(error.retry_after_seconds))
+    return answer
+
+
+def _whole_seconds(seconds: float) -> int:
+    return min(LONGEST_RETRY_SECONDS, max(1, -int(-seconds // 1)))

@@ -1,0 +1,166 @@
+"""Rate limits: Flask-Limiter's fixed windows over a storage that needs one Redis round trip."""
+
+import functools
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+from flask import Flask, g
+from flask_limiter import Limiter
+from limits import RateLimitItem, parse
+from limits.storage import Storage
+
+from app.core.errors import PromptAnalyticsError
+from app.core.redis_client import redis_errors
+
+KEY_PREFIX = "pa:limit:"
+
+_log = logging.getLogger(__name__)
+
+# The expiry is set whenever it is missing, so that a counter can never be stuck above its limit.
+_COUNT = """
+local count = redis.call('INCRBY', KEYS[1], ARGV[1])
+local expires_in_ms = redis.call('PTTL', KEYS[1])
+if expires_in_ms < 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  expires_in_ms = tonumber(ARGV[2])
+end
+return {count, expires_in_ms}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How a limit stands after a hit. `reset_at` is in seconds since the epoch."""
+
+    limit: int
+    remaining: int
+    reset_at: float
+    exceeded: bool
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """How long until the next window; never negative."""
+        return max(0.0, self.reset_at - time.time())
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The X-RateLimit headers: Reset is in whole seconds since the epoch, rounded up."""
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(math.ceil(self.reset_at)),
+        }
+
+
+class OneTripRedisStorage(Storage):
+    """Counters of fixed windows. A hit brings count and expiry along, so the statistics after it cost no trip.
+
+    The window that a hit found is remembered for the rest of its request. Redis errors leave as core errors.
+    """
+
+    STORAGE_SCHEME = ["one-trip-redis"]  # noqa: RUF012 - the base class declares a plain list
+
+    def __init__(self, uri: str | None = None, *, client: redis.Redis, **options: Any) -> None:
+        super().__init__(uri, **options)
+        self._client = client
+        self._count = client.register_script(_COUNT)
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return PromptAnalyticsError
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count `amount`; `expiry` is in seconds. Raises BufferFull (Redis is full) and BufferUnavailable."""
+        with redis_errors():
+            count, expires_in_ms = self._count(keys=[KEY_PREFIX + key], args=[amount, expiry * 1_000])
+        _counted_in_this_request()[key] = (count, time.time() + expires_in_ms / 1_000)
+        return int(count)
+
+    def get(self, key: str) -> int:
+        """The count: of this request's hit where there was one, else from Redis."""
+        if counted := _counted_in_this_request().get(key):
+            return counted[0]
+        with redis_errors():
+            return int(self._client.get(KEY_PREFIX + key) or 0)
+
+    def get_expiry(self, key: str) -> float:
+        """When the window ends, in seconds since the epoch; now, for a window that is not open."""
+        if counted := _counted_in_this_request().get(key):
+            return counted[1]
+        with redis_errors():
+            return time.time() + max(0, self._client.pttl(KEY_PREFIX + key)) / 1_000
+
+    def check(self) -> bool:
+        """Whether Redis answers."""
+        with redis_errors():
+            return bool(self._client.ping())
+
+    def reset(self) -> int | None:
+        """Never: it would lift the limits of everybody."""
+        raise NotImplementedError
+
+    def clear(self, key: str) -> None:
+        """Close one window."""
+        with redis_errors():
+            self._client.delete(KEY_PREFIX + key)
+
+
+class RateLimits:
+    """The limits of one app. Hits raise BufferUnavailable where Redis does not answer: no count is no leave."""
+
+    def __init__(self, app: Flask, client: redis.Redis, *, default_limit: str) -> None:
+        """`default_limit` is for keys without a limit of their own, such as "600/minute"."""
+        limiter = Limiter(
+            key_func=_no_implicit_key,
+            storage_uri=f"{OneTripRedisStorage.STORAGE_SCHEME[0]}://",
+            # typed for the strings and numbers of a configuration; it hands every option on to the storage
+            storage_options=cast(dict[str, str | int], {"client": client}),
+            strategy="fixed-window",
+        )
+        # Flask-Limiter skips its hooks for a limiter that it finds registered. They would cost 150 µs a request
+        # to look for decorators that we do not use: limits are hit by name below.
+        app.extensions["limiter"] = {limiter}
+        limiter.init_app(app)
+        self._strategy = limiter.limiter
+        self._default_limit = parse(default_limit)
+
+    def hit(self, limit: RateLimitItem, subject: str, identifier: str) -> Window:
+        """Count one hit of `identifier` against a limit on `subject`.
+
+        Raises ValueError for an empty identifier, which would share one window among all who have none.
+        """
+        if not identifier:
+            raise ValueError(f"the rate limit on {subject} has nothing to count by")
+        allowed = self._strategy.hit(limit, subject, identifier)
+        reset_at, remaining = self._strategy.get_window_stats(limit, subject, identifier)
+        return Window(limit.amount, remaining, reset_at, exceeded=not allowed)
+
+    def limit_of(self, rate_limit: str | None) -> RateLimitItem:
+        """A key's own limit, or the default; also the default, and an error in the log, for one that is broken."""
+        if rate_limit is None:
+            return self._default_limit
+        return _parse_or_none(rate_limit) or self._default_limit
+
+
+@functools.lru_cache(maxsize=1_024)
+def _parse_or_none(rate_limit: str) -> RateLimitItem | None:
+    try:
+        return parse(rate_limit)
+    except ValueError:
+        _log.exception("a key has a broken rate limit; the default is used")
+        return None
+
+
+def _counted_in_this_request() -> dict[str, tuple[int, float]]:
+    counted: dict[str, tuple[int, float]] | None = g.get("rate_limit_counts")
+    if counted is None:
+        counted = g.rate_limit_counts = {}
+    return counted
+
+
+def _no_implicit_key() -> str:
+    raise RuntimeError("limits are hit by name, never by a decorator without a key")

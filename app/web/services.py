@@ -1,0 +1,65 @@
+"""What a request works with, built once in each process."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+from flask import Flask, current_app
+
+from app.core import database, redis_client
+from app.core.buffer import EventBuffer
+from app.core.database import ConnectionPool
+from app.core.key_directory import KeyDirectory
+from app.web.limits import RateLimits
+from app.web.wake import worker_waker
+from config.settings import Settings
+
+_EXTENSION = "prompt_analytics"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`wake_worker` never raises. `idempotency_secret` keys the event ids that are made from Idempotency-Keys."""
+
+    settings: Settings
+    redis: redis.Redis
+    buffer: EventBuffer
+    database: ConnectionPool
+    keys: KeyDirectory
+    limits: RateLimits
+    wake_worker: Callable[[], None]
+    idempotency_secret: bytes
+
+
+def register_services(app: Flask, settings: Settings) -> None:
+    """Build the services of an app. Nothing connects yet; but the pool starts threads, so call it after the fork."""
+    client = redis_client.connect(settings.redis_url, max_connections=settings.redis_pool_size)
+    pool = database.open_pool(
+        settings.database_url, application_name="prompt-analytics-web", size=settings.database_pool_size
+    )
+    app.extensions[_EXTENSION] = Services(
+        settings=settings,
+        redis=client,
+        buffer=EventBuffer(
+            client,
+            max_events=settings.buffer_max_events,
+            idempotency_window_seconds=settings.idempotency_window_seconds,
+        ),
+        database=pool,
+        keys=KeyDirectory(client, pool),
+        limits=RateLimits(app, client, default_limit=settings.default_rate_limit),
+        wake_worker=worker_waker(client),
+        idempotency_secret=derive_secret(settings.secret_key, b"idempotency"),
+    )
+
+
+def services() -> Services:
+    """The services of the current app. Raises RuntimeError outside of one."""
+    return cast(Services, current_app.extensions[_EXTENSION])
+
+
+def derive_secret(secret_key: str, purpose: bytes) -> bytes:
+    """A secret of 32 bytes for one purpose (at most 16 bytes), so that none is used for two."""
+    return hashlib.blake2b(secret_key.encode(), digest_size=32, person=purpose).digest()

@@ -1,0 +1,38 @@
+"""Waking a worker: one RQ job that drains the buffer."""
+
+import logging
+from collections.abc import Callable
+
+import redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+QUEUE = "drain"
+JOB = "worker.jobs.drain"
+JOB_TIMEOUT_SECONDS = 15
+LIFETIME_SECONDS = 60
+
+_log = logging.getLogger(__name__)
+
+
+def worker_waker(client: redis.Redis) -> Callable[[], None]:
+    """A function that enqueues one drain.
+
+    It never raises: the event is in the buffer already, and every worker also drains by itself. What goes
+    wrong is logged.
+    """
+    queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+
+    def wake_worker() -> None:
+        try:
+            queue.enqueue(
+                JOB,
+                job_timeout=JOB_TIMEOUT_SECONDS,
+                ttl=LIFETIME_SECONDS,
+                result_ttl=0,
+                failure_ttl=LIFETIME_SECONDS,
+            )
+        except Exception:  # noqa: BLE001 - whatever it is, it must not turn a stored event into an error
+            _log.exception("no worker was woken")
+
+    return wake_worker
