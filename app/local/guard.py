@@ -1,0 +1,68 @@
+"""The guard: a small process that outlives the one which started it, and ends all of that one's children.
+
+Its standard input is a pipe of which the starter holds the other end, so that even after a kill -9 of the starter the
+pipe is closed, and the guard acts. Lines: "<pid> <signal>" for a child to end that way, "-<pid>" for one that has gone.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterable
+
+import psutil
+
+GRACE_SECONDS = 8.0
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """The process and all below it: backends of PostgreSQL make sessions of their own, a group does not hold them."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill_group(group_id: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group_id, signal.SIGKILL)
+
+
+def kill_all(processes: Iterable[psutil.Process], *, wait_seconds: float = GRACE_SECONDS) -> None:
+    """SIGKILL; returns when they are gone, or after `wait_seconds`."""
+    doomed = list(processes)
+    for process in doomed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(doomed, timeout=wait_seconds)
+
+
+def end_all(wards: dict[int, tuple[psutil.Process, signal.Signals]]) -> None:
+    """Asks every ward to stop in its own way, then kills whatever is left of them."""
+    families = [member for process, _ in wards.values() for member in family(process)]
+    for process, stop_signal in wards.values():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(stop_signal)
+    psutil.wait_procs([process for process, _ in wards.values()], timeout=GRACE_SECONDS)
+    for pid in wards:
+        kill_group(pid)
+    kill_all(families)
+
+
+def main() -> None:
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    wards: dict[int, tuple[psutil.Process, signal.Signals]] = {}
+    for line in sys.stdin:
+        pid_text, _, signal_name = line.strip().partition(" ")
+        pid = int(pid_text)
+        if pid < 0:
+            wards.pop(-pid, None)
+            continue
+        with contextlib.suppress(psutil.NoSuchProcess):
+            wards[pid] = (psutil.Process(pid), signal.Signals["SIG" + signal_name])
+    end_all(wards)
+
+
+if __name__ == "__main__":
+    main()

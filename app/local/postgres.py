@@ -1,0 +1,147 @@
+"""A real PostgreSQL as a child process: on 127.0.0.1 only, with a password, its data in one folder."""
+
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+from app.local.binaries import PostgresBinaries, find_postgres
+from app.local.children import Child, Guard, end_leftovers
+from app.local.errors import CannotRun
+from app.local.identity import Identity, postgres_identity
+from app.local.ports import free_port
+from app.local.running import write_secret
+from app.local.servers import log_path_of, log_size, wait_until_ready
+
+NAME = "prompt_analytics"
+# It lies with the data, so that both are kept, moved and removed together.
+PASSWORD_NAME = "local-password"  # noqa: S105 - the name of a file
+NEEDED_NAMES = ("PG_VERSION", PASSWORD_NAME, "global/pg_control", "base", "pg_wal", "postgresql.conf", "pg_hba.conf")
+STATUS_LINE = 7
+STOP_SECONDS = 15.0
+# Tests need not wait for a disk, but what was committed must survive kill -9: so synchronous_commit stays on.
+NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off")
+
+
+class RunningPostgres:
+    """A server that runs; `stop`, `kill` and `restart` are for those who want to see what happens then."""
+
+    def __init__(
+        self, data_dir: Path, guard: Guard, binaries: PostgresBinaries, identity: Identity, *, durable: bool
+    ) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        password = (data_dir / PASSWORD_NAME).read_text()
+        self.url = f"postgresql://{NAME}:{password}@127.0.0.1:{self.port}/{NAME}"
+        self._guard = guard
+        self._identity = identity
+        self._command = [*identity.prefix, str(binaries.folder / "postgres"), "-D", str(data_dir)]
+        self._command += ["-p", str(self.port), "-h", "127.0.0.1", "-c", "unix_socket_directories="]
+        self._command += ["-c", "logging_collector=off", "-c", "log_destination=stderr"]
+        self._command += [] if durable else NOT_DURABLE
+        self._child = self._launch()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._child.exit_code()
+
+    def stop(self) -> None:
+        """Lets it write everything and close its connections."""
+        self._child.stop(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """SIGKILL to the server and all its backends."""
+        self._child.kill()
+
+    def restart(self) -> None:
+        """On the same port, with the same data, whether it was stopped, killed or still runs."""
+        self.stop()
+        self._child = self._launch()
+
+    def _launch(self) -> Child:
+        end_leftovers(self.data_dir)
+        postmaster_pid = self.data_dir / "postmaster.pid"
+        # The number in it may belong to another process by now, and PostgreSQL would not dare to start.
+        postmaster_pid.unlink(missing_ok=True)
+        log_path = log_path_of(self.data_dir)
+        log_start = log_size(log_path)
+        child = self._guard.start(self._command, log_path=log_path, stop_signal="INT", user=self._identity.user)
+        wait_until_ready("PostgreSQL", child, lambda: _says_ready(postmaster_pid), log_path, log_start)
+        return child
+
+
+def start_postgres(data_dir: Path, guard: Guard, *, durable: bool = True, wheels_only: bool = False) -> RunningPostgres:
+    """Makes the data folder where there is none, and returns when the server accepts connections.
+
+    The log is written beside the folder. Raises CannotRun, whose message is one line for a person.
+    """
+    data_dir = data_dir.resolve()
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    major = _major_of(data_dir)
+    binaries = find_postgres(major=major, wheels_only=wheels_only)
+    identity = postgres_identity(binaries.folder / "postgres", data_dir.parent)
+    if major is None:
+        _make_data(data_dir, binaries, identity, durable=durable)
+    return RunningPostgres(data_dir, guard, binaries, identity, durable=durable)
+
+
+def _major_of(data_dir: Path) -> int | None:
+    """The version that made the data; None where there is none; CannotRun where some of it is missing."""
+    if not data_dir.exists() or not any(data_dir.iterdir()):
+        return None
+    missing = [name for name in NEEDED_NAMES if not (data_dir / name).exists()]
+    if missing:
+        raise CannotRun(
+            f"{data_dir} is damaged ({missing[0]} is missing): put it back from a copy,"
+            " or remove the folder to start afresh without its events"
+        )
+    return int((data_dir / "PG_VERSION").read_text())
+
+
+def _make_data(data_dir: Path, binaries: PostgresBinaries, identity: Identity, *, durable: bool) -> None:
+    """All or nothing: the folder gets its name when it is complete."""
+    fresh = data_dir.with_name(data_dir.name + ".new")
+    password_path = data_dir.with_name(data_dir.name + ".password")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=0o700)
+    write_secret(password_path, secrets.token_urlsafe(24))
+    identity.give(fresh)
+    identity.give(password_path)
+    initdb = [str(binaries.folder / "initdb"), "-D", str(fresh), f"--username={NAME}", f"--pwfile={password_path}"]
+    initdb += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
+    _run([*initdb, *([] if durable else ["--no-sync"])], identity)
+    single_user = [str(binaries.folder / "postgres"), "--single", "-D", str(fresh), "postgres"]
+    _run(single_user, identity, f"CREATE DATABASE {NAME};\n")
+    password_path.rename(fresh / PASSWORD_NAME)
+    if data_dir.exists():
+        data_dir.rmdir()
+    fresh.rename(data_dir)
+
+
+def _run(command: list[str], identity: Identity, text: str = "") -> None:
+    done = subprocess.run(
+        [*identity.prefix, *command],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        user=identity.user,
+        group=identity.group,
+        extra_groups=identity.extra_groups,
+    )
+    if done.returncode != 0:
+        words = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
+        raise CannotRun(f"PostgreSQL's data folder could not be made: {words[-1]}")
+
+
+def _says_ready(postmaster_pid: Path) -> bool:
+    """What pg_ctl looks at, too: PostgreSQL writes its state into this file."""
+    try:
+        lines = postmaster_pid.read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
