@@ -6,6 +6,7 @@ import uuid
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.web import health, metrics
 from app.web.api import ingest
 from app.web.errors import register_error_handlers
 from app.web.services import register_services
@@ -29,7 +30,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(_complete_headers)
     register_services(app, settings)
     register_error_handlers(app)
-    app.register_blueprint(ingest.blueprint)
+    for module in (ingest, health, metrics):
+        app.register_blueprint(module.blueprint)
     if settings.trusted_proxy_count > 0:
         hops = settings.trusted_proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's own way

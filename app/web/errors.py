@@ -122,6 +122,7 @@ def _from_http(error: HTTPException) -> Response:
 
 
 def _answer(error: ApiError) -> Response:
+    g.error_code = error.code
     answer = Response(
         orjson.dumps(
             {

@@ -1,6 +1,7 @@
 """`POST /api/v1/prompts/analytics`: one event into the buffer."""
 
 import re
+import time
 
 from flask import Blueprint, Response, g, request
 
@@ -10,6 +11,7 @@ from app.web.access import requires_key
 from app.web.api.schemas import EventSchema, decode_json, load
 from app.web.body import read_json_body
 from app.web.errors import Detail, validation_error
+from app.web.metrics import record_append
 from app.web.services import services
 
 BODY_LIMIT_BYTES = 16 * 1024
@@ -48,7 +50,9 @@ def log_event() -> Response:
         else idempotent_event_id(web.idempotency_secret, project_id, idempotency_key)
     )
     event = Event(event_id=event_id, project_id=project_id, **fields)
+    began_at = time.perf_counter()
     appended = web.buffer.append(event, idempotent=idempotency_key is not None)
+    record_append(appended, time.perf_counter() - began_at)
     if appended is Appended.STORED_FIRST:
         web.wake_worker()
     answer = NoContent()

@@ -1,0 +1,24 @@
+"""The closed list of metric names; nothing is measured under another name.
+
+The worker counts nothing itself: what it achieved is read at scrape time from Redis and PostgreSQL, so no restart
+loses it.
+"""
+
+# Counted by the web processes
+REQUESTS = "prompt_analytics_requests_total"
+EVENTS_ACCEPTED = "prompt_analytics_events_accepted_total"
+EVENTS_REPLAYED = "prompt_analytics_events_replayed_total"
+APPEND_SECONDS = "prompt_analytics_append_seconds"
+
+# Read from Redis at scrape time; absent where it does not answer
+REDIS_UP = "prompt_analytics_redis_up"
+BUFFERED_EVENTS = "prompt_analytics_buffered_events"
+PENDING_EVENTS = "prompt_analytics_pending_events"
+OLDEST_EVENT_AGE_SECONDS = "prompt_analytics_oldest_event_age_seconds"
+LAST_DRAIN_AGE_SECONDS = "prompt_analytics_last_drain_age_seconds"
+
+# Read from PostgreSQL at scrape time; absent where it does not answer
+POSTGRESQL_UP = "prompt_analytics_postgresql_up"
+EVENTS_STORED = "prompt_analytics_events_stored_total"
+DEAD_LETTERS = "prompt_analytics_dead_letters"
+PARTITION_DAYS_AHEAD = "prompt_analytics_event_partition_days_ahead"

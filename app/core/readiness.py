@@ -1,0 +1,94 @@
+"""Whether events flow: each check's name with what is wrong and what to do about it."""
+
+from collections.abc import Mapping
+
+import redis
+
+from app.core.buffer import BufferState, EventBuffer
+from app.core.database import ConnectionPool, database_errors
+from app.core.errors import BufferFull, BufferUnavailable, DatabaseUnavailable
+from app.core.migrations import SCHEMA_REVISION, current_revision
+from app.core.queries.status import select_partition_days
+from app.core.redis_client import redis_errors
+
+OLDEST_REDIS = (6, 2)
+OLDEST_EVENT_SECONDS = 60.0
+
+REDIS_SILENT = "Redis did not answer. See that it runs and that REDIS_URL is right."
+POSTGRESQL_SILENT = "PostgreSQL did not answer. See that it runs and that DATABASE_URL is right."
+
+Problems = dict[str, str | None]
+"""By name of the check; None where all is well. A check that could not be made is left out. The texts are fit for
+strangers: no addresses, no data."""
+
+
+def check_redis(client: redis.Redis, buffer: EventBuffer) -> Problems:
+    """Redis answers, its settings are right, and the buffer is being emptied. Raises nothing that a server causes.
+
+    It asks INFO, because hosted servers often forbid CONFIG.
+    """
+    try:
+        with redis_errors(), client.pipeline(transaction=False) as pipeline:
+            for section in ("server", "persistence", "memory", "replication"):
+                pipeline.info(section)
+            sections = pipeline.execute()
+        state = buffer.state()
+    except (BufferUnavailable, BufferFull):
+        return {"redis": REDIS_SILENT}
+    info = {name: value for section in sections for name, value in section.items()}
+    return {"redis": None, "redis_settings": settings_problem(info), "buffer": buffer_problem(state)}
+
+
+def check_database(pool: ConnectionPool) -> Problems:
+    """PostgreSQL answers, is migrated, and has a place for today's events. Raises nothing that a server causes."""
+    try:
+        with database_errors(), pool.connection() as connection:
+            revision = current_revision(connection)
+            if revision != SCHEMA_REVISION:
+                return {"postgresql": None, "migrations": migrations_problem(revision)}
+            today_exists, _ = select_partition_days(connection)
+    except DatabaseUnavailable:
+        return {"postgresql": POSTGRESQL_SILENT}
+    return {"postgresql": None, "migrations": None, "partitions": partitions_problem(today_exists=today_exists)}
+
+
+def settings_problem(info: Mapping[str, object]) -> str | None:
+    """What in Redis's INFO (server, persistence, memory, replication) would lose or refuse events."""
+    wrong: list[str] = []
+    version = str(info.get("redis_version", "0.0"))
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
+        wrong.append("Redis is older than 6.2: install a newer one.")
+    if info.get("role") != "master":
+        wrong.append("Redis is a replica: let REDIS_URL name the primary.")
+    if info.get("maxmemory_policy") != "noeviction":
+        wrong.append("Redis may evict events: set maxmemory-policy to noeviction.")
+    if info.get("aof_enabled") != 1:
+        wrong.append("Redis forgets events when it restarts: set appendonly to yes.")
+    elif info.get("aof_last_write_status") != "ok":
+        wrong.append("Redis could not write its append-only file: see its log and its disk.")
+    return " ".join(wrong) or None
+
+
+def buffer_problem(state: BufferState) -> str | None:
+    """Whether the oldest event waits for too long."""
+    if state.oldest_age_seconds <= OLDEST_EVENT_SECONDS:
+        return None
+    return (
+        f"The oldest buffered event has waited for {state.oldest_age_seconds:.0f} s, longer than "
+        f"{OLDEST_EVENT_SECONDS:.0f} s: start the worker, or more workers, and see their logs."
+    )
+
+
+def migrations_problem(revision: str | None) -> str | None:
+    """Whether the schema is the one that this code was written for."""
+    if revision == SCHEMA_REVISION:
+        return None
+    found = "no schema" if revision is None else "another version of the schema"
+    return f"PostgreSQL has {found}: run python -m app migrate of this release."
+
+
+def partitions_problem(*, today_exists: bool) -> str | None:
+    """Whether today's events have a partition to go to."""
+    if today_exists:
+        return None
+    return "There is no partition for today's events: start the worker, or run python -m app migrate."

@@ -1,0 +1,74 @@
+"""/healthz and /readyz."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from flask import Blueprint, Response, current_app
+from flask.blueprints import BlueprintSetupState
+
+from app.core.readiness import POSTGRESQL_SILENT, REDIS_SILENT, Problems, check_database, check_redis
+from app.web.access import public
+from app.web.errors import ApiError, Detail
+from app.web.formatting import success
+from app.web.services import services
+from app.web.single_flight import SingleFlight
+
+MAX_AGE_SECONDS = 1.0
+DEADLINE_SECONDS = 3.0
+RETRY_AFTER_SECONDS = 5
+
+_EXTENSION = "prompt_analytics.readiness"
+
+blueprint = Blueprint("health", __name__)
+
+
+def _flight() -> SingleFlight[Problems]:
+    return SingleFlight(max_age_seconds=MAX_AGE_SECONDS, deadline_seconds=DEADLINE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checks:
+    """One for each server, so that one that hangs does not hide the other."""
+
+    redis: SingleFlight[Problems] = field(default_factory=_flight)
+    database: SingleFlight[Problems] = field(default_factory=_flight)
+
+
+@blueprint.record
+def _prepare(state: BlueprintSetupState) -> None:
+    state.app.extensions[_EXTENSION] = _Checks()
+
+
+@blueprint.get("/healthz")
+@public("load balancers ask it; it says only that the process is up")
+def healthz() -> Response:
+    """The process is up; no server is asked."""
+    return success({"status": "up"})
+
+
+@blueprint.get("/readyz")
+@public("load balancers ask it; its answer is at most a second old, so it cannot be used to burden the servers")
+def readyz() -> Response:
+    """Events flow, as of at most a second ago; else a 503 whose details name each failing check and what to do."""
+    checks = cast(_Checks, current_app.extensions[_EXTENSION])
+    at_work = services()
+    problems = _problems(checks.redis, lambda: check_redis(at_work.redis, at_work.buffer), {"redis": REDIS_SILENT})
+    problems |= _problems(checks.database, lambda: check_database(at_work.database), {"postgresql": POSTGRESQL_SILENT})
+    details = [Detail(field=name, message=problem) for name, problem in problems.items() if problem is not None]
+    if details:
+        raise ApiError(
+            503,
+            "UNAVAILABLE",
+            "Events do not flow; see details.",
+            details=details,
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
+    return success({"checks": dict.fromkeys(problems, "ok")})
+
+
+def _problems(flight: SingleFlight[Problems], check: Callable[[], Problems], if_late: Problems) -> Problems:
+    try:
+        return flight.result(check)
+    except TimeoutError:
+        return if_late

@@ -1,0 +1,145 @@
+"""/metrics for Prometheus, and what the web processes count.
+
+Under gunicorn every process writes its counters to a file of its own (prometheus_client's multiprocess mode, which
+config/gunicorn.py switches on), and whichever process is asked adds up all of them. Elsewhere they are in memory.
+"""
+
+import hmac
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import cast
+
+from flask import Blueprint, Response, current_app, g, request
+from flask.blueprints import BlueprintSetupState
+from prometheus_client import (
+    CONTENT_TYPE_PLAIN_0_0_4,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+    values,
+)
+from prometheus_client.core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from app.core import metrics as names
+from app.core.buffer import Appended
+from app.web.access import public
+from app.web.errors import ApiError
+from app.web.server_metrics import database_down, database_metrics, redis_down, redis_metrics
+from app.web.services import services
+from app.web.single_flight import SingleFlight
+
+MAX_AGE_SECONDS = 1.0
+DEADLINE_SECONDS = 3.0
+APPEND_BUCKETS_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
+
+_EXTENSION = "prompt_analytics.metrics"
+
+blueprint = Blueprint("metrics", __name__)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here
+_registry = CollectorRegistry()
+_requests = Counter(
+    names.REQUESTS, "Answers by endpoint, status and error code.", ("endpoint", "status", "code"), registry=_registry
+)
+_accepted = Counter(names.EVENTS_ACCEPTED, "Events that were appended to the buffer.", registry=_registry)
+_replayed = Counter(names.EVENTS_REPLAYED, "Events answered as repeats by their Idempotency-Key.", registry=_registry)
+_append_seconds = Histogram(
+    names.APPEND_SECONDS,
+    "How long Redis took to take an event.",
+    buckets=APPEND_BUCKETS_SECONDS,
+    registry=_registry,
+)
+_requests_by_answer: dict[tuple[str | None, int, str | None], Counter] = {}
+
+
+def record_answer(endpoint: str | None, status: int, code: str | None) -> None:
+    """Count one answer; `endpoint` is None for a URL that nothing serves, `code` None for no error."""
+    answer = (endpoint, status, code)
+    counter = _requests_by_answer.get(answer)
+    if counter is None:
+        # finding a child by its labels takes longer than counting
+        counter = _requests_by_answer[answer] = _requests.labels(endpoint or "", status, code or "")
+    counter.inc()
+
+
+def record_append(appended: Appended, seconds: float) -> None:
+    """Count one event that the buffer did not refuse, and how long that took."""
+    (_replayed if appended is Appended.REPLAYED else _accepted).inc()
+    _append_seconds.observe(seconds)
+
+
+def _flight() -> SingleFlight[list[Metric]]:
+    return SingleFlight(max_age_seconds=MAX_AGE_SECONDS, deadline_seconds=DEADLINE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Servers:
+    """One for each server, so that one that hangs does not hide the other."""
+
+    redis: SingleFlight[list[Metric]] = field(default_factory=_flight)
+    database: SingleFlight[list[Metric]] = field(default_factory=_flight)
+
+
+@blueprint.record
+def _prepare(state: BlueprintSetupState) -> None:
+    state.app.extensions[_EXTENSION] = _Servers()
+
+
+@blueprint.after_app_request
+def _record(response: Response) -> Response:
+    record_answer(request.endpoint, response.status_code, g.get("error_code"))
+    return response
+
+
+@blueprint.get("/metrics")
+@public("Prometheus scrapes it; METRICS_TOKEN guards it where that is set")
+def metrics() -> Response:
+    """Counters as of now, and the state of the servers as of at most a second ago; answers whatever is down."""
+    _require_token()
+    servers = cast(_Servers, current_app.extensions[_EXTENSION])
+    at_work = services()
+    scrape = _Scrape(
+        _measured(servers.redis, lambda: redis_metrics(at_work.buffer), redis_down),
+        _measured(servers.database, lambda: database_metrics(at_work.database), database_down),
+    )
+    return Response(generate_latest(scrape), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class _Scrape(Collector):
+    """All that one scrape answers."""
+
+    def __init__(self, *measured: list[Metric]) -> None:
+        self._measured = measured
+
+    def collect(self) -> Iterable[Metric]:
+        yield from _counted().collect()
+        for metrics in self._measured:
+            yield from metrics
+
+
+def _counted() -> Collector:
+    if values.ValueClass is values.MutexValue:
+        return _registry
+    return MultiProcessCollector(None)  # type: ignore[no-untyped-call]  # the library has no types here
+
+
+def _measured(
+    flight: SingleFlight[list[Metric]], measure: Callable[[], list[Metric]], if_late: Callable[[], list[Metric]]
+) -> list[Metric]:
+    try:
+        return flight.result(measure)
+    except TimeoutError:
+        return if_late()
+
+
+def _require_token() -> None:
+    token = services().settings.metrics_token
+    if token is None:
+        return
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip(" ").encode(), token.encode()):
+        raise ApiError(401, "UNAUTHORIZED", "Send Authorization: Bearer with the value of METRICS_TOKEN.")

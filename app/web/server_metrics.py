@@ -1,0 +1,72 @@
+"""What a scrape reads from Redis and PostgreSQL.
+
+Where one of them does not answer, its `up` is 0 and its values are absent.
+"""
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from app.core import metrics as names
+from app.core.buffer import EventBuffer
+from app.core.database import ConnectionPool, database_errors
+from app.core.errors import BufferFull, BufferUnavailable, DatabaseUnavailable
+from app.core.queries.status import count_dead_letters, select_events_stored, select_partition_days
+
+
+def redis_metrics(buffer: EventBuffer) -> list[Metric]:
+    """The state of the buffer. Raises nothing that Redis causes."""
+    try:
+        state = buffer.state()
+    except (BufferUnavailable, BufferFull):
+        return redis_down()
+    metrics: list[Metric] = [
+        _redis_up(1),
+        GaugeMetricFamily(names.BUFFERED_EVENTS, "Events in the buffer, pending ones included.", state.depth),
+        GaugeMetricFamily(names.PENDING_EVENTS, "Events that a worker holds and has not stored yet.", state.pending),
+        GaugeMetricFamily(
+            names.OLDEST_EVENT_AGE_SECONDS, "How long the oldest buffered event waits.", state.oldest_age_seconds
+        ),
+    ]
+    if state.last_drain_age_seconds is not None:
+        metrics.append(
+            GaugeMetricFamily(
+                names.LAST_DRAIN_AGE_SECONDS, "Since a worker last looked for events.", state.last_drain_age_seconds
+            )
+        )
+    return metrics
+
+
+def redis_down() -> list[Metric]:
+    """What is known when Redis does not answer."""
+    return [_redis_up(0)]
+
+
+def database_metrics(pool: ConnectionPool) -> list[Metric]:
+    """What is stored. Raises nothing that PostgreSQL causes; one that is not migrated counts as down."""
+    try:
+        with database_errors(), pool.connection() as connection:
+            stored = select_events_stored(connection)
+            dead_letters = count_dead_letters(connection)
+            _, days_ahead = select_partition_days(connection)
+    except DatabaseUnavailable:
+        return database_down()
+    return [
+        _postgresql_up(1),
+        CounterMetricFamily(names.EVENTS_STORED, "Events stored, by the rollups.", stored),
+        GaugeMetricFamily(names.DEAD_LETTERS, "Entries set aside for a person to look at.", dead_letters),
+        GaugeMetricFamily(
+            names.PARTITION_DAYS_AHEAD, "Days after today that have a partition for events already.", days_ahead
+        ),
+    ]
+
+
+def database_down() -> list[Metric]:
+    """What is known when PostgreSQL does not answer."""
+    return [_postgresql_up(0)]
+
+
+def _redis_up(value: int) -> Metric:
+    return GaugeMetricFamily(names.REDIS_UP, "Whether Redis answered this scrape.", value)
+
+
+def _postgresql_up(value: int) -> Metric:
+    return GaugeMetricFamily(names.POSTGRESQL_UP, "Whether PostgreSQL answered this scrape.", value)
