@@ -23,7 +23,13 @@ MAX_WAITING_WAKE_UPS = 4
 """Without a worker nobody empties the queue of wake-ups; this many are enough to wake several at once."""
 
 _FIELD = b"e"
-_SCRIPT = files("app.core").joinpath("append.lua").read_text()
+_APPEND = files("app.core").joinpath("append.lua").read_text()
+# One without the other would leave an entry that nobody reads or nobody deletes. MULTI is refused by a full Redis.
+_ACKNOWLEDGE = """
+redis.call('XACK', KEYS[1], unpack(ARGV))
+table.remove(ARGV, 1)
+return redis.call('XDEL', KEYS[1], unpack(ARGV))
+"""
 
 
 class Appended(Enum):
@@ -66,7 +72,8 @@ class EventBuffer:
     ) -> None:
         """`max_events` is the watermark: with so many entries waiting, `append` refuses more."""
         self._client = client
-        self._append = client.register_script(_SCRIPT)
+        self._append = client.register_script(_APPEND)
+        self._acknowledge = client.register_script(_ACKNOWLEDGE)
         self._max_events = max_events
         self._idempotency_window_ms = idempotency_window_seconds * 1_000
 
@@ -113,10 +120,8 @@ class EventBuffer:
         """Forget entries that are safely in PostgreSQL. Where it fails they come again, and are found stored."""
         if not entry_ids:
             return
-        with redis_errors(), self._client.pipeline(transaction=True) as pipeline:
-            pipeline.xack(STREAM, GROUP, *entry_ids)
-            pipeline.xdel(STREAM, *entry_ids)
-            pipeline.execute()
+        with redis_errors():
+            self._acknowledge(keys=[STREAM], args=[GROUP, *entry_ids])
 
     def state(self) -> BufferState:
         """Depth and ages, by Redis's own clock, in one round trip."""

@@ -1,0 +1,321 @@
+"""The drain on a real Redis and PostgreSQL: every event once, whatever happens in between."""
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from uuid import UUID
+
+import orjson
+import pytest
+import redis
+
+from app.core.buffer import GROUP, STREAM, Entry, EventBuffer
+from app.core.database import Connection, connect
+from app.core.errors import BufferUnavailable, DatabaseUnavailable
+from app.core.events import Event, encode_event, new_event_id
+from app.core.queries.dead_letters import insert_dead_letter
+from app.core.redis_client import connect as connect_redis
+from tests.recount import assert_rollups_equal_a_recount
+from worker.drain import STALE_AFTER_MS, DrainReport, drain
+from worker.store import EventStore, ReceivedEvent, received_at
+
+PROMPTS = [UUID(int=number) for number in range(5)]
+
+
+@pytest.fixture
+def database(database_url: str, clean_database: None) -> Iterator[Connection]:
+    with open_connection(database_url) as connection:
+        connection.execute("INSERT INTO projects (name) OVERRIDING SYSTEM VALUE VALUES ('demo')")
+        yield connection
+
+
+@pytest.fixture
+def client(redis_url: str, clean_redis: None) -> Iterator[redis.Redis]:
+    client = connect_redis(redis_url, timeout_seconds=5)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def project_id(database: Connection) -> int:
+    row = database.execute("SELECT id FROM projects").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@contextmanager
+def open_connection(url: str) -> Iterator[Connection]:
+    with connect(url, application_name="test", statement_timeout_ms=20_000) as connection:
+        yield connection
+
+
+def an_event(project_id: int, seed: int = 0) -> Event:
+    chance = random.Random(seed)
+    return Event(
+        new_event_id(),
+        project_id,
+        chance.choice(PROMPTS),
+        f"v{chance.randrange(3)}",
+        Decimal(f"{chance.lognormvariate(6, 1):.3f}") if chance.random() < 0.9 else None,
+        Decimal(f"{chance.random():.12f}") if chance.random() < 0.9 else None,
+        Decimal(f"{chance.uniform(-1, 1):.6f}") if chance.random() < 0.5 else None,
+    )
+
+
+def run_drain(connection: Connection, client: redis.Redis, consumer: str = "worker.1") -> DrainReport:
+    store = EventStore()
+
+    def set_aside(entry: Entry, reason: str) -> None:
+        insert_dead_letter(connection, entry.entry_id, entry.payload, reason, received_at(entry))
+
+    return drain(
+        EventBuffer(client),
+        lambda batch: store.store(connection, batch),
+        set_aside,
+        consumer=consumer,
+        clock=time.monotonic,
+        should_stop=lambda: False,
+    )
+
+
+def append_many(client: redis.Redis, events: Sequence[Event]) -> None:
+    with client.pipeline(transaction=False) as pipeline:
+        for event in events:
+            pipeline.xadd(STREAM, {"e": encode_event(event)})
+        pipeline.execute()
+
+
+def test_it_stores_buffered_events_with_their_rollups_and_forgets_the_entries(database, client, project_id):
+    append_many(client, [an_event(project_id, seed) for seed in range(200)])
+    report = run_drain(database, client)
+    assert (report.stored, report.repeated, report.set_aside, report.emptied) == (200, 0, 0, True)
+    assert assert_rollups_equal_a_recount(database) == 200
+    assert client.xlen(STREAM) == 0
+    assert client.xpending(STREAM, GROUP)["pending"] == 0
+
+
+def test_rollups_stay_exact_over_many_batches_and_compactions(database, client, project_id):
+    store = EventStore()
+    wide = random.Random(7)
+    for _ in range(6):
+        received = [
+            ReceivedEvent(
+                Event(new_event_id(), project_id, PROMPTS[0], "v", Decimal(f"{10 ** wide.uniform(-3, 9):.6f}")),
+                1_790_000_000_000 + wide.randrange(3_600_000),
+            )
+            for _ in range(400)
+        ]
+        store.store(database, received)
+    assert assert_rollups_equal_a_recount(database) == 2_400
+
+
+def test_an_event_that_comes_twice_is_stored_and_counted_once(database, client, project_id):
+    event = an_event(project_id)
+    append_many(client, [event, event, an_event(project_id, 1)])
+    assert run_drain(database, client).stored == 2
+    append_many(client, [event])
+    report = run_drain(database, client)
+    assert (report.stored, report.repeated) == (0, 1)
+    assert assert_rollups_equal_a_recount(database) == 2
+
+
+def test_events_keep_every_digit_of_their_numbers(database, client, project_id):
+    cost = "0.1234567890123456789012345678901234567890"
+    append_many(client, [Event(new_event_id(), project_id, PROMPTS[0], "v", Decimal("0"), Decimal(cost), Decimal("-0.5"))])
+    run_drain(database, client)
+    rows = database.execute("SELECT latency_ms::text, cost_usd::text, score::text FROM events").fetchall()
+    assert rows == [("0", cost, "-0.5")]
+
+
+def test_received_at_is_the_time_of_the_entry(database, client, project_id):
+    client.xadd(STREAM, {"e": encode_event(an_event(project_id))}, id="1790000000123-0")
+    run_drain(database, client)
+    rows = database.execute("SELECT received_at, occurred_at, day::text FROM events").fetchall()
+    assert rows[0][0].isoformat() == "2026-09-21T14:13:20.123000+00:00"
+    assert rows[0][1] == rows[0][0]
+    assert rows[0][2] == "2026-09-21"
+
+
+@pytest.mark.parametrize("payload", [b"", b"garbage", b"\x00\xff", b'[99, "of a later release"]'])
+def test_an_entry_that_cannot_be_decoded_becomes_a_dead_letter_and_the_rest_is_stored(
+    database, client, project_id, payload
+):
+    append_many(client, [an_event(project_id)])
+    entry_id = client.xadd(STREAM, {"e": payload})
+    append_many(client, [an_event(project_id, 1)])
+    report = run_drain(database, client)
+    assert (report.stored, report.set_aside) == (2, 1)
+    rows = database.execute("SELECT entry_id, payload, reason, received_at FROM dead_letters").fetchall()
+    assert [row[:2] for row in rows] == [(entry_id.decode(), payload)]
+    assert rows[0][2]
+    assert int(rows[0][3].timestamp() * 1000) == int(entry_id.split(b"-")[0])
+    assert client.xlen(STREAM) == 0
+
+
+def poisoned(project_id: int) -> bytes:
+    """An entry that decodes well and that PostgreSQL refuses: text cannot hold NUL."""
+    fields = orjson.loads(encode_event(an_event(project_id)))
+    fields[4] = "v\x00"
+    return orjson.dumps(fields)
+
+
+def test_entries_that_postgresql_refuses_are_found_one_by_one(database, client, project_id):
+    for position in range(100):
+        bad = position in (0, 41, 42, 99)
+        client.xadd(STREAM, {"e": poisoned(project_id) if bad else encode_event(an_event(project_id, position))})
+    report = run_drain(database, client)
+    assert (report.stored, report.set_aside) == (96, 4)
+    assert assert_rollups_equal_a_recount(database) == 96
+    assert database.execute("SELECT count(*) FROM dead_letters").fetchone() == (4,)
+
+
+def test_an_event_of_a_project_that_does_not_exist_is_set_aside(database, client, project_id):
+    append_many(client, [an_event(project_id), an_event(project_id + 1_000)])
+    report = run_drain(database, client)
+    assert (report.stored, report.set_aside) == (1, 1)
+
+
+def test_an_entry_with_an_impossible_time_is_set_aside(database, client, project_id):
+    client.xadd(STREAM, {"e": encode_event(an_event(project_id))}, id="18446744073709551614-1")
+    assert run_drain(database, client).set_aside == 1
+    assert client.xlen(STREAM) == 0
+
+
+def test_a_lost_database_never_counts_against_an_entry(database, client, project_id):
+    append_many(client, [an_event(project_id, seed) for seed in range(3)])
+    attempts = []
+
+    def lost(batch: Sequence[ReceivedEvent]) -> int:
+        attempts.append(len(batch))
+        raise DatabaseUnavailable("connection lost")
+
+    with pytest.raises(DatabaseUnavailable):
+        drain_with(client, lost)
+    assert attempts == [3]
+    assert client.xpending(STREAM, GROUP)["pending"] == 3
+    assert database.execute("SELECT count(*) FROM dead_letters").fetchone() == (0,)
+
+
+def drain_with(client, store, *, clock=time.monotonic, should_stop=lambda: False):
+    def never(entry: Entry, reason: str) -> None:
+        raise AssertionError(f"{entry} was set aside: {reason}")
+
+    return drain(EventBuffer(client), store, never, consumer="worker.1", clock=clock, should_stop=should_stop)
+
+
+def test_a_crash_between_commit_and_acknowledgement_stores_nothing_twice(database, client, project_id, monkeypatch):
+    append_many(client, [an_event(project_id, seed) for seed in range(50)])
+
+    def crash(self, entry_ids):
+        raise BufferUnavailable("crashed after the commit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EventBuffer, "acknowledge", crash)
+        with pytest.raises(BufferUnavailable):
+            run_drain(database, client)
+    age_pending_entries(client)
+    report = run_drain(database, client, consumer="worker.2")
+    assert (report.stored, report.repeated) == (0, 50)
+    assert assert_rollups_equal_a_recount(database) == 50
+    assert client.xlen(STREAM) == 0
+
+
+def age_pending_entries(client: redis.Redis) -> None:
+    """Let the pending entries look as if their consumer had been silent for long enough."""
+    pending = client.xpending_range(STREAM, GROUP, "-", "+", 100_000)
+    ids = [row["message_id"] for row in pending]
+    client.xclaim(STREAM, GROUP, pending[0]["consumer"], 0, ids, idle=STALE_AFTER_MS + 1, justid=True)
+
+
+def test_entries_of_a_dead_worker_are_taken_over_and_those_of_a_live_one_are_not(database, client, project_id):
+    append_many(client, [an_event(project_id, seed) for seed in range(10)])
+    buffer = EventBuffer(client)
+    assert len(buffer.read_new("dead", 6)) == 6
+    age_pending_entries(client)
+    assert len(buffer.read_new("busy", 3)) == 3
+    report = run_drain(database, client)
+    assert report.stored == 7
+    assert client.xpending(STREAM, GROUP)["pending"] == 3
+
+
+def test_more_stale_entries_than_one_batch_are_all_taken_over(client, clean_redis):
+    with client.pipeline(transaction=False) as pipeline:
+        for seed in range(10_500):
+            pipeline.xadd(STREAM, {"e": encode_event(an_event(1, seed % 7))})
+        pipeline.execute()
+    EventBuffer(client).read_new("dead", 20_000)
+    age_pending_entries(client)
+    sizes: list[int] = []
+
+    def store(batch: Sequence[ReceivedEvent]) -> int:
+        sizes.append(len(batch))
+        return len(batch)
+
+    assert drain_with(client, store).emptied
+    assert sum(sizes) == 10_500
+    assert max(sizes) <= 5_000
+
+
+def test_it_stops_between_two_batches_when_told_to(client):
+    append_many(client, [an_event(1, seed % 7) for seed in range(5_001)])
+    stopped = []
+
+    def store(batch: Sequence[ReceivedEvent]) -> int:
+        stopped.append(True)
+        return len(batch)
+
+    report = drain_with(client, store, should_stop=lambda: bool(stopped))
+    assert (report.batches, report.emptied) == (1, False)
+    assert client.xlen(STREAM) == 1
+
+
+def test_it_ends_when_its_time_is_up(client):
+    append_many(client, [an_event(1, seed % 7) for seed in range(5_001)])
+    ticks = itertools.count(step=4.0)
+    report = drain_with(client, len, clock=lambda: next(ticks))
+    assert (report.batches, report.emptied) == (1, False)
+
+
+def test_it_goes_on_after_redis_lost_everything(database, client, project_id):
+    append_many(client, [an_event(project_id)])
+    run_drain(database, client)
+    client.flushall()
+    append_many(client, [an_event(project_id, 1)])
+    assert run_drain(database, client).stored == 1
+
+
+def test_it_still_runs_when_redis_is_full(database, client, project_id):
+    append_many(client, [an_event(project_id, seed) for seed in range(2_000)])
+    run_drain(database, client)
+    append_many(client, [an_event(project_id, seed) for seed in range(2_000)])
+    client.config_set("maxmemory", "1mb")
+    try:
+        with pytest.raises(redis.OutOfMemoryError):
+            client.set("anything", "at all")
+        assert run_drain(database, client).stored == 2_000
+    finally:
+        client.config_set("maxmemory", "0")
+
+
+def test_two_drains_at_once_store_everything_once(database_url, database, redis_url, client, project_id):
+    events = [an_event(project_id, seed) for seed in range(12_000)]
+    append_many(client, events)
+    append_many(client, events[:3_000])
+    reports: list[DrainReport] = []
+
+    def work(consumer: str) -> None:
+        with open_connection(database_url) as connection:
+            reports.append(run_drain(connection, connect_redis(redis_url, timeout_seconds=5), consumer))
+
+    threads = [threading.Thread(target=work, args=(f"worker.{number}",)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(report.stored for report in reports) == 12_000
+    assert assert_rollups_equal_a_recount(database) == 12_000
+    assert client.xlen(STREAM) == 0
