@@ -1,0 +1,35 @@
+"""`python -m app`: the operator's commands. Beside a running `make run` they use its servers."""
+
+import click
+
+from app.commands.dead_letters import dead_letters
+from app.commands.keys import keys
+from app.commands.servers import CommandGroup, settings
+from app.commands.status import status
+from app.commands.users import users
+from app.core.migrations import SCHEMA_REVISION
+from app.core.migrations import migrate as migrate_database
+
+
+@click.group(cls=CommandGroup)
+def main() -> None:
+    """Commands for the operator of Prompt Analytics."""
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to this release's schema; safe to run at any time, and by several at once."""
+    before = migrate_database(settings().database_url)
+    if before == SCHEMA_REVISION:
+        click.echo(f"the database was at revision {SCHEMA_REVISION} already")
+    else:
+        click.echo(f"migrated the database from {before or 'nothing'} to revision {SCHEMA_REVISION}")
+
+
+main.add_command(keys)
+main.add_command(users)
+main.add_command(dead_letters, name="dead-letters")
+main.add_command(status)
+
+if __name__ == "__main__":
+    main(prog_name="python -m app")

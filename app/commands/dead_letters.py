@@ -1,0 +1,81 @@
+"""`dead-letters`: look at entries that could not be stored, put them back, or give them up."""
+
+from collections.abc import Callable
+
+import click
+
+from app.commands.servers import database_connection, event_buffer, settings
+from app.commands.tables import show_table, time_text
+from app.core.database import Connection
+from app.core.errors import NotFound
+from app.core.queries.dead_letters import (
+    DeadLetter,
+    delete_dead_letter,
+    select_dead_letter_ids,
+    select_dead_letters,
+)
+
+_ids = click.argument("dead_letter_ids", metavar="[ID]…", nargs=-1, type=click.IntRange(1, 2**63 - 1))
+_all = click.option("--all", "every", is_flag=True, help="All that there are now.")
+
+
+@click.group()
+def dead_letters() -> None:
+    """Buffered entries that could not be stored."""
+
+
+@dead_letters.command(name="list")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most so many.")
+def list_dead_letters(limit: int) -> None:
+    """Show the oldest dead letters; their bytes are in the table dead_letters."""
+    with database_connection(settings()) as connection:
+        found = select_dead_letters(connection, limit=limit)
+    show_table(("ID", "RECEIVED", "FAILED", "BYTES", "REASON"), [_cells(each) for each in found])
+
+
+@dead_letters.command()
+@_ids
+@_all
+def replay(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
+    """Put dead letters back into the buffer; one that fails again comes back as a new dead letter."""
+    current = settings()
+    with event_buffer(current) as buffer, database_connection(current) as connection:
+        count = _take_out(connection, dead_letter_ids, every=every, then=buffer.append_payload)
+    click.echo(f"put back: {count}")
+
+
+@dead_letters.command()
+@_ids
+@_all
+def discard(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
+    """Delete dead letters for good."""
+    with database_connection(settings()) as connection:
+        count = _take_out(connection, dead_letter_ids, every=every, then=lambda _payload: None)
+    click.echo(f"discarded: {count}")
+
+
+def _take_out(
+    connection: Connection, dead_letter_ids: tuple[int, ...], *, every: bool, then: Callable[[bytes], None]
+) -> int:
+    """Delete each and do something with its bytes, which undoes the deletion where it raises.
+
+    Where the commit fails after `then`, the dead letter is still there: replayed again on the same day, its event is
+    found stored. Raises NotFound for the first id that is not there; those before it are done.
+    """
+    if every == bool(dead_letter_ids):
+        raise click.UsageError("Give either ids or --all.")
+    count = 0
+    for dead_letter_id in select_dead_letter_ids(connection) if every else dict.fromkeys(dead_letter_ids):
+        with connection.transaction():
+            payload = delete_dead_letter(connection, dead_letter_id)
+            if payload is not None:
+                then(payload)
+                count += 1
+            elif not every:
+                raise NotFound(f"there is no dead letter with the id {dead_letter_id}")
+    return count
+
+
+def _cells(letter: DeadLetter) -> tuple[str, ...]:
+    times = (time_text(letter.received_at), time_text(letter.failed_at))
+    return (str(letter.dead_letter_id), *times, str(letter.payload_bytes), letter.reason)

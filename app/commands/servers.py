@@ -1,0 +1,72 @@
+"""What commands work with: the settings, the servers, and errors as one line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from app.core import database, redis_client
+from app.core.buffer import EventBuffer
+from app.core.database import Connection, database_errors
+from app.core.errors import BufferUnavailable, DatabaseUnavailable, PromptAnalyticsError, Rejected
+from app.core.migrations import SCHEMA_REVISION, current_revision
+from app.local import running_environment
+from config.logging import redact
+from config.settings import Settings, SettingsError, load_settings
+
+REDIS_TIMEOUT_SECONDS = 5.0
+STATEMENT_TIMEOUT_MS = 30_000
+
+
+class CommandGroup(click.Group):
+    """Ends every command whose error is a known one with a line on stderr and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click shows a ClickException as `Error: …`."""
+        try:
+            return super().invoke(ctx)
+        except (PromptAnalyticsError, SettingsError) as error:
+            raise click.ClickException(describe(error)) from error
+
+
+def describe(error: Exception) -> str:
+    """An error for a person, without credentials. The cause of a server's silence says more than the error itself."""
+    if isinstance(error, DatabaseUnavailable):
+        cause = str(error.__cause__ or error).strip() or str(error)
+        return f"PostgreSQL does not answer as it should: {redact(cause.splitlines()[0])}"
+    if isinstance(error, BufferUnavailable):
+        return f"Redis does not answer as it should: {redact(str(error))}"
+    return redact(str(error)) or type(error).__name__
+
+
+def settings() -> Settings:
+    """The settings of the environment, or of a `make run` beside this one. Raises SettingsError."""
+    return load_settings(local=running_environment())
+
+
+@contextmanager
+def database_connection(current: Settings) -> Iterator[Connection]:
+    """A connection in autocommit mode to a migrated database. Psycopg errors in the block leave as core errors."""
+    with database_errors():
+        connection = database.connect(
+            current.database_url, application_name="pa-command", statement_timeout_ms=STATEMENT_TIMEOUT_MS
+        )
+        with connection:
+            revision = current_revision(connection)
+            if revision != SCHEMA_REVISION:
+                found = f"is at revision {revision}" if revision else "has no tables yet"
+                raise Rejected(
+                    f"the database {found}, this release works with {SCHEMA_REVISION}: run `python -m app migrate`"
+                )
+            yield connection
+
+
+@contextmanager
+def event_buffer(current: Settings) -> Iterator[EventBuffer]:
+    """The event buffer."""
+    client = redis_client.connect(current.redis_url, timeout_seconds=REDIS_TIMEOUT_SECONDS, max_connections=1)
+    try:
+        yield EventBuffer(client)
+    finally:
+        client.close()

@@ -1,0 +1,1 @@
+"""Settings, logging and the HTTP server's configuration; read by the composition roots alone."""

@@ -1,0 +1,147 @@
+"""Settings: the one reader of the environment. README lists what each means."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import environs
+import limits
+from environs import validate
+
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+SHORTEST_SECRET = 32
+MAX_COUNT = 2**31 - 1
+
+
+class SettingsError(Exception):
+    """The environment is not what it should be. The message has one line for each wrong setting, and no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One field for each variable, which has the field's name in capitals. Values with secrets are not in the repr."""
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    port: int
+    web_concurrency: int
+    log_level: str
+    default_rate_limit: str
+    buffer_max_events: int
+    idempotency_window_seconds: int
+    retention_days: int
+    trusted_proxy_count: int
+    metrics_token: str | None = field(repr=False)
+    database_pool_size: int
+    redis_pool_size: int
+    worker_name: str
+
+
+class _MappingEnv(environs.Env):
+    """Reads a mapping; an empty variable counts as one that is not set."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__(eager=False)
+        self._mapping = values
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        return self._mapping.get(env_key) or default
+
+
+def load_settings(env: Mapping[str, str] | None = None, *, local: Mapping[str, str] | None = None) -> Settings:
+    """Read and check all settings; `env` stands in for the environment.
+
+    `local` (the servers of a running `make run`) counts only where DATABASE_URL is not set, and then wins over the
+    environment, so that one's database is never used with another's buffer. Raises SettingsError.
+    """
+    values = os.environ if env is None else env
+    if local is not None and not values.get("DATABASE_URL"):
+        values = {**values, **local}
+    reader = _MappingEnv(values)
+    loaded = _read(reader)
+    try:
+        reader.seal()
+    except environs.EnvValidationError as error:
+        lines = [f"  {name}: {' '.join(messages)}" for name, messages in sorted(_messages(error).items())]
+        raise SettingsError("\n".join(["Wrong settings in the environment:", *lines])) from None
+    return Settings(**loaded)
+
+
+def load_settings_or_exit() -> Settings:
+    """Settings for a process that cannot go on without: says what is wrong on stderr and exits with 1."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        sys.exit(str(error))
+
+
+def check_rate_limit(text: str) -> str:
+    """The text, if it is one limit such as "600/minute". Raises ValueError."""
+    try:
+        parsed = limits.parse_many(text)
+    except ValueError:
+        parsed = []
+    if len(parsed) != 1 or not 0 < parsed[0].amount <= MAX_COUNT or not 0 < parsed[0].get_expiry() <= MAX_COUNT:
+        raise ValueError('Must be one rate limit such as "600/minute" or "10/second".')
+    return text
+
+
+def _read(env: _MappingEnv) -> dict[str, Any]:
+    values = {
+        "database_url": env.str("DATABASE_URL", validate=_scheme("postgres", "postgresql")),
+        "redis_url": env.str("REDIS_URL", validate=_scheme("redis", "rediss")),
+        "secret_key": env.str("SECRET_KEY", validate=_secret),
+        "port": env.int("PORT", 8000, validate=validate.Range(1, 65535)),
+        "web_concurrency": env.int("WEB_CONCURRENCY", 2, validate=validate.Range(1, 1024)),
+        "log_level": env.str("LOG_LEVEL", "info", validate=_log_level),
+        "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "6000/minute", validate=_rate_limit),
+        "buffer_max_events": env.int("BUFFER_MAX_EVENTS", 1_000_000, validate=validate.Range(1, MAX_COUNT)),
+        "idempotency_window_seconds": env.int("IDEMPOTENCY_WINDOW_SECONDS", 900, validate=validate.Range(1, 86_400)),
+        "retention_days": env.int("RETENTION_DAYS", 90, validate=validate.Range(1, 36_500)),
+        "trusted_proxy_count": env.int("TRUSTED_PROXY_COUNT", 0, validate=validate.Range(0, 10)),
+        "metrics_token": env.str("METRICS_TOKEN", None, validate=validate.Length(min=16)),
+        "database_pool_size": env.int("DATABASE_POOL_SIZE", 4, validate=validate.Range(1, 1_000)),
+        "redis_pool_size": env.int("REDIS_POOL_SIZE", 64, validate=validate.Range(1, 10_000)),
+        # A stable name lets a restarted worker find what it had claimed; Heroku names its machines in DYNO.
+        "worker_name": env.str("WORKER_NAME", None, validate=validate.Length(max=128)) or env.str("DYNO", None),
+    }
+    values["log_level"] = str(values["log_level"]).lower()
+    values["worker_name"] = values["worker_name"] or socket.gethostname()
+    if set(values) != {each.name for each in fields(Settings)}:
+        raise AssertionError("a setting is read that has no field, or the other way round")
+    return values
+
+
+def _messages(error: environs.EnvValidationError) -> dict[str, list[str]]:
+    messages = error.error_messages
+    return messages if isinstance(messages, dict) else {"environment": list(messages)}
+
+
+def _scheme(*schemes: str) -> Any:
+    def check(url: str) -> None:
+        scheme, separator, rest = url.partition("://")
+        if scheme not in schemes or not separator or not rest:
+            raise environs.ValidationError(f"Must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}.")
+
+    return check
+
+
+def _secret(value: str) -> None:
+    if len(value) < SHORTEST_SECRET:
+        raise environs.ValidationError(f"Must have at least {SHORTEST_SECRET} characters.")
+
+
+def _log_level(value: str) -> None:
+    if value.lower() not in LOG_LEVELS:
+        raise environs.ValidationError(f"Must be one of {', '.join(LOG_LEVELS)}.")
+
+
+def _rate_limit(value: str) -> None:
+    try:
+        check_rate_limit(value)
+    except ValueError as error:
+        raise environs.ValidationError(str(error)) from None
