@@ -1,8 +1,9 @@
 """Store one batch: new events and their rollups in one transaction, each event exactly once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 from app.core.buffer import Entry
 from app.core.database import Connection, database_errors
@@ -14,14 +15,14 @@ from app.core.queries.events import EventKey, EventRow, create_incoming_events, 
 from app.core.queries.rollups import create_incoming_rollups, merge_rollups
 from app.core.rollups import Observation, roll_up
 
+DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_CACHED_VERSIONS = 100_000
 LAST_STORABLE_MS = 253_402_300_799_999
 """The end of the year 9999, the last that Python's datetime can hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedEvent:
+class ReceivedEvent(NamedTuple):
     """A decoded entry. `received_at_ms`: milliseconds since the epoch by Redis's clock."""
 
     event: Event
@@ -72,7 +73,7 @@ class EventStore:
         self._version_keys |= known
 
     def _make_partitions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:
-        missing = {_time(received.received_at_ms).date() for received in batch} - self._days
+        missing = {_day(received.received_at_ms // DAY_MS) for received in batch} - self._days
         for day in sorted(missing):
             ensure_partitions(connection, day, day)
         self._days |= missing
@@ -82,7 +83,7 @@ class EventStore:
         distinct: dict[EventKey, Observation] = {}
         for received in batch:
             event = received.event
-            key = EventKey(event.project_id, _time(received.received_at_ms).date(), event.event_id)
+            key = EventKey(event.project_id, _day(received.received_at_ms // DAY_MS), event.event_id)
             if key not in distinct:
                 distinct[key] = Observation(
                     event.project_id,
@@ -118,3 +119,8 @@ def _version(event: Event) -> Version:
 
 def _time(milliseconds: int) -> datetime:
     return EPOCH + timedelta(milliseconds=milliseconds)
+
+
+@lru_cache(maxsize=100)
+def _day(days_since_epoch: int) -> date:
+    return (EPOCH + timedelta(days=days_since_epoch)).date()

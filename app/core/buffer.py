@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -41,8 +41,7 @@ class Appended(Enum):
     REPLAYED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One buffered entry as Redis holds it. `entry_id` is `<milliseconds since the epoch>-<sequence>`."""
 
     entry_id: str

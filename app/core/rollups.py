@@ -21,8 +21,7 @@ SHORTEST_LOGGED_MS = 0.001
 _EXACT = Context(prec=2_000, traps=[Inexact])
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """One stored event as the rollups see it. `occurred_at_ms`: milliseconds since the epoch."""
 
     project_id: int
