@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 import psutil
 
-from app.local.guard import family, kill_all, kill_group
+from app.local.guard import family, kill_all, kill_group, wait_until_gone
 from app.local.identity import Identity
 
 StopSignal = Literal["TERM", "INT"]
@@ -41,7 +41,7 @@ class Child:
         if code is not None and not self._buried:
             self._buried = True
             kill_group(self.pid)
-            self._guard.forget(self.pid)
+            self._guard.forget(self)
         return code
 
     def ask_to_stop(self) -> None:
@@ -50,25 +50,33 @@ class Child:
 
     def stop(self, timeout_seconds: float = 10.0) -> None:
         """Stops it in its own way; kills it and all below it when it has not gone by then."""
+        members = self._family()
         self.ask_to_stop()
         try:
             self._process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
+        kill_all(members)
         self.exit_code()
 
     def kill(self) -> None:
         """SIGKILL to it and to all below it, as if the power went; returns when they are gone."""
         if self.exit_code() is not None:
             return
-        try:
-            members = family(psutil.Process(self.pid))
-        except psutil.NoSuchProcess:
-            members = []
+        members = self._family()
         kill_group(self.pid)
         kill_all(members)
+        self.wait()
+
+    def wait(self) -> None:
         self._process.wait()
         self.exit_code()
+
+    def _family(self) -> list[psutil.Process]:
+        try:
+            return family(psutil.Process(self.pid))
+        except psutil.NoSuchProcess:
+            return []
 
 
 class Guard:
@@ -85,6 +93,7 @@ class Guard:
         )
         assert self._process.stdin is not None
         self._pipe = self._process.stdin.fileno()
+        self._children: list[Child] = []
 
     def start(
         self,
@@ -111,11 +120,15 @@ class Guard:
                 extra_groups=become.extra_groups,
                 start_new_session=True,
             )
-        return Child(process, self, stop_signal)
+        child = Child(process, self, stop_signal)
+        self._children.append(child)
+        return child
 
-    def forget(self, pid: int) -> None:
+    def forget(self, child: Child) -> None:
+        """The child has gone; its number may come to belong to another process."""
+        self._children.remove(child)
         with contextlib.suppress(OSError):
-            os.write(self._pipe, f"-{pid}\n".encode())
+            os.write(self._pipe, f"-{child.pid}\n".encode())
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
@@ -125,6 +138,8 @@ class Guard:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         self._process.wait()
+        for child in list(self._children):
+            child.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -145,5 +160,5 @@ def end_leftovers(data_dir: Path) -> None:
     for process in leftovers:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGINT)
-    _, alive = psutil.wait_procs(leftovers, timeout=5)
-    kill_all(alive)
+    wait_until_gone(leftovers, 5)
+    kill_all(leftovers)

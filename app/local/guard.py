@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable
 
 import psutil
@@ -28,13 +29,23 @@ def kill_group(group_id: int) -> None:
         os.killpg(group_id, signal.SIGKILL)
 
 
-def kill_all(processes: Iterable[psutil.Process], *, wait_seconds: float = GRACE_SECONDS) -> None:
-    """SIGKILL; returns when they are gone, or after `wait_seconds`."""
+def wait_until_gone(processes: Iterable[psutil.Process], timeout_seconds: float) -> None:
+    """A zombie counts as gone: it runs no more, and its parent may be busy with waiting for us."""
+    deadline = time.monotonic() + timeout_seconds
+    waiting = list(processes)
+    while waiting and time.monotonic() < deadline:
+        waiting = [process for process in waiting if _runs(process)]
+        if waiting:
+            time.sleep(0.02)
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """SIGKILL; returns when they are gone, or after GRACE_SECONDS."""
     doomed = list(processes)
     for process in doomed:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(doomed, timeout=wait_seconds)
+    wait_until_gone(doomed, GRACE_SECONDS)
 
 
 def end_all(wards: dict[int, tuple[psutil.Process, signal.Signals]]) -> None:
@@ -43,10 +54,17 @@ def end_all(wards: dict[int, tuple[psutil.Process, signal.Signals]]) -> None:
     for process, stop_signal in wards.values():
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(stop_signal)
-    psutil.wait_procs([process for process, _ in wards.values()], timeout=GRACE_SECONDS)
+    wait_until_gone([process for process, _ in wards.values()], GRACE_SECONDS)
     for pid in wards:
         kill_group(pid)
     kill_all(families)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def main() -> None:

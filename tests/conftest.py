@@ -1,0 +1,124 @@
+"""Real PostgreSQL and Redis, one of each for a run of the tests; they end with it, even if it is killed."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from app.core.migrations import migrate
+from app.local.children import Guard
+from app.local.postgres import RunningPostgres, start_postgres
+from app.local.redis_server import RunningRedis, start_redis
+from tests.processes import AppProcess, app_environment, start_process
+
+SELECT_TABLES = """
+SELECT quote_ident(relname)
+  FROM pg_class
+ WHERE relnamespace = 'public'::regnamespace
+   AND relkind IN ('r', 'p')
+   AND NOT relispartition
+   AND relname <> 'alembic_version'
+"""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--wheels-only",
+        action="store_true",
+        help="run PostgreSQL and Redis from the development wheels although the system has its own",
+    )
+
+
+@pytest.fixture(scope="session")
+def wheels_only(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--wheels-only"))
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL can enter also where root has to run it as another user."""
+    folder = Path(tempfile.mkdtemp(prefix="prompt-analytics-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def guard(server_folder: Path) -> Iterator[Guard]:  # noqa: ARG001 - it goes after the guard
+    """Starts processes that end with the tests, whatever happens."""
+    with Guard() as guard:
+        yield guard
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path, guard: Guard, wheels_only: bool) -> RunningPostgres:
+    return start_postgres(server_folder / "postgres", guard, durable=False, wheels_only=wheels_only)
+
+
+@pytest.fixture(scope="session")
+def redis_server(server_folder: Path, guard: Guard, wheels_only: bool) -> RunningRedis:
+    return start_redis(server_folder / "redis", guard, wheels_only=wheels_only)
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: RunningPostgres) -> str:
+    """Of a database that is migrated."""
+    migrate(postgres.url)
+    return postgres.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server: RunningRedis) -> str:
+    return redis_server.url
+
+
+@pytest.fixture
+def clean_database(postgres: RunningPostgres, database_url: str) -> None:
+    """Empty tables, and a server that runs, whatever the test before did to it."""
+    if postgres.exit_code() is not None:
+        postgres.restart()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        tables = ", ".join(str(name) for (name,) in connection.execute(SELECT_TABLES))
+        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE".encode())
+
+
+@pytest.fixture
+def clean_redis(redis_server: RunningRedis) -> None:
+    """No keys, a server that runs, and the settings that it had at its start."""
+    if redis_server.exit_code() is not None:
+        redis_server.restart()
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.config_set("maxmemory", 0)
+        client.config_set("maxmemory-policy", "noeviction")
+        client.flushall()
+
+
+@pytest.fixture(scope="session")
+def web(guard: Guard, server_folder: Path, database_url: str, redis_url: str) -> Iterator[str]:
+    """The URL of a real web process: gunicorn with two workers, as the Procfile says, with default settings."""
+    process = start_process("web", guard, server_folder, app_environment(database_url, redis_url, web_concurrency="2"))
+    yield process.url
+    process.stop()
+
+
+StartProcess = Callable[..., AppProcess]
+
+
+@pytest.fixture
+def start(guard: Guard, tmp_path: Path, database_url: str, redis_url: str) -> Iterator[StartProcess]:
+    """Starts processes of a test's own: start("worker"), start("web", buffer_max_events="10"); they end with it."""
+    started = []
+
+    def start_one(name: str, *, wait: bool = True, **settings: str) -> AppProcess:
+        environment = app_environment(database_url, redis_url, **settings)
+        process = start_process(name, guard, tmp_path, environment, wait=wait)
+        started.append(process)
+        return process
+
+    yield start_one
+    for process in started:
+        process.kill()
