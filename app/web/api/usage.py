@@ -1,0 +1,56 @@
+"""`GET /api/v1/prompts/analytics`: what the project and each of its prompts used, from the rollups."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from app.core.usage import ProjectUsage, PromptUsage, Usage, project_usage, prompt_usage, usage_snapshot
+from app.web.access import requires_key
+from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
+from app.web.formatting import success
+from app.web.services import services
+
+blueprint = Blueprint("usage", __name__)
+
+
+@blueprint.get("/api/v1/prompts/analytics")
+@requires_key("read")
+def read_project() -> Response:
+    """The project as a whole, its series and its prompts; 503 while PostgreSQL does not answer."""
+    query = read_query(request.args, datetime.now(UTC))
+    with usage_snapshot(services().database) as connection:
+        usage = project_usage(connection, g.api_key.project_id, query.time_range, query.interval)
+    prompts = [{"prompt_id": prompt_id, **_totals(totals)} for prompt_id, totals in usage.prompts]
+    return success({**_heading(query, usage), "prompts": prompts, "truncated": usage.truncated})
+
+
+@blueprint.get("/api/v1/prompts/analytics/<prompt_id>")
+@requires_key("read")
+def read_prompt(prompt_id: str) -> Response:
+    """One prompt as a whole, its series and its versions; 404 for a prompt that the project never used."""
+    prompt = read_prompt_id(prompt_id)
+    query = read_query(request.args, datetime.now(UTC))
+    with usage_snapshot(services().database) as connection:
+        usage = prompt_usage(connection, g.api_key.project_id, prompt, query.time_range, query.interval)
+    versions = [{"version_hash": version_hash, **_totals(totals)} for version_hash, totals in usage.versions]
+    return success({"prompt_id": prompt, **_heading(query, usage), "versions": versions, "truncated": usage.truncated})
+
+
+def _heading(query: UsageQuery, usage: ProjectUsage | PromptUsage) -> dict[str, Any]:
+    return {
+        "from": query.time_range.start,
+        "to": query.time_range.end,
+        "interval": query.interval,
+        "totals": usage.totals,
+        "series": [{"start": start, **_totals(totals)} for start, totals in usage.series],
+    }
+
+
+def _totals(usage: Usage) -> dict[str, Any]:
+    return {
+        "events": usage.events,
+        "cost_usd": usage.cost_usd,
+        "latency_ms": usage.latency_ms,
+        "score": usage.score,
+    }
