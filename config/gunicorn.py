@@ -4,6 +4,7 @@ Runs in the master, before gevent has patched the standard library in the worker
 which would then block the whole event loop. For the same reason the application is not preloaded.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -15,7 +16,6 @@ from config.logging import configure_logging
 from config.settings import load_settings_or_exit
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-METRICS_DIR_PREFIX = "prompt-analytics-metrics-"
 
 _settings = load_settings_or_exit()
 
@@ -61,7 +61,17 @@ control_socket_disable = True
 
 def on_starting(_server: Any) -> None:
     """Give the worker processes a folder for their counters, which any of them adds up for /metrics."""
-    os.environ[METRICS_VARIABLE] = tempfile.mkdtemp(prefix=METRICS_DIR_PREFIX)
+    folder = tempfile.mkdtemp(prefix="prompt-analytics-metrics-")
+    os.environ[METRICS_VARIABLE] = folder
+    master = os.getpid()
+
+    def remove() -> None:
+        # a worker inherits this by the fork
+        if os.getpid() == master:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # not in on_exit, which gunicorn passes over when its workers fail to start
+    atexit.register(remove)
 
 
 def child_exit(_server: Any, worker: Any) -> None:
@@ -69,8 +79,3 @@ def child_exit(_server: Any, worker: Any) -> None:
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - reads the variable when imported
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # the library has no types here
-
-
-def on_exit(_server: Any) -> None:
-    """Remove the folder of counters."""
-    shutil.rmtree(os.environ[METRICS_VARIABLE], ignore_errors=True)

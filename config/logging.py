@@ -108,7 +108,11 @@ def _exception_lines(error: BaseException | None, seen: set[int]) -> Iterator[st
     if before is not None:
         yield "which led to:\n"
     yield from traceback.format_tb(error.__traceback__)
-    yield f"{type(error).__module__}.{type(error).__qualname__}: {_message(error)}\n"
+    yield f"{_name(type(error))}: {_message(error)}\n"
+
+
+def _name(error: type[BaseException]) -> str:
+    return error.__qualname__ if error.__module__ == "builtins" else f"{error.__module__}.{error.__qualname__}"
 
 
 def _message(error: BaseException) -> str:
