@@ -8,12 +8,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import psutil
 
+from app.local.errors import CannotRun
 from app.local.guard import family, kill_all, kill_group, wait_until_gone
-from app.local.identity import Identity
+from app.local.identity import MYSELF, Identity
 
 StopSignal = Literal["TERM", "INT"]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -68,6 +69,15 @@ class Child:
         kill_all(members)
         self.wait()
 
+    def communicate(self, timeout_seconds: float) -> tuple[str, str]:
+        """All that it writes to its standard output and error; kills it when it has not ended by then."""
+        try:
+            output, complaint = self._process.communicate(timeout=timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            output, complaint = self._process.communicate()
+        return output.decode(errors="replace"), complaint.decode(errors="replace")
+
     def wait(self) -> None:
         self._process.wait()
         self.exit_code()
@@ -103,23 +113,46 @@ class Guard:
         stop_signal: StopSignal = "TERM",
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        user: str | None = None,
+        identity: Identity = MYSELF,
     ) -> Child:
-        """Its output is appended to `log_path`. `user`, for root only: the one that the child becomes."""
-        become = Identity(user=user)
+        """Its output is appended to `log_path`."""
         with log_path.open("ab") as log:
-            process = subprocess.Popen(
-                ["/bin/sh", "-c", REGISTER_AND_BECOME, stop_signal, *command],
-                stdin=self._pipe,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=cwd,
-                user=become.user,
-                group=become.group,
-                extra_groups=become.extra_groups,
-                start_new_session=True,
-            )
+            return self._child(command, stop_signal, identity, stdout=log, env=environment, cwd=cwd)
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        name: str,
+        timeout_seconds: float = 60.0,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        identity: Identity = MYSELF,
+    ) -> str:
+        """Waits for a short command and returns what it wrote to its standard output.
+
+        Raises CannotRun, with `name` and the last line that it wrote, where it fails or takes too long.
+        """
+        pipe = subprocess.PIPE
+        child = self._child(command, "TERM", identity, stdout=pipe, stderr=pipe, env=environment, cwd=cwd)
+        output, complaint = child.communicate(timeout_seconds)
+        code = child.exit_code()
+        if code != 0:
+            ending = f"took longer than {timeout_seconds:.0f} s" if code == -signal.SIGKILL else f"exit code {code}"
+            words = (complaint.strip() or output.strip() or ending).splitlines()
+            raise CannotRun(f"{name}: {words[-1]}")
+        return output.strip()
+
+    def _child(self, command: Sequence[str], stop_signal: StopSignal, identity: Identity, **streams: Any) -> Child:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", REGISTER_AND_BECOME, stop_signal, *identity.prefix, *command],
+            stdin=self._pipe,
+            user=identity.user,
+            group=identity.group,
+            extra_groups=identity.extra_groups,
+            start_new_session=True,
+            **{"stderr": subprocess.STDOUT, **streams},
+        )
         child = Child(process, self, stop_signal)
         self._children.append(child)
         return child

@@ -35,6 +35,9 @@ class Identity:
             os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
+MYSELF = Identity()
+
+
 def postgres_identity(program: Path, folder: Path) -> Identity:
     """For an ordinary user: itself. For root: a user namespace, in which it is not root but still owns its files.
 
@@ -42,7 +45,7 @@ def postgres_identity(program: Path, folder: Path) -> Identity:
     and to enter `folder`. CannotRun where that is impossible too.
     """
     if os.geteuid() != 0:
-        return Identity()
+        return MYSELF
     if shutil.which("unshare") and _works([*USER_NAMESPACE, "true"]):
         return Identity(prefix=USER_NAMESPACE)
     user = next((name for name in ("postgres", "nobody") if _exists(name)), None)

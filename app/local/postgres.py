@@ -2,7 +2,6 @@
 
 import secrets
 import shutil
-import subprocess
 from pathlib import Path
 
 from app.local.binaries import PostgresBinaries, find_postgres
@@ -17,6 +16,7 @@ NAME = "prompt_analytics"
 # It lies with the data, so that both are kept, moved and removed together.
 PASSWORD_NAME = "local-password"  # noqa: S105 - the name of a file
 NEEDED_NAMES = ("PG_VERSION", PASSWORD_NAME, "global/pg_control", "base", "pg_wal", "postgresql.conf", "pg_hba.conf")
+MAKING_DATA = "PostgreSQL's data folder could not be made"
 STATUS_LINE = 7
 STOP_SECONDS = 15.0
 # Tests need not wait for a disk, but what was committed must survive kill -9: so synchronous_commit stays on.
@@ -35,7 +35,7 @@ class RunningPostgres:
         self.url = f"postgresql://{NAME}:{password}@127.0.0.1:{self.port}/{NAME}"
         self._guard = guard
         self._identity = identity
-        self._command = [*identity.prefix, str(binaries.folder / "postgres"), "-D", str(data_dir)]
+        self._command = [str(binaries.folder / "postgres"), "-D", str(data_dir)]
         self._command += ["-p", str(self.port), "-h", "127.0.0.1", "-c", "unix_socket_directories="]
         self._command += ["-c", "logging_collector=off", "-c", "log_destination=stderr"]
         self._command += [] if durable else NOT_DURABLE
@@ -69,7 +69,7 @@ class RunningPostgres:
         postmaster_pid.unlink(missing_ok=True)
         log_path = log_path_of(self.data_dir)
         log_start = log_size(log_path)
-        child = self._guard.start(self._command, log_path=log_path, stop_signal="INT", user=self._identity.user)
+        child = self._guard.start(self._command, log_path=log_path, stop_signal="INT", identity=self._identity)
         wait_until_ready("PostgreSQL", child, lambda: _says_ready(postmaster_pid), log_path, log_start)
         return child
 
@@ -85,7 +85,7 @@ def start_postgres(data_dir: Path, guard: Guard, *, durable: bool = True, wheels
     binaries = find_postgres(major=major, wheels_only=wheels_only)
     identity = postgres_identity(binaries.folder / "postgres", data_dir.parent)
     if major is None:
-        _make_data(data_dir, binaries, identity, durable=durable)
+        _make_data(data_dir, guard, binaries, identity, durable=durable)
     return RunningPostgres(data_dir, guard, binaries, identity, durable=durable)
 
 
@@ -102,7 +102,7 @@ def _major_of(data_dir: Path) -> int | None:
     return int((data_dir / "PG_VERSION").read_text())
 
 
-def _make_data(data_dir: Path, binaries: PostgresBinaries, identity: Identity, *, durable: bool) -> None:
+def _make_data(data_dir: Path, guard: Guard, binaries: PostgresBinaries, identity: Identity, *, durable: bool) -> None:
     """All or nothing: the folder gets its name when it is complete."""
     fresh = data_dir.with_name(data_dir.name + ".new")
     password_path = data_dir.with_name(data_dir.name + ".password")
@@ -113,29 +113,14 @@ def _make_data(data_dir: Path, binaries: PostgresBinaries, identity: Identity, *
     identity.give(password_path)
     initdb = [str(binaries.folder / "initdb"), "-D", str(fresh), f"--username={NAME}", f"--pwfile={password_path}"]
     initdb += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
-    _run([*initdb, *([] if durable else ["--no-sync"])], identity)
+    guard.run([*initdb, *([] if durable else ["--no-sync"])], name=MAKING_DATA, identity=identity)
     single_user = [str(binaries.folder / "postgres"), "--single", "-D", str(fresh), "postgres"]
-    _run(single_user, identity, f"CREATE DATABASE {NAME};\n")
+    create_database = ["/bin/sh", "-c", f'echo "CREATE DATABASE {NAME};" | "$0" "$@"', *single_user]
+    guard.run(create_database, name=MAKING_DATA, identity=identity)
     password_path.rename(fresh / PASSWORD_NAME)
     if data_dir.exists():
         data_dir.rmdir()
     fresh.rename(data_dir)
-
-
-def _run(command: list[str], identity: Identity, text: str = "") -> None:
-    done = subprocess.run(
-        [*identity.prefix, *command],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        user=identity.user,
-        group=identity.group,
-        extra_groups=identity.extra_groups,
-    )
-    if done.returncode != 0:
-        words = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
-        raise CannotRun(f"PostgreSQL's data folder could not be made: {words[-1]}")
 
 
 def _says_ready(postmaster_pid: Path) -> bool:

@@ -1,0 +1,173 @@
+"""`make run`: everything on this machine, from the servers to a first API key, and nothing left of it afterwards."""
+
+import json
+import os
+import secrets
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from types import FrameType
+
+from app.local.announcement import announcement, complain, say
+from app.local.children import REPOSITORY, Guard
+from app.local.errors import CannotRun
+from app.local.first_access import first_access
+from app.local.ports import is_free
+from app.local.postgres import RunningPostgres, start_postgres
+from app.local.processes import SupervisedProcess
+from app.local.procfile import process_environment, read_procfile, shell_command
+from app.local.redis_server import RunningRedis, start_redis
+from app.local.running import RUNNING_NAME, lock, write_secret
+from app.local.web_client import get
+from config.settings import load_settings
+
+READY_SECONDS = 60.0
+RELEASE_SECONDS = 600.0
+STOP_SECONDS = 12.0
+LOOK_SECONDS = 0.2
+SECRET_KEY_NAME = "secret-key"  # noqa: S105 - the name of a file
+SHORTEST_SECRET = 32
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stop(BaseException):
+    """Somebody wants this run to end."""
+
+
+def run(data_dir: Path, environment: Mapping[str, str], *, parent_pid: int | None, wheels_only: bool) -> None:
+    """Runs until it is told to stop, or until its parent has gone; CannotRun is one line for a person."""
+    port = _check_settings(environment)
+    with ExitStack() as stack:
+        stack.enter_context(_stop_on_signals())
+        data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+        guard = stack.enter_context(Guard(inherited_fds=[lock(data_dir)]))
+        for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - a look at the port, nothing listens
+            if not is_free(port, host):
+                raise CannotRun(f"port {port} is taken: choose another one, as in PORT={port + 1} make run")
+        servers, urls = _start_servers(data_dir, guard, environment, wheels_only=wheels_only)
+        settings = {**urls, "secret_key": environment.get("SECRET_KEY") or _kept_secret_key(data_dir)}
+        stack.enter_context(_running_file(data_dir, settings, port))
+        whole = process_environment(environment, **settings, port=str(port))
+        # Only this machine is meant to see it.
+        whole.setdefault("GUNICORN_CMD_ARGS", f"--bind=127.0.0.1:{port}")
+        processes = stack.enter_context(_processes(data_dir, guard, whole))
+        _wait_until_ready(port, processes)
+        own_database = not environment.get("DATABASE_URL")
+        access = first_access(data_dir, guard, whole, port, own_database=own_database)
+        say(announcement(port, access, data_dir))
+        _watch(guard, processes, servers, parent_pid)
+
+
+def _check_settings(environment: Mapping[str, str]) -> int:
+    """The port; raises SettingsError for all that is wrong with those settings which are given."""
+    later = {
+        "DATABASE_URL": "postgresql://later",
+        "REDIS_URL": "redis://later",
+        "SECRET_KEY": "later" * SHORTEST_SECRET,
+    }
+    return load_settings({**later, **{name: value for name, value in environment.items() if value}}).port
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for each in STOP_SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise Stop
+
+    for each in STOP_SIGNALS:
+        signal.signal(each, stop)
+    try:
+        yield
+    except Stop:
+        say("Stopped.")
+
+
+def _start_servers(
+    data_dir: Path, guard: Guard, environment: Mapping[str, str], *, wheels_only: bool
+) -> tuple[dict[str, RunningPostgres | RunningRedis], dict[str, str]]:
+    servers: dict[str, RunningPostgres | RunningRedis] = {}
+    urls = {"database_url": environment.get("DATABASE_URL", ""), "redis_url": environment.get("REDIS_URL", "")}
+    if not urls["redis_url"]:
+        say("Starting Redis")
+        servers["Redis"] = start_redis(data_dir / "redis", guard, wheels_only=wheels_only)
+        urls["redis_url"] = servers["Redis"].url
+    if not urls["database_url"]:
+        say("Starting PostgreSQL")
+        servers["PostgreSQL"] = start_postgres(data_dir / "postgres", guard, wheels_only=wheels_only)
+        urls["database_url"] = servers["PostgreSQL"].url
+    return servers, urls
+
+
+def _kept_secret_key(data_dir: Path) -> str:
+    path = data_dir / SECRET_KEY_NAME
+    if path.exists() and len(kept := path.read_text().strip()) >= SHORTEST_SECRET:
+        return kept
+    made = secrets.token_urlsafe(48)
+    write_secret(path, made)
+    return made
+
+
+@contextmanager
+def _running_file(data_dir: Path, settings: Mapping[str, str], port: int) -> Iterator[None]:
+    path = data_dir / RUNNING_NAME
+    write_secret(path, json.dumps({**settings, "port": port, "pid": os.getpid()}))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _processes(data_dir: Path, guard: Guard, environment: dict[str, str]) -> Iterator[list[SupervisedProcess]]:
+    """Runs the release command, then all other processes of the Procfile; stops them before the servers stop."""
+    commands = read_procfile()
+    release = commands.pop("release")
+    guard.run(
+        shell_command(release), name=release, timeout_seconds=RELEASE_SECONDS, environment=environment, cwd=REPOSITORY
+    )
+    say(f"Starting {' and '.join(commands)}")
+    processes: list[SupervisedProcess] = []
+    try:
+        for name, command in commands.items():
+            processes.append(SupervisedProcess(name, command, guard, data_dir / "logs", environment))
+        yield processes
+    finally:
+        for process in processes:
+            process.ask_to_stop()
+        for process in processes:
+            process.stop(STOP_SECONDS)
+
+
+def _wait_until_ready(port: int, processes: list[SupervisedProcess]) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    status, body = get(port, "/readyz")
+    while status != HTTPStatus.OK:
+        for process in processes:
+            process.expect_running()
+        if time.monotonic() > deadline:
+            raise CannotRun(f"not ready after {READY_SECONDS:.0f} s: {body.strip() or 'web does not answer'}")
+        time.sleep(0.05)
+        status, body = get(port, "/readyz")
+
+
+def _watch(
+    guard: Guard,
+    processes: list[SupervisedProcess],
+    servers: Mapping[str, RunningPostgres | RunningRedis],
+    parent_pid: int | None,
+) -> None:
+    while parent_pid is None or os.getppid() == parent_pid:
+        for name, server in servers.items():
+            code = server.exit_code()
+            if code is not None:
+                complain(f"{name} ended with exit code {code}; starting it again")
+                server.restart()
+        for process in processes:
+            process.look()
+        if not guard.is_alive():
+            raise CannotRun("the process that cleans up after this one was killed; stopping everything")
+        time.sleep(LOOK_SECONDS)
