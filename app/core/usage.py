@@ -25,6 +25,7 @@ from app.core.queries.usage import (
     select_prompt_key,
     select_prompts,
     select_series,
+    select_totals,
     select_versions,
 )
 from app.core.rollups import WHOLE
@@ -115,7 +116,8 @@ def usage_snapshot(pool: ConnectionPool) -> Iterator[Connection]:
 def project_usage(connection: Connection, project_id: int, time_range: TimeRange, interval: Grain) -> ProjectUsage:
     """What a project used. `connection` is one of `usage_snapshot`; raises psycopg errors, which that translates."""
     parts = fewest_parts(time_range)
-    totals, series = _totals_and_series(connection, project_id, WHOLE, time_range, interval)
+    totals = _totals(connection, project_id, WHOLE, time_range)
+    series = _series(connection, project_id, WHOLE, time_range, interval)
     busiest = select_busiest_prompts(connection, project_id, parts, MAX_ROWS)
     rows = select_prompts(connection, project_id, parts, busiest[:MAX_ROWS] or None)
     prompts = [(prompt_id, merged_usage(row)) for prompt_id, row in rows]
@@ -131,7 +133,8 @@ def prompt_usage(
     if prompt_key is None:
         raise NotFound("prompt")
     parts = fewest_parts(time_range)
-    totals, series = _totals_and_series(connection, project_id, prompt_key, time_range, interval)
+    totals = _totals(connection, project_id, prompt_key, time_range)
+    series = _series(connection, project_id, prompt_key, time_range, interval)
     busiest = select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS)
     rows = select_versions(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or None)
     versions = [(version_hash, merged_usage(row)) for version_hash, row in rows]
@@ -184,12 +187,13 @@ def _mean(total: Decimal | None, count: int) -> float | None:
     return None if total is None or count == 0 else float(total / count)
 
 
-def _totals_and_series(
+def _totals(connection: Connection, project_id: int, prompt_key: int, time_range: TimeRange) -> Usage:
+    return merged_usage(select_totals(connection, project_id, prompt_key, fewest_parts(time_range)))
+
+
+def _series(
     connection: Connection, project_id: int, prompt_key: int, time_range: TimeRange, interval: Grain
-) -> tuple[Usage, list[tuple[datetime, Usage]]]:
+) -> list[tuple[datetime, Usage]]:
     parts = fewest_parts(time_range, coarsest=interval)
     rows = dict(select_series(connection, project_id, prompt_key, parts, interval))
-    nothing = merged_usage(_NOTHING)
-    used = {start: merged_usage(row) for start, row in rows.items()}
-    series = [(start, used.get(start, nothing)) for start in bucket_starts(time_range, interval)]
-    return used[None], series
+    return [(start, merged_usage(rows.get(start, _NOTHING))) for start in bucket_starts(time_range, interval)]

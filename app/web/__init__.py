@@ -7,7 +7,7 @@ from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.web import health, metrics
-from app.web.api import ingest, openapi
+from app.web.api import ingest, openapi, usage
 from app.web.errors import register_error_handlers
 from app.web.services import register_services
 from config.settings import Settings, load_settings
@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(_complete_headers)
     register_services(app, settings)
     register_error_handlers(app)
-    for module in (ingest, health, metrics, openapi):
+    for module in (ingest, usage, health, metrics, openapi):
         app.register_blueprint(module.blueprint)
     if settings.trusted_proxy_count > 0:
         hops = settings.trusted_proxy_count

@@ -59,12 +59,13 @@ CROSS JOIN LATERAL (
 
 SELECT_PROMPT_KEY = "SELECT id FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s"
 
-# The grouping set () is the total of the series.
+SELECT_TOTALS = f"SELECT {_SUMS} FROM {_ROLLUPS_OF_ONE}"
+
 SELECT_SERIES = f"""
 SELECT bucket.start_at, {_SUMS}
 FROM {_ROLLUPS_OF_ONE}
 CROSS JOIN LATERAL date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS bucket (start_at)
-GROUP BY GROUPING SETS ((bucket.start_at), ())
+GROUP BY bucket.start_at
 """
 
 # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
@@ -132,10 +133,18 @@ def select_prompt_key(connection: Connection, project_id: int, prompt_id: UUID) 
     return None if row is None else row[0]
 
 
+def select_totals(connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part]) -> UsageRow:
+    """Usage of a whole prompt, or of the whole project where `prompt_key` is 0."""
+    parameters = {"project_id": project_id, "prompt_key": prompt_key}
+    row = connection.execute(SELECT_TOTALS, parameters | _columns(parts), binary=True).fetchone()
+    assert row is not None
+    return UsageRow(*row)
+
+
 def select_series(
     connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], interval: Grain
-) -> list[tuple[datetime | None, UsageRow]]:
-    """Usage by beginning of bucket, only buckets with rows, in any order; the beginning None stands for the total."""
+) -> list[tuple[datetime, UsageRow]]:
+    """The same by beginning of bucket, in any order; buckets without events are left out."""
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval}
     return _select_usage(connection, SELECT_SERIES, parameters, parts)
 

@@ -29,7 +29,7 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 _INTERVALS = tuple(reversed(FROM_COARSE_TO_FINE))
 _ISO_8601 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)",
+    r"\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
 
