@@ -1,6 +1,7 @@
 """What a request works with, built once in each process."""
 
 import hashlib
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -39,6 +40,8 @@ def register_services(app: Flask, settings: Settings) -> None:
     pool = database.open_pool(
         settings.database_url, application_name="prompt-analytics-web", size=settings.database_pool_size
     )
+    # Its threads must end with the app, and before the interpreter does.
+    weakref.finalize(app, pool.close)
     app.extensions[_EXTENSION] = Services(
         settings=settings,
         redis=client,

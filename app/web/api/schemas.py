@@ -4,9 +4,6 @@ The stock fields are kinder than the contract: they take "12", "1_000" and full-
 and urn: for UUIDs, NUL and lone surrogates for text.
 """
 
-# ruff: noqa: ARG002, RUF012
-# marshmallow's own signatures, and its own way to declare messages.
-
 import json
 import re
 from collections.abc import Iterable
@@ -16,11 +13,13 @@ from uuid import UUID
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
-from app.core.events import MAX_DECIMAL_PLACES, is_storable
 from app.web.errors import Detail, validation_error
 
 VERSION_HASH_LENGTH = 256
 LARGEST_NUMBER = 10**12
+MAX_DECIMAL_PLACES = 400
+"""More than any double needs, and what the buffer's decoder still takes."""
+MAX_EXPONENT = 20
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _CONTROL_CHARACTERS_OR_SURROGATES = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -86,7 +85,8 @@ class StrictNumber(fields.Decimal):
 
     def _validate(self, value: Decimal) -> None:
         super()._validate(value)
-        if not is_storable(value):
+        exponent = value.as_tuple().exponent
+        if not isinstance(exponent, int) or not -MAX_DECIMAL_PLACES <= exponent <= MAX_EXPONENT:
             raise self.make_error("too_long")
 
 

@@ -1,0 +1,41 @@
+"""What tests of the HTTP API share: a client, a key, a look into the buffer."""
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+import httpx
+import pytest
+import redis
+
+from app.core.buffer import STREAM
+from app.core.events import Event, decode_event
+from tests.api_keys import create_key
+
+
+@pytest.fixture
+def ingest_key(database_url: str) -> str:
+    return create_key(database_url)
+
+
+@pytest.fixture
+def client(web: str, ingest_key: str) -> Iterator[httpx.Client]:
+    """Speaks to the real gunicorn with a key that may ingest."""
+    with httpx.Client(base_url=web, headers={"Authorization": f"Bearer {ingest_key}"}) as client:
+        yield client
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def buffered(redis_client: redis.Redis) -> Callable[[], list[Event]]:
+    """Calling it returns the events in the buffer, oldest first."""
+
+    def read() -> list[Event]:
+        entries = cast(list[tuple[bytes, dict[bytes, bytes]]], redis_client.xrange(STREAM))
+        return [decode_event(fields[b"e"]) for _, fields in entries]
+
+    return read
