@@ -3,13 +3,14 @@
 import re
 import uuid
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_request_context, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.web import health, metrics
 from app.web.api import ingest, openapi, usage
 from app.web.errors import register_error_handlers
 from app.web.services import register_services
+from config.logging import name_requests_in_logs
 from config.settings import Settings, load_settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -27,6 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.before_request(_name_request)
+    name_requests_in_logs(lambda: g.get("request_id") if has_request_context() else None)
     app.after_request(_complete_headers)
     register_services(app, settings)
     register_error_handlers(app)
