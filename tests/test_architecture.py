@@ -1,0 +1,188 @@
+"""The import law of the house, and the places where only one file may do a thing."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGES = ("app", "worker", "config")
+
+# What the modules under a name must not import. The longest name that fits a module counts.
+FORBIDDEN = {
+    "app.core": ("app.web", "app.commands", "app.local", "worker", "config", "flask", "werkzeug", "rq"),
+    "app.core.migrations.runner": ("app.web", "app.commands", "app.local", "worker", "config", "flask", "rq"),
+    "app.web": ("worker", "app.commands", "app.local", "config", "alembic", "sqlalchemy"),
+    "worker": ("app.web", "app.commands", "app.local", "config", "flask", "werkzeug", "alembic", "sqlalchemy"),
+    "app.local": ("app.web", "app.commands", "worker", "config", "flask", "rq"),
+    "app.commands": ("app.web", "worker", "flask", "rq"),
+    "config": ("app", "worker", "flask", "rq", "psycopg", "redis"),
+}
+
+# The composition roots read config; everything else takes values. Each exemption with its reason.
+MAY_IMPORT = {
+    "app.web": {"config": "create_app builds the web process from the settings"},
+    "app.web.services": {"config.settings": "the type of the settings that the services carry"},
+    "worker.__main__": {"config": "builds the worker process from the settings"},
+    "app.local.__main__": {"config": "`make run` says what is wrong with a setting before it starts anything"},
+    "app.local.supervisor": {"config.settings": "starts web and worker with the settings that they will read"},
+}
+
+CATCHERS = {
+    "psycopg": {
+        "app.core.database": "translates psycopg's errors into core's",
+    },
+    "redis": {
+        "app.core.redis_client": "translates redis errors into core's",
+    },
+    "sqlalchemy": {
+        "app.core.migrations.runner": "takes psycopg's error out of SQLAlchemy's wrapping, for database_errors",
+    },
+}
+
+ENVIRONMENT_READERS = {
+    "config.settings": "the one reader of settings",
+    "config.gunicorn": "prometheus_client takes the folder of its counters from a variable",
+    "app.local.binaries": "looks for PostgreSQL and Redis on the PATH",
+    "app.local.__main__": "hands the environment on to the processes it starts",
+}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for package in PACKAGES:
+        for path in sorted((REPOSITORY / package).rglob("*.py")):
+            parts = path.relative_to(REPOSITORY).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            yield name, ast.parse(path.read_text())
+
+
+MODULES = dict(modules())
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Dotted names; `from a import b` counts as a.b, which may be a module."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def longest_match(name: str, packages: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return packages[max((package for package in packages if within(name, package)), key=len)]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if any(within(name, package) for package in FORBIDDEN)])
+def test_it_imports_only_what_its_place_in_the_house_allows(name: str):
+    allowed = tuple(MAY_IMPORT.get(name, {}))
+    broken = [
+        imported
+        for imported in imports(MODULES[name])
+        for package in longest_match(name, FORBIDDEN)
+        if within(imported, package) and not any(within(imported, exempt) for exempt in allowed)
+    ]
+    assert broken == []
+
+
+def test_every_module_has_a_place_in_the_house():
+    outside = [name for name in MODULES if not any(within(name, package) for package in FORBIDDEN)]
+    assert outside == ["app", "app.__main__"]
+
+
+@pytest.mark.parametrize("library", CATCHERS)
+def test_only_one_place_catches_the_errors_of_a_server(library: str):
+    catchers = {name for name, tree in MODULES.items() if caught_names(tree) & names_from(tree, library)}
+    assert catchers == set(CATCHERS[library])
+
+
+def caught_names(tree: ast.Module) -> set[str]:
+    """The first parts of what except clauses and suppress() name."""
+    caught: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and node.type is not None:
+            caught.append(node.type)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
+            caught += node.args
+    return {part.id for each in caught for part in ast.walk(each) if isinstance(part, ast.Name)}
+
+
+def names_from(tree: ast.Module, library: str) -> set[str]:
+    """What the names that were imported from the library (or psycopg_pool beside psycopg) are called here."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            origins = {(alias.asname or alias.name).split(".")[0]: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origins = {alias.asname or alias.name: str(node.module) for alias in node.names}
+        else:
+            continue
+        found |= {name for name, origin in origins.items() if origin.split(".")[0] in (library, f"{library}_pool")}
+    return found
+
+
+def test_only_the_settings_read_the_environment():
+    readers = {
+        name
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if ast.unparse(node) in ("os.environ", "os.getenv", "os.environb") or "os.environ" in imports(node)
+    }
+    assert readers <= set(ENVIRONMENT_READERS)
+    assert {name for name in readers if not within(name, "app.local")} == {"config.settings", "config.gunicorn"}
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("worker.jobs", ("flask", "app.web", "alembic", "sqlalchemy", "psycopg")),
+        ("worker.__main__", ("flask", "app.web", "alembic", "sqlalchemy", "gunicorn")),
+        ("app.core.migrations", ("flask", "alembic", "sqlalchemy")),
+        ("app.web", ("worker", "alembic", "sqlalchemy", "plotly")),
+        ("config.gunicorn_worker", ("psycopg", "flask", "redis", "app.core.database")),
+        ("config.logging", ("psycopg", "flask", "redis")),
+    ],
+)
+def test_importing_it_brings_in_no_more_than_it_needs(module: str, unwanted: tuple[str, ...]):
+    code = f"import sys, {module}; print(*(name for name in {unwanted!r} if name in sys.modules))"
+    assert run_python(code) == ""
+
+
+def test_gunicorns_configuration_does_not_bring_in_psycopg():
+    code = (
+        "import runpy, sys; sys.argv = ['gunicorn'];"
+        "runpy.run_path('config/gunicorn.py');"
+        "print(*(name for name in ('psycopg', 'redis', 'flask', 'gevent') if name in sys.modules))"
+    )
+    settings = {"DATABASE_URL": "postgres://h/d", "REDIS_URL": "redis://h", "SECRET_KEY": "s" * 32}
+    assert run_python(code, **settings) == ""
+
+
+def test_nothing_connects_and_nothing_starts_when_it_is_imported():
+    names = [name for name in MODULES if not name.endswith("__main__") and not name.startswith("app.core.migrations.")]
+    code = (
+        "import importlib, socket, sys, threading\n"
+        "def refuse(*_): raise AssertionError('connected at import')\n"
+        "socket.socket.connect = refuse\n"
+        f"for name in {[name for name in names if name != 'config.gunicorn']!r}: importlib.import_module(name)\n"
+        "print(*(thread.name for thread in threading.enumerate() if thread is not threading.main_thread()))"
+    )
+    assert run_python(code) == ""
+
+
+def run_python(code: str, **environment: str) -> str:
+    """What it prints. No settings and no servers are in sight."""
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.strip()
