@@ -1,7 +1,7 @@
 """Our RQ worker: runs only our own jobs, in its own process, and ticks every 15 s whatever the queue holds."""
 
-import logging
 from collections.abc import Callable
+from threading import Event as Flag
 from types import FrameType
 from typing import Any
 
@@ -23,8 +23,6 @@ READ_FIELDS = frozenset(
     {"data", "created_at", "enqueued_at", "started_at", "ended_at", "origin", "description", "status", "timeout"}
     | {"ttl", "result_ttl", "failure_ttl", "worker_name", "last_heartbeat"}
 )
-
-log = logging.getLogger(__name__)
 
 
 class OwnJob(Job):
@@ -53,10 +51,8 @@ class DrainWorker(SimpleWorker):
     Heroku SIGTERM reaches the fork as well; here there is only one process to receive it.
     """
 
-    def __init__(
-        self, connection: redis.Redis, *, tick: Callable[[], None], on_stop: Callable[[], None]
-    ) -> None:
-        """`tick` runs at the start and about every 15 s; `on_stop` at the first signal. Neither may raise."""
+    def __init__(self, connection: redis.Redis, *, tick: Callable[[], None], stopping: Flag) -> None:
+        """`tick` runs at the start and about every 15 s; it must not raise. `stopping` is set by the first signal."""
         queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer, job_class=OwnJob)
         super().__init__(
             [queue],
@@ -69,25 +65,31 @@ class DrainWorker(SimpleWorker):
             log_job_description=False,
         )
         self._tick = tick
-        self._on_stop = on_stop
-        self._waiting_for_job = False
+        self._stopping = stopping
+        self._may_be_cut_short = False
 
     def run_maintenance_tasks(self) -> None:
         """RQ's regular hook: called at the start, between jobs and while waiting."""
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        waiting, self._may_be_cut_short = self._may_be_cut_short, False
         self._tick()
+        self._may_be_cut_short = waiting
+        if waiting and self._stopping.is_set():
+            raise StopRequested
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """Wait for a job; only this wait may be cut short by a signal."""
-        self._waiting_for_job = True
+        self._may_be_cut_short = True
         try:
+            # A signal from before the wait has found nothing to cut short.
+            if self._stopping.is_set():
+                raise StopRequested
             return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
         finally:
-            self._waiting_for_job = False
+            self._may_be_cut_short = False
 
     def request_stop(self, _signum: int, _frame: FrameType | None) -> None:
         """Handle SIGTERM and SIGINT, however often they come: finish the batch in hand and end."""
-        self._stop_requested = True
-        self._on_stop()
-        if self._waiting_for_job:
+        self._stopping.set()
+        if self._may_be_cut_short:
             raise StopRequested

@@ -76,6 +76,7 @@ def _connection_options(application_name: str, statement_timeout_ms: int, lock_t
         "tcp_user_timeout": 10_000,
         "options": (
             f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={lock_timeout_ms} "
-            f"-c idle_in_transaction_session_timeout=30000 -c timezone=UTC"
+            # synchronous_commit: the buffer forgets an entry once its event is committed, so "committed" must hold.
+            "-c idle_in_transaction_session_timeout=30000 -c timezone=UTC -c synchronous_commit=on"
         ),
     }

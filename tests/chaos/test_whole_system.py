@@ -1,0 +1,199 @@
+"""Web and worker as processes, real servers, and everything that can be killed is killed: what was acknowledged
+is stored exactly once, and the rollups equal a recount."""
+
+import http.client
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from app.core.buffer import GROUP, STREAM
+from app.core.database import Connection, connect
+from app.core.redis_client import connect as connect_redis
+from app.local.postgres import RunningPostgres
+from app.local.redis_server import RunningRedis
+from tests.api_keys import create_key
+from tests.conftest import StartProcess
+from tests.processes import AppProcess
+from tests.recount import assert_rollups_equal_a_recount
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180), pytest.mark.usefixtures("clean_database", "clean_redis")]
+
+PATH = "/api/v1/prompts/analytics"
+CONNECTIONS = 6
+
+
+class Traffic:
+    """Clients that post numbered events: the number is the cost, so that every event can be told from the others."""
+
+    def __init__(self, url: str, key: str, *, retry: bool) -> None:
+        """With `retry` each event has an Idempotency-Key and is sent until it is acknowledged."""
+        self.acknowledged: list[int] = []
+        self._address = url.removeprefix("http://")
+        self._key = key
+        self._retry = retry
+        self._numbers = itertools.count(1)
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._post_events) for _ in range(CONNECTIONS)]
+
+    @contextmanager
+    def flowing(self) -> Iterator["Traffic"]:
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._ended.set()
+            for thread in self._threads:
+                thread.join()
+
+    def wait_for(self, count: int) -> None:
+        """Until so many more events are acknowledged."""
+        goal = len(self.acknowledged) + count
+        wait_until(lambda: len(self.acknowledged) >= goal, 60)
+
+    def _post_events(self) -> None:
+        connection = http.client.HTTPConnection(self._address, timeout=10)
+        while not self._ended.is_set():
+            number = next(self._numbers)
+            while not self._post(connection, number) and self._retry:
+                time.sleep(0.05)
+        connection.close()
+
+    def _post(self, connection: http.client.HTTPConnection, number: int) -> bool:
+        body = {
+            "prompt_id": str(UUID(int=number % 7)),
+            "version_hash": f"v{number % 3}",
+            "latency_ms": number % 1_000 + 0.5,
+            "cost_usd": number,
+        }
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        if self._retry:
+            headers["Idempotency-Key"] = f"event-{number}"
+        try:
+            connection.request("POST", PATH, json.dumps(body), headers)
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            return False
+        if answer.status == http.HTTPStatus.NO_CONTENT:
+            self.acknowledged.append(number)
+        return answer.status == http.HTTPStatus.NO_CONTENT
+
+
+@pytest.fixture
+def traffic(start: StartProcess, database_url: str) -> Callable[..., Traffic]:
+    def make(*, retry: bool) -> Traffic:
+        key = create_key(database_url, rate_limit="10000000/minute")
+        return Traffic(start("web", web_concurrency="2").url, key, retry=retry)
+
+    return make
+
+
+@contextmanager
+def database(url: str) -> Iterator[Connection]:
+    with connect(url, application_name="test", statement_timeout_ms=30_000) as connection:
+        yield connection
+
+
+def wait_until_drained(redis_url: str) -> None:
+    with connect_redis(redis_url, timeout_seconds=5) as client:
+        wait_until(lambda: client.xlen(STREAM) == 0, 60, 0.1)
+
+
+def assert_each_stored_once(database_url: str, acknowledged: list[int], *, only: bool) -> None:
+    """With `only`, nothing but the acknowledged events may be there."""
+    with database(database_url) as connection:
+        stored = [row[0] for row in connection.execute("SELECT cost_usd FROM events ORDER BY cost_usd")]
+        assert len(stored) == len(set(stored)), "an event is stored twice"
+        missing = set(map(Decimal, acknowledged)) - set(stored)
+        assert not missing, f"{len(missing)} acknowledged events are lost"
+        if only:
+            assert len(stored) == len(acknowledged)
+        assert_rollups_equal_a_recount(connection)
+        assert connection.execute("SELECT count(*) FROM dead_letters").fetchone() == (0,)
+
+
+def test_thousands_of_events_survive_workers_that_are_killed_in_mid_batch(
+    traffic: Callable[..., Traffic], start: StartProcess, database_url: str, redis_url: str
+) -> None:
+    workers = [start("worker", worker_name="worker.1"), start("worker", worker_name="worker.2")]
+    with traffic(retry=False).flowing() as flow:
+        for _ in range(3):
+            flow.wait_for(700)
+            kill_in_mid_batch(workers.pop(0), flow, database_url, redis_url)
+            workers.append(start("worker", worker_name="worker.1"))
+        flow.wait_for(700)
+    wait_until_drained(redis_url)
+    assert len(flow.acknowledged) > 2_800
+    assert_each_stored_once(database_url, flow.acknowledged, only=True)
+
+
+def kill_in_mid_batch(victim: AppProcess, flow: Traffic, database_url: str, redis_url: str) -> None:
+    """A locked table holds all drains inside their transactions, with entries claimed; then comes kill -9."""
+    with database(database_url) as connection, connection.transaction():
+        connection.execute("LOCK TABLE rollups IN EXCLUSIVE MODE")
+        with connect_redis(redis_url, timeout_seconds=5) as client:
+            wait_until(lambda: client.xpending(STREAM, GROUP)["pending"] > 0, 20)
+        flow.wait_for(100)
+        victim.kill()
+
+
+def test_a_dead_workers_entries_are_stored_within_30_seconds(
+    traffic: Callable[..., Traffic], start: StartProcess, database_url: str, redis_url: str
+) -> None:
+    victim = start("worker", worker_name="worker.1")
+    with traffic(retry=False).flowing() as flow:
+        flow.wait_for(200)
+        kill_in_mid_batch(victim, flow, database_url, redis_url)
+    killed_at = time.monotonic()
+    start("worker", worker_name="worker.2")
+    wait_until_drained(redis_url)
+    assert time.monotonic() - killed_at < 30
+    assert_each_stored_once(database_url, flow.acknowledged, only=True)
+
+
+def test_retried_events_survive_a_killed_redis_and_a_killed_postgresql(
+    traffic: Callable[..., Traffic],
+    start: StartProcess,
+    redis_server: RunningRedis,
+    postgres: RunningPostgres,
+    database_url: str,
+    redis_url: str,
+) -> None:
+    start("worker")
+    with traffic(retry=True).flowing() as flow:
+        flow.wait_for(500)
+        redis_server.kill()
+        redis_server.restart()
+        flow.wait_for(500)
+        postgres.kill()
+        flow.wait_for(500)
+        postgres.restart()
+        flow.wait_for(500)
+        redis_server.restart()
+        flow.wait_for(200)
+    wait_until_drained(redis_url)
+    assert_each_stored_once(database_url, flow.acknowledged, only=True)
+
+
+def test_sigterm_to_every_process_at_once_loses_nothing(
+    traffic: Callable[..., Traffic], start: StartProcess, database_url: str, redis_url: str
+) -> None:
+    worker = start("worker")
+    with traffic(retry=False).flowing() as flow:
+        flow.wait_for(300)
+        worker.stop_group()
+        assert worker.exit_code() == 0
+        flow.wait_for(100)
+    start("worker")
+    wait_until_drained(redis_url)
+    assert_each_stored_once(database_url, flow.acknowledged, only=True)
