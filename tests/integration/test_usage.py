@@ -1,0 +1,105 @@
+"""Usage from real rollups: consistency and limits."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from app.core.database import Connection, ConnectionPool, connect, open_pool
+from app.core.errors import DatabaseUnavailable
+from app.core.events import Event, new_event_id
+from app.core.time_range import TimeRange
+from app.core.usage import MAX_ROWS, project_usage, prompt_usage, usage_snapshot
+from tests.usage_recount import new_project, store_in_batches
+from worker.store import ReceivedEvent
+
+DAY = datetime(2026, 3, 7, tzinfo=UTC)
+NOON_MS = int(DAY.timestamp() + 43_200) * 1_000
+WHOLE_DAY = TimeRange(DAY, DAY + timedelta(days=1), "hour")
+
+
+@pytest.fixture
+def pool(database_url: str) -> Iterator[ConnectionPool]:
+    with open_pool(database_url, application_name="test", size=1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
+    with connect(database_url, application_name="test", statement_timeout_ms=20_000) as connection:
+        yield connection
+
+
+def an_event(project_id: int, prompt: int = 0, version_hash: str = "v1") -> ReceivedEvent:
+    return ReceivedEvent(
+        Event(new_event_id(), project_id, UUID(int=prompt), version_hash, cost_usd=Decimal("0.25")), NOON_MS
+    )
+
+
+def test_one_snapshot_does_not_see_what_is_stored_meanwhile(pool: ConnectionPool, database: Connection) -> None:
+    project_id = new_project(database)
+    store_in_batches(database, [an_event(project_id)], batch_size=1)
+    with usage_snapshot(pool) as connection:
+        before = project_usage(connection, project_id, WHOLE_DAY, "hour")
+        store_in_batches(database, [an_event(project_id)], batch_size=1)
+        assert project_usage(connection, project_id, WHOLE_DAY, "hour") == before
+    with usage_snapshot(pool) as connection:
+        assert project_usage(connection, project_id, WHOLE_DAY, "hour").totals.events == 2
+
+
+def test_a_snapshot_cannot_write(pool: ConnectionPool) -> None:
+    with pytest.raises(DatabaseUnavailable, match="ReadOnlySqlTransaction"), usage_snapshot(pool) as connection:
+        connection.execute("INSERT INTO projects (name) VALUES ('never')")
+
+
+def test_it_lists_the_busiest_prompts_and_says_that_there_are_more(pool: ConnectionPool, database: Connection) -> None:
+    project_id = new_project(database)
+    busy = range(MAX_ROWS, MAX_ROWS + 3)
+    events = [an_event(project_id, prompt) for prompt in range(MAX_ROWS + 3)]
+    store_in_batches(database, [*events, *(an_event(project_id, prompt) for prompt in busy)], batch_size=5_000)
+    with usage_snapshot(pool) as connection:
+        found = project_usage(connection, project_id, WHOLE_DAY, "day")
+    assert (found.truncated, len(found.prompts)) == (True, MAX_ROWS)
+    assert [(prompt.int, usage.events) for prompt, usage in found.prompts[:4]] == [*((n, 2) for n in busy), (0, 1)]
+    assert found.totals.events == MAX_ROWS + 6
+
+
+def test_it_lists_the_busiest_versions_and_says_that_there_are_more(pool: ConnectionPool, database: Connection) -> None:
+    project_id = new_project(database)
+    busy = range(MAX_ROWS, MAX_ROWS + 3)
+    events = [an_event(project_id, 0, f"{number:04}") for number in range(MAX_ROWS + 3)]
+    store_in_batches(database, [*events, *(an_event(project_id, 0, f"{n:04}") for n in busy)], batch_size=5_000)
+    with usage_snapshot(pool) as connection:
+        found = prompt_usage(connection, project_id, UUID(int=0), WHOLE_DAY, "day")
+    assert (found.truncated, len(found.versions)) == (True, MAX_ROWS)
+    assert [(name, usage.events) for name, usage in found.versions[:4]] == [
+        *((f"{n:04}", 2) for n in busy),
+        ("0000", 1),
+    ]
+
+
+def test_a_project_with_many_prompts_lists_all_of_those_in_the_range(
+    pool: ConnectionPool, database: Connection
+) -> None:
+    project_id = new_project(database)
+    store_in_batches(database, [an_event(project_id, prompt) for prompt in range(MAX_ROWS + 1)], batch_size=5_000)
+    the_day_before = ReceivedEvent(an_event(project_id, 7).event, NOON_MS - 86_400_000)
+    store_in_batches(database, [the_day_before], batch_size=1)
+    with usage_snapshot(pool) as connection:
+        found = project_usage(connection, project_id, TimeRange(DAY - timedelta(days=1), DAY, "hour"), "day")
+        nothing = project_usage(
+            connection, project_id, TimeRange(DAY - timedelta(days=3), DAY - timedelta(days=1), "hour"), "day"
+        )
+    assert (found.truncated, [prompt.int for prompt, _ in found.prompts]) == (False, [7])
+    assert (nothing.truncated, nothing.prompts) == (False, [])
+
+
+def test_a_project_without_events_has_nulls_in_every_bucket(pool: ConnectionPool, database: Connection) -> None:
+    project_id = new_project(database)
+    with usage_snapshot(pool) as connection:
+        found = project_usage(connection, project_id, WHOLE_DAY, "hour")
+    assert (len(found.series), found.prompts, found.truncated) == (24, [], False)
+    assert {usage.events for _, usage in found.series} == {0}
+    assert found.totals == found.series[0][1]
