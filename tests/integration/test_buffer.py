@@ -1,0 +1,161 @@
+"""EventBuffer on a real Redis: what one append does, and what it refuses."""
+
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+import redis
+
+from app.core.buffer import GROUP, STREAM, WAKE_FLAG, WAKE_QUEUE, Appended, EventBuffer
+from app.core.errors import BufferFull, BufferUnavailable, IdempotencyKeyReused
+from app.core.events import Event, decode_event, idempotent_event_id, new_event_id
+from app.core.redis_client import connect
+from app.local.redis_server import RunningRedis
+
+SECRET = b"secret"
+
+
+@pytest.fixture
+def client(redis_url: str, clean_redis: None) -> Iterator[redis.Redis]:
+    with connect(redis_url, timeout_seconds=5) as client:
+        yield client
+
+
+@pytest.fixture
+def buffer(client: redis.Redis) -> EventBuffer:
+    return EventBuffer(client)
+
+
+def an_event(key: str | None = None, latency_ms: int = 5) -> Event:
+    event_id = new_event_id() if key is None else idempotent_event_id(SECRET, 1, key)
+    return Event(event_id, 1, UUID(int=1), "v1", Decimal(latency_ms))
+
+
+def test_an_appended_event_comes_out_as_it_went_in(buffer):
+    event = an_event()
+    buffer.append(event)
+    entries = buffer.read_new("w", 10)
+    assert [decode_event(entry.payload) for entry in entries] == [event]
+
+
+def test_only_the_first_append_of_a_second_asks_for_a_worker(buffer, client):
+    answers = [buffer.append(an_event()) for _ in range(5)]
+    assert answers == [Appended.STORED_FIRST] + [Appended.STORED] * 4
+    assert 0 < client.pttl(WAKE_FLAG) <= 1_000
+    client.delete(WAKE_FLAG)
+    assert buffer.append(an_event()) is Appended.STORED_FIRST
+
+
+def test_nobody_is_woken_while_enough_wake_ups_wait(buffer, client):
+    client.rpush(WAKE_QUEUE, *"1234")
+    assert buffer.append(an_event()) is Appended.STORED
+    client.lpop(WAKE_QUEUE)
+    assert buffer.append(an_event()) is Appended.STORED_FIRST
+
+
+def test_a_repeat_is_answered_without_storing_it_again(buffer, client):
+    assert buffer.append(an_event("k"), idempotent=True) is not Appended.REPLAYED
+    assert buffer.append(an_event("k"), idempotent=True) is Appended.REPLAYED
+    assert client.xlen(STREAM) == 1
+
+
+def test_a_repeat_is_known_also_after_the_event_was_drained(buffer, client):
+    buffer.append(an_event("k"), idempotent=True)
+    buffer.acknowledge([entry.entry_id for entry in buffer.read_new("w", 10)])
+    assert buffer.append(an_event("k"), idempotent=True) is Appended.REPLAYED
+    assert client.xlen(STREAM) == 0
+
+
+def test_the_same_key_with_other_content_is_refused_and_the_first_event_stays(buffer, client):
+    buffer.append(an_event("k"), idempotent=True)
+    with pytest.raises(IdempotencyKeyReused):
+        buffer.append(an_event("k", latency_ms=6), idempotent=True)
+    assert [decode_event(entry.payload).latency_ms for entry in buffer.read_new("w", 10)] == [5]
+
+
+def test_the_idempotency_mark_ends_with_its_window(client):
+    EventBuffer(client, idempotency_window_seconds=77).append(an_event("k"), idempotent=True)
+    (mark,) = client.scan_iter("pa:idempotency:*")
+    assert 70_000 < client.pttl(mark) <= 77_000
+
+
+def test_above_the_watermark_it_refuses_and_leaves_no_mark(client):
+    buffer = EventBuffer(client, max_events=2)
+    buffer.append(an_event())
+    buffer.append(an_event())
+    with pytest.raises(BufferFull):
+        buffer.append(an_event("k"), idempotent=True)
+    assert client.xlen(STREAM) == 2
+    assert not list(client.scan_iter("pa:idempotency:*"))
+    buffer.acknowledge([entry.entry_id for entry in buffer.read_new("w", 1)])
+    assert buffer.append(an_event("k"), idempotent=True) is not Appended.REPLAYED
+
+
+def test_a_full_redis_refuses_and_leaves_no_mark(buffer, client):
+    buffer.append(an_event())
+    client.config_set("maxmemory", "1")
+    with pytest.raises(BufferFull):
+        buffer.append(an_event("k"), idempotent=True)
+    client.config_set("maxmemory", "0")
+    assert client.xlen(STREAM) == 1
+    assert buffer.append(an_event("k"), idempotent=True) is not Appended.REPLAYED
+
+
+def test_a_silent_redis_is_an_unknown_outcome_and_nothing_is_sent_again(redis_server: RunningRedis, clean_redis):
+    with connect(redis_server.url, timeout_seconds=0.2) as client:
+        buffer = EventBuffer(client)
+        buffer.append(an_event())
+        with connect(redis_server.url, timeout_seconds=5) as other:
+            other.execute_command("CLIENT", "PAUSE", 1_000)
+            with pytest.raises(BufferUnavailable):
+                buffer.append(an_event())
+            other.execute_command("CLIENT", "UNPAUSE")
+            assert other.xlen(STREAM) <= 2
+
+
+def test_without_redis_an_append_fails_fast(redis_server: RunningRedis, clean_redis):
+    with connect(redis_server.url) as client:
+        redis_server.stop()
+        with pytest.raises(BufferUnavailable):
+            EventBuffer(client).append(an_event())
+        redis_server.restart()
+        EventBuffer(client).append(an_event())
+
+
+def test_acknowledged_entries_are_gone_from_stream_and_pending_list(buffer, client):
+    for _ in range(3):
+        buffer.append(an_event())
+    entries = buffer.read_new("w", 2)
+    buffer.acknowledge([entry.entry_id for entry in entries])
+    assert (client.xlen(STREAM), client.xpending(STREAM, GROUP)["pending"]) == (1, 0)
+    buffer.acknowledge([])
+
+
+def test_the_state_tells_depth_ages_and_pending(buffer, client):
+    empty = buffer.state()
+    assert (empty.depth, empty.pending, empty.oldest_age_seconds, empty.last_drain_age_seconds) == (0, 0, 0, None)
+    seconds, _ = client.time()
+    client.xadd(STREAM, {"e": b"x"}, id=f"{(seconds - 90) * 1_000}-0")
+    buffer.append(an_event())
+    buffer.read_new("w", 1)
+    state = buffer.state()
+    assert (state.depth, state.pending) == (2, 1)
+    assert 89 < state.oldest_age_seconds < 95
+    assert state.last_drain_age_seconds is not None
+    assert state.last_drain_age_seconds < 5
+
+
+def test_fifty_concurrent_repeats_store_one_entry(buffer, client):
+    answers = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(buffer.append(an_event("k"), idempotent=True)))
+        for _ in range(50)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers.count(Appended.REPLAYED) == 49
+    assert client.xlen(STREAM) == 1

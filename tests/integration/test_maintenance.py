@@ -1,0 +1,84 @@
+"""Upkeep on a real PostgreSQL: partitions ahead, retention, and minutes that go while hours stay."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from app.core.database import Connection, connect
+from app.core.events import Event, new_event_id
+from app.core.partitions import drop_partitions_before, ensure_partitions, partition_name
+from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
+from worker.maintenance import maintain
+from worker.store import EventStore, ReceivedEvent
+
+NOW = datetime(2031, 5, 20, 12, 30, tzinfo=UTC)
+SELECT_PARTITIONS = """
+SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'events'::regclass ORDER BY 1
+"""
+
+
+@pytest.fixture
+def database(database_url: str, clean_database: None) -> Iterator[Connection]:
+    """A connection; the partitions that a test leaves in its future are dropped, and today's are made again."""
+    with connect(database_url, application_name="test", statement_timeout_ms=10_000) as connection:
+        connection.execute("INSERT INTO projects (name) VALUES ('demo')")
+        yield connection
+        drop_partitions_before(connection, NOW.date() + timedelta(days=100))
+        today = datetime.now(UTC).date()
+        ensure_partitions(connection, today - timedelta(days=1), today + timedelta(days=7))
+
+
+def store_at(connection: Connection, *times: datetime) -> None:
+    received = [
+        ReceivedEvent(Event(new_event_id(), 1, UUID(int=1), "v", Decimal(5)), int(time.timestamp() * 1_000))
+        for time in times
+    ]
+    assert EventStore().store(connection, received) == len(times)
+
+
+def partitions(connection: Connection) -> list[str]:
+    return [row[0] for row in connection.execute(SELECT_PARTITIONS)]
+
+
+def test_partitions_are_made_a_week_ahead(database):
+    maintain(database, NOW, retention_days=90)
+    expected = {partition_name(NOW.date() + timedelta(days=offset)) for offset in range(-1, 8)}
+    assert expected <= set(partitions(database))
+
+
+def test_events_past_their_retention_go_and_their_hours_and_days_stay(database):
+    store_at(database, NOW - timedelta(days=31), NOW - timedelta(days=29), NOW)
+    maintain(database, NOW, retention_days=30)
+    assert database.execute("SELECT count(*) FROM events").fetchone() == (2,)
+    rows = database.execute("SELECT grain, sum(events) FROM rollups WHERE prompt_key = 0 GROUP BY 1 ORDER BY 1")
+    assert rows.fetchall() == [("day", 3), ("hour", 3), ("minute", 1)]
+    assert partition_name((NOW - timedelta(days=31)).date()) not in partitions(database)
+    assert partition_name((NOW - timedelta(days=30)).date()) >= partition_name((NOW - timedelta(days=31)).date())
+
+
+def test_minutes_go_after_a_week_and_not_before(database):
+    store_at(database, NOW - timedelta(days=7, hours=2), NOW - timedelta(days=7), NOW)
+    maintain(database, NOW, retention_days=90)
+    rows = database.execute("SELECT bucket_start FROM rollups WHERE grain = 'minute' AND prompt_key = 0 ORDER BY 1")
+    assert [row[0] for row in rows] == [NOW - timedelta(days=7), NOW]
+
+
+def test_a_second_worker_leaves_the_upkeep_to_the_first_but_still_makes_partitions(database, database_url):
+    store_at(database, NOW - timedelta(days=40))
+    with connect(database_url, application_name="other", statement_timeout_ms=10_000) as other:
+        assert try_maintenance_lock(other)
+        maintain(database, NOW, retention_days=30)
+        assert database.execute("SELECT count(*) FROM events").fetchone() == (1,)
+        assert partition_name(NOW.date() + timedelta(days=7)) in partitions(database)
+        release_maintenance_lock(other)
+    maintain(database, NOW, retention_days=30)
+    assert database.execute("SELECT count(*) FROM events").fetchone() == (0,)
+
+
+def test_an_event_of_a_day_without_a_partition_gets_one(database):
+    past = datetime(2026, 1, 5, 23, 59, 59, 999_000, tzinfo=UTC)
+    store_at(database, past, past + timedelta(milliseconds=1))
+    assert {"events_20260105", "events_20260106"} <= set(partitions(database))
