@@ -134,6 +134,7 @@ def _read_prompt() -> Json:
         "name": "prompt_id",
         "in": "path",
         "required": True,
+        "example": EXAMPLE["prompt_id"],
         "schema": {
             "type": "string",
             "format": "uuid",
