@@ -50,7 +50,12 @@ def test_it_refuses_a_bad_value(name: str, value: str):
 
 
 def test_it_never_repeats_a_value_that_may_be_secret():
-    bad = {"DATABASE_URL": "hunter2@db", "REDIS_URL": "hunter2@cache", "SECRET_KEY": "hunter2", "METRICS_TOKEN": "hunter2"}
+    bad = {
+        "DATABASE_URL": "hunter2@db",
+        "REDIS_URL": "hunter2@cache",
+        "SECRET_KEY": "hunter2",
+        "METRICS_TOKEN": "hunter2",
+    }
     with pytest.raises(SettingsError) as raised:
         load_settings(bad)
     assert "hunter2" not in str(raised.value)

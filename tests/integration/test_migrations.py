@@ -1,0 +1,130 @@
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from app.core.database import connect
+from app.core.errors import DatabaseUnavailable, Rejected
+from app.core.migrations import SCHEMA_REVISION, current_revision, migrate
+from app.core.migrations.runner import MIGRATION_LOCK
+from app.local.postgres import RunningPostgres
+from tests.databases import new_database
+from tests.waiting import wait_until
+
+SELECT_TABLES = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+SELECT_PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'events'::regclass ORDER BY 1"
+SELECT_BLOCKED = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'pa-migrate' AND wait_event_type = 'Lock'
+"""
+SELECT_WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %(key)s AND NOT granted"
+
+
+@pytest.fixture
+def empty_database(postgres: RunningPostgres) -> Iterator[str]:
+    with new_database(postgres.url) as url:
+        yield url
+
+
+def revision(url: str) -> str | None:
+    with connect(url, application_name="tests", statement_timeout_ms=5_000) as connection:
+        return current_revision(connection)
+
+
+def select(url: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def test_an_empty_database_has_no_revision_and_a_migrated_one_has_the_newest(empty_database: str):
+    assert revision(empty_database) is None
+    assert migrate(empty_database) is None
+    assert revision(empty_database) == SCHEMA_REVISION
+
+
+def test_the_second_run_finds_nothing_to_do(empty_database: str):
+    migrate(empty_database)
+    before = select(empty_database, SELECT_TABLES)
+    assert migrate(empty_database) == SCHEMA_REVISION
+    assert select(empty_database, SELECT_TABLES) == before
+
+
+def test_it_makes_the_partitions_from_yesterday_to_a_week_ahead(empty_database: str):
+    today = datetime.now(UTC).date()
+    migrate(empty_database)
+    names = [name for (name,) in select(empty_database, SELECT_PARTITIONS)]
+    assert [f"events_{today + timedelta(days=offset):%Y%m%d}" for offset in range(-1, 7)] == names[:8]
+    assert len(names) == 9
+
+
+def test_of_four_runners_at_once_one_migrates_and_the_others_find_it_done(empty_database: str):
+    start = threading.Barrier(4)
+
+    def run(_number: int) -> str | None:
+        start.wait()
+        return migrate(empty_database)
+
+    with ThreadPoolExecutor(4) as runners:
+        found = list(runners.map(run, range(4)))
+    assert sorted(found, key=str) == [SCHEMA_REVISION] * 3 + [None]
+
+
+def test_a_runner_waits_for_the_one_before_it(empty_database: str):
+    with psycopg.connect(empty_database, autocommit=True) as other, ThreadPoolExecutor(1) as runner:
+        other.execute("SELECT pg_advisory_lock(%(key)s)", {"key": MIGRATION_LOCK})
+        running = runner.submit(migrate, empty_database)
+
+        def is_waiting() -> bool:
+            row = other.execute(SELECT_WAITING, {"key": MIGRATION_LOCK}).fetchone()
+            return row == (1,)
+
+        wait_until(is_waiting)
+        assert revision(empty_database) is None
+        other.execute("SELECT pg_advisory_unlock(%(key)s)", {"key": MIGRATION_LOCK})
+        running.result(timeout=20)
+    assert revision(empty_database) == SCHEMA_REVISION
+
+
+def test_it_gives_way_to_a_transaction_that_holds_a_table_and_says_so(empty_database: str):
+    with psycopg.connect(empty_database) as other:
+        other.execute("CREATE TABLE projects (id integer)")
+        with pytest.raises(DatabaseUnavailable, match="gave way 2 times"):
+            migrate(empty_database, lock_timeout_ms=50, attempts=2)
+        other.rollback()
+    assert migrate(empty_database) is None
+
+
+def test_it_is_done_once_the_table_is_free_again(empty_database: str):
+    with psycopg.connect(empty_database) as other, ThreadPoolExecutor(1) as runner:
+        other.execute("CREATE TABLE projects (id integer)")
+        running = runner.submit(migrate, empty_database, lock_timeout_ms=50, attempts=20)
+        with psycopg.connect(empty_database, autocommit=True) as watcher:
+            wait_until(lambda: watcher.execute(SELECT_BLOCKED).fetchone() == (1,))
+        other.rollback()
+        assert running.result(timeout=30) is None
+    assert revision(empty_database) == SCHEMA_REVISION
+
+
+def test_a_failed_migration_leaves_nothing_behind(empty_database: str):
+    with psycopg.connect(empty_database, autocommit=True) as other:
+        other.execute("CREATE TABLE dead_letters (in_the_way integer)")
+    with pytest.raises(DatabaseUnavailable, match="DuplicateTable"):
+        migrate(empty_database)
+    assert revision(empty_database) is None
+    assert select(empty_database, SELECT_TABLES) in ([(1,)], [(2,)])  # with or without Alembic's own, which is empty
+
+
+def test_it_refuses_a_database_of_a_later_release(empty_database: str):
+    migrate(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as other:
+        other.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Rejected, match="9999"):
+        migrate(empty_database)
+
+
+def test_it_says_that_a_server_does_not_answer():
+    with pytest.raises(DatabaseUnavailable):
+        migrate("postgres://nobody@127.0.0.1:1/nothing")
