@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from app.core.database import Connection, database_errors
 from app.core.partitions import drop_partitions_before, ensure_partitions
-from app.core.queries.maintenance import try_maintenance_lock, release_maintenance_lock
+from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
 from app.core.queries.rollups import delete_minutes
 
 PARTITIONS_AHEAD = timedelta(days=7)

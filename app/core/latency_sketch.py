@@ -4,8 +4,8 @@ Buckets grow by a factor of 1.02, as in DDSketch (Masson, Rim, Lee, VLDB 2019): 
 (1.02^(i-1), 1.02^i], and its middle 2·1.02^i/(1.02+1) is within 0.02/2.02 = 0.99 % of each of them.
 
 A sketch is a byte string of entries, each a bucket number (int16) and a count (uint32), little-endian, in any order;
-a bucket may occur more than once. So two sketches are merged by putting one behind the other, which PostgreSQL does with
-`||` and string_agg, and an entry list that grew long is compacted now and then.
+a bucket may occur more than once. So two sketches are merged by putting one behind the other, which PostgreSQL does
+with `||` and string_agg, and an entry list that grew long is compacted now and then.
 """
 
 import math

@@ -12,9 +12,7 @@ from app.core.errors import BufferFull, BufferUnavailable, ConsumerGroupMissing
 REQUEST_TIMEOUT_SECONDS = 0.5
 
 
-def connect(
-    url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_connections: int = 64
-) -> redis.Redis:
+def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_connections: int = 64) -> redis.Redis:
     """A client that opens its connections on first use, after the fork.
 
     It never re-sends a command: redis-py would by default repeat one whose answer was lost, and an XADD

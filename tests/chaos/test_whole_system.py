@@ -162,12 +162,7 @@ def test_a_dead_workers_entries_are_stored_within_30_seconds(
 
 
 def test_retried_events_survive_a_killed_redis_and_a_killed_postgresql(
-    traffic: Callable[..., Traffic],
-    start: StartProcess,
-    redis_server: RunningRedis,
-    postgres: RunningPostgres,
-    database_url: str,
-    redis_url: str,
+    traffic: Callable[..., Traffic], start: StartProcess, redis_server: RunningRedis, postgres: RunningPostgres
 ) -> None:
     start("worker")
     with traffic(retry=True).flowing() as flow:
@@ -181,8 +176,8 @@ def test_retried_events_survive_a_killed_redis_and_a_killed_postgresql(
         flow.wait_for(500)
         redis_server.restart()
         flow.wait_for(200)
-    wait_until_drained(redis_url)
-    assert_each_stored_once(database_url, flow.acknowledged, only=True)
+    wait_until_drained(redis_server.url)
+    assert_each_stored_once(postgres.url, flow.acknowledged, only=True)
 
 
 def test_sigterm_to_every_process_at_once_loses_nothing(

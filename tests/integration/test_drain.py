@@ -125,7 +125,9 @@ def test_an_event_that_comes_twice_is_stored_and_counted_once(database, client, 
 
 def test_events_keep_every_digit_of_their_numbers(database, client, project_id):
     cost = "0.1234567890123456789012345678901234567890"
-    append_many(client, [Event(new_event_id(), project_id, PROMPTS[0], "v", Decimal("0"), Decimal(cost), Decimal("-0.5"))])
+    append_many(
+        client, [Event(new_event_id(), project_id, PROMPTS[0], "v", Decimal(0), Decimal(cost), Decimal("-0.5"))]
+    )
     run_drain(database, client)
     rows = database.execute("SELECT latency_ms::text, cost_usd::text, score::text FROM events").fetchall()
     assert rows == [("0", cost, "-0.5")]
