@@ -9,7 +9,7 @@ from app.core.database import open_pool
 from app.core.errors import PromptAnalyticsError
 from app.core.redis_client import connect, redis_errors
 from config.logging import configure_logging
-from config.settings import load_settings
+from config.settings import load_settings_or_exit
 from worker import jobs
 from worker.process import WorkerProcess
 from worker.rq_worker import DrainWorker
@@ -24,7 +24,7 @@ log = logging.getLogger("worker")
 
 def main() -> None:
     """Run until SIGTERM or SIGINT. Exits with 1 where a setting is wrong; lost servers are waited for."""
-    settings = load_settings()
+    settings = load_settings_or_exit()
     configure_logging(settings.log_level)
     pool = open_pool(
         settings.database_url, application_name="pa-worker", size=1, statement_timeout_ms=STATEMENT_TIMEOUT_MS

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -229,8 +230,9 @@ def test_a_crash_between_commit_and_acknowledgement_stores_nothing_twice(databas
 def age_pending_entries(client: redis.Redis) -> None:
     """Let the pending entries look as if their consumer had been silent for long enough."""
     pending = client.xpending_range(STREAM, GROUP, "-", "+", 100_000)
-    ids = [row["message_id"] for row in pending]
-    client.xclaim(STREAM, GROUP, pending[0]["consumer"], 0, ids, idle=STALE_AFTER_MS + 1, justid=True)
+    ids: list[Any] = [row["message_id"] for row in pending]
+    consumer: Any = pending[0]["consumer"]
+    client.xclaim(STREAM, GROUP, consumer, 0, ids, idle=STALE_AFTER_MS + 1, justid=True)
 
 
 def test_entries_of_a_dead_worker_are_taken_over_and_those_of_a_live_one_are_not(database, client, project_id):

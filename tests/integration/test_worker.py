@@ -6,6 +6,7 @@ import signal
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -137,8 +138,8 @@ def waits_for_a_lock(connection: Connection) -> bool:
 def plant_job(client: redis.Redis, function: str, arguments: list[str], **fields: str) -> None:
     """Write a job as somebody with access to Redis could, past RQ's own API."""
     data = zlib.compress(json.dumps([function, None, arguments, {}]).encode())
-    mapping = {"data": data, "created_at": "2026-11-22T00:00:00.000000Z", "status": "queued", "origin": "drain"}
-    client.hset("rq:job:planted", mapping={**mapping, "timeout": "10", **fields})
+    fields |= {"created_at": "2026-11-22T00:00:00.000000Z", "status": "queued", "origin": "drain", "timeout": "10"}
+    client.hset("rq:job:planted", mapping={"data": data, **dict[Any, Any](fields)})
     client.rpush("rq:queue:drain", "planted")
 
 
