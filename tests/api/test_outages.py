@@ -72,16 +72,13 @@ def test_ingestion_goes_on_while_postgresql_is_down(
     stopped_postgres()
     make_record_old(redis_client, ingest_key)
     started = time.monotonic()
-    slow = 0
     posted = 1
     while time.monotonic() - started < 2.5:
-        asked_at = time.monotonic()
         assert client.post(PATH, json=EVENT).status_code == 204
         posted += 1
-        slow += time.monotonic() - asked_at > 0.4
     assert len(buffered()) == posted
-    # Each of the two processes may have waited for PostgreSQL once, and no request waited for it in vain again.
-    assert slow <= 2
+    # One request may have waited half a second for PostgreSQL; had all of them, there were five.
+    assert posted > 20
 
 
 def make_record_old(client: redis.Redis, key: str) -> None:

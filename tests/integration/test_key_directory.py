@@ -167,6 +167,21 @@ def test_a_known_key_is_found_for_days_without_postgresql(
         alone.find(mint_key())
 
 
+def test_a_known_key_does_not_wait_for_a_silent_postgresql_each_time(
+    directory: KeyDirectory, client: redis.Redis, dead_pool: ConnectionPool, database_url: str, clock: Clock
+) -> None:
+    key = create_key(database_url)
+    directory.find(key)
+    alone = KeyDirectory(client, dead_pool, monotonic=clock.monotonic, now=clock.now)
+    clock.seconds += CONFIRM_AFTER_SECONDS + 1
+    asked = []
+    for _ in range(4):
+        alone.find(key)
+        asked.append(dead_pool.get_stats()["requests_num"])
+        clock.seconds += 2
+    assert asked == [1, 1, 1, 2]
+
+
 def test_a_record_of_another_shape_is_read_again_from_postgresql(
     directory: KeyDirectory, client: redis.Redis, database_url: str
 ) -> None:
