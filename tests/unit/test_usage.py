@@ -57,6 +57,11 @@ def test_one_latency_is_its_own_percentiles() -> None:
     assert (found.p50, found.p95, found.p99) == (123.456, 123.456, 123.456)
 
 
+def test_a_latency_of_zero_stays_zero() -> None:
+    values = [0.0, 0.0, 5.0]
+    assert merged_usage(row_of(sketch_of(values), values)).latency_ms.p50 == 0.0
+
+
 @given(st.lists(st.lists(latencies_ms, min_size=1, max_size=30), min_size=1, max_size=4))
 def test_percentiles_of_merged_sketches_are_within_one_percent(batches: list[list[float]]) -> None:
     values = [value for batch in batches for value in batch]
