@@ -39,7 +39,8 @@ def connection(own_database: str) -> Iterator[Connection]:
 
 
 def open_connection(url: str) -> Connection:
-    return connect(url, application_name="tests", statement_timeout_ms=10_000)
+    # the lock timeout that counts is the one that partitions set themselves
+    return connect(url, application_name="tests", statement_timeout_ms=10_000, lock_timeout_ms=60_000)
 
 
 def test_it_makes_every_day_from_the_first_to_the_last(connection: Connection):
@@ -87,9 +88,12 @@ def test_four_callers_at_once_do_not_disturb_each_other_or_the_inserts(own_datab
 
     with ThreadPoolExecutor(5) as threads:
         inserting = threads.submit(insert)
-        for made in [threads.submit(make, number) for number in range(4)]:
-            made.result()
-        done.set()
+        making = [threads.submit(make, number) for number in range(4)]
+        try:
+            for made in making:
+                made.result()
+        finally:
+            done.set()
         inserted = inserting.result()
     assert len(connection.execute(SELECT_DAYS).fetchall()) == 7
     assert connection.execute("SELECT count(*) FROM events").fetchone() == (inserted,)
