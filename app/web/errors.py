@@ -1,6 +1,8 @@
 """The one place that maps errors to HTTP: every error leaves as the envelope `{"success": false, "error": …}`."""
 
 import logging
+import math
+import time
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TypedDict
@@ -22,7 +24,25 @@ BACKPRESSURE_RETRY_SECONDS = 5
 UNAVAILABLE_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 60
 
+
+class _OnceASecond(logging.Filter):
+    """Lets each kind of message through once a second: in an outage every request has the same one to tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged."""
+        now = time.monotonic()
+        if now - self._logged_at.get(record.msg, -math.inf) < 1:
+            return False
+        self._logged_at[record.msg] = now
+        return True
+
+
 _log = logging.getLogger(__name__)
+_log.addFilter(_OnceASecond())
 
 
 class Detail(TypedDict):

@@ -1,5 +1,7 @@
 """Every error leaves in the envelope, and every answer carries its request's id."""
 
+import time
+
 import httpx
 import pytest
 from flask import Flask
@@ -48,6 +50,17 @@ def test_an_unforeseen_failure_is_a_500_that_tells_nothing(
     assert answer.get_json()["error"]["requestId"] == answer.headers["X-Request-Id"] == "my-id"
     assert "secret" not in answer.text
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_outage_is_logged_once_a_second_and_not_for_each_request(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1", "SECRET_KEY": "s" * 32}
+    client = create_app(load_settings(settings)).test_client()
+    started = time.monotonic()
+    assert {client.post(PATH).status_code for _ in range(50)} == {503}
+    logged = [record for record in caplog.records if "did not answer" in record.getMessage()]
+    assert 1 <= len(logged) <= 1 + time.monotonic() - started
 
 
 @pytest.mark.parametrize("request_id", ["a", "A.b_c-9", "x" * 64])

@@ -77,7 +77,7 @@ def test_ingestion_goes_on_while_postgresql_is_down(
         assert client.post(PATH, json=EVENT).status_code == 204
         posted += 1
     assert len(buffered()) == posted
-    # One request may have waited half a second for PostgreSQL; had all of them, there were five.
+    # One request may have waited half a second for PostgreSQL. If each one did, five would fit.
     assert posted > 20
 
 
