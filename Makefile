@@ -51,6 +51,7 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	if [ -z "$$found" ]; then echo "Python 3.11 or later is needed and was not found: install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; fi; \
 	if [ -z "$$python" ]; then echo "$$found cannot make virtual environments: install its venv package (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; fi; \
 	echo "Installing the packages into .venv (once, about a minute)"; \
-	"$$python" -m venv --clear .venv && \
+	{ grep -qsF "$(CURDIR)/.venv" .venv/bin/activate && $(VENV_PYTHON) -c 'import pip' 2>/dev/null || \
+		"$$python" -m venv --clear .venv; } && \
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
 	echo "$(CURDIR)" > $@

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import psutil
 
-GRACE_SECONDS = 8.0
+GRACE_SECONDS = 5.0
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
