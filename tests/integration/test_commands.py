@@ -1,82 +1,28 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import argon2
 import httpx
-import psycopg
 import pytest
 import redis
-from click.testing import CliRunner, Result
 
-from app.__main__ import main
-from app.core.buffer import STREAM
 from app.core.keys import hash_key, is_well_formed
 from app.core.migrations import SCHEMA_REVISION
 from app.local.postgres import RunningPostgres
 from tests.api_keys import create_key
+from tests.commands import Run, Succeed, fails_with_one_line, select
 from tests.databases import new_database
 from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 NOWHERE = "127.0.0.1:1"
 EVENT = {"prompt_id": "123e4567-e89b-12d3-a456-426614174000", "version_hash": "v1"}
-INSERT_DEAD_LETTER = """
-INSERT INTO dead_letters (entry_id, payload, reason, received_at)
-VALUES (%(entry_id)s, %(payload)s, 'not an encoded event', now())
-"""
-
-Run = Callable[..., Result]
 
 
-@pytest.fixture
-def run(database_url: str, redis_url: str, clean_database: None, clean_redis: None) -> Run:  # noqa: ARG001 - a clean start
-    """Runs a command on the servers of the tests, or on those of its settings."""
-
-    def run_command(*arguments: str, **settings: str) -> Result:
-        own = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": "s" * 32}
-        environment = own | {name.upper(): value for name, value in settings.items()}
-        return CliRunner(env=environment, catch_exceptions=False).invoke(main, arguments)
-
-    return run_command
-
-
-@pytest.fixture
-def succeed(run: Run) -> Callable[..., str]:
-    """Runs a command that must succeed; returns what it prints."""
-
-    def run_well(*arguments: str, **settings: str) -> str:
-        finished = run(*arguments, **settings)
-        assert (finished.exit_code, finished.stderr) == (0, "")
-        return finished.stdout
-
-    return run_well
-
-
-def fails_with_one_line(finished: Result) -> str:
-    assert finished.exit_code == 1
-    assert finished.stdout == ""
-    assert finished.stderr.startswith("Error: ")
-    assert finished.stderr.count("\n") == 1
-    return finished.stderr
-
-
-def select(database_url: str, query: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(database_url) as connection:
-        return connection.execute(query.encode()).fetchall()
-
-
-def insert_dead_letters(database_url: str, *payloads: bytes) -> list[int]:
-    with psycopg.connect(database_url) as connection:
-        for number, payload in enumerate(payloads):
-            connection.execute(INSERT_DEAD_LETTER, {"entry_id": f"1-{number}", "payload": payload})
-        return [row[0] for row in connection.execute("SELECT id FROM dead_letters ORDER BY id")]
-
-
-def test_migrate_says_what_it_did(run: Run, succeed: Callable[..., str], postgres: RunningPostgres):
+def test_migrate_says_what_it_did(run: Run, succeed: Succeed, postgres: RunningPostgres):
     with new_database(postgres.url) as empty:
         refused = run("keys", "list", database_url=empty)
         assert "run `python -m app migrate`" in fails_with_one_line(refused)
@@ -88,7 +34,7 @@ def test_migrate_says_what_it_did(run: Run, succeed: Callable[..., str], postgre
         assert succeed("keys", "list", database_url=empty).startswith("ID  PROJECT")
 
 
-def test_keys_create_prints_the_key_and_nothing_else(succeed: Callable[..., str], database_url: str):
+def test_keys_create_prints_the_key_and_nothing_else(succeed: Succeed, database_url: str):
     key = succeed("keys", "create", "--project", "demo", "--name", "first")
     assert key.endswith("\n")
     assert is_well_formed(key.strip())
@@ -99,13 +45,13 @@ def test_keys_create_prints_the_key_and_nothing_else(succeed: Callable[..., str]
     assert select(database_url, query) == [("demo", "first", hash_key(key.strip()), ["ingest"], None)]
 
 
-def test_keys_create_takes_scopes_and_a_limit(succeed: Callable[..., str], database_url: str):
+def test_keys_create_takes_scopes_and_a_limit(succeed: Succeed, database_url: str):
     scopes = ("--scope", "read", "--scope", "ingest", "--scope", "read")
     succeed("keys", "create", "--project", "demo", "--name", "first", *scopes, "--limit", "600/minute")
     assert select(database_url, "SELECT scopes, rate_limit FROM api_keys") == [(["ingest", "read"], "600/minute")]
 
 
-def test_keys_of_one_project_share_it(succeed: Callable[..., str], database_url: str):
+def test_keys_of_one_project_share_it(succeed: Succeed, database_url: str):
     succeed("keys", "create", "--project", "demo", "--name", "first")
     succeed("keys", "create", "--project", " demo ", "--name", "second")
     assert select(database_url, "SELECT name FROM projects") == [("demo",)]
@@ -132,7 +78,7 @@ def test_keys_create_refuses_a_bad_option_before_it_makes_anything(run: Run, dat
     assert select(database_url, "SELECT count(*) FROM projects") == [(0,)]
 
 
-def test_keys_list_shows_no_more_of_a_key_than_its_beginning(succeed: Callable[..., str]):
+def test_keys_list_shows_no_more_of_a_key_than_its_beginning(succeed: Succeed):
     key = succeed("keys", "create", "--project", "demo", "--name", "first", "--limit", "5/second").strip()
     lines = succeed("keys", "list").splitlines()
     assert lines[0].split() == ["ID", "PROJECT", "NAME", "KEY", "SCOPES", "LIMIT", "CREATED", "STATE"]
@@ -141,7 +87,7 @@ def test_keys_list_shows_no_more_of_a_key_than_its_beginning(succeed: Callable[.
     assert key[:15] not in lines[1]
 
 
-def test_keys_list_tells_revoked_and_expired_keys(succeed: Callable[..., str], database_url: str):
+def test_keys_list_tells_revoked_and_expired_keys(succeed: Succeed, database_url: str):
     create_key(database_url, expires_at=datetime(2020, 1, 1, tzinfo=UTC))
     create_key(database_url)
     succeed("keys", "revoke", "2")
@@ -149,7 +95,7 @@ def test_keys_list_tells_revoked_and_expired_keys(succeed: Callable[..., str], d
     assert states == ["expired", "revoked"]
 
 
-def test_a_revoked_key_stops_within_a_second(succeed: Callable[..., str], web: str):
+def test_a_revoked_key_stops_within_a_second(succeed: Succeed, web: str):
     key = succeed("keys", "create", "--project", "demo", "--name", "first").strip()
     with httpx.Client(base_url=web, headers={"Authorization": f"Bearer {key}"}) as client:
 
@@ -163,7 +109,7 @@ def test_a_revoked_key_stops_within_a_second(succeed: Callable[..., str], web: s
         assert [status() for _ in range(10)] == [401] * 10
 
 
-def test_revoking_twice_keeps_the_first_time(succeed: Callable[..., str], database_url: str):
+def test_revoking_twice_keeps_the_first_time(succeed: Succeed, database_url: str):
     create_key(database_url)
     succeed("keys", "revoke", "1")
     first = select(database_url, "SELECT revoked_at FROM api_keys")
@@ -184,7 +130,7 @@ def test_revoking_without_redis_says_that_the_key_may_still_be_valid(run: Run, d
     assert "hunter2" not in line
 
 
-def test_revoking_in_a_full_redis_still_revokes(succeed: Callable[..., str], database_url: str, redis_url: str):
+def test_revoking_in_a_full_redis_still_revokes(succeed: Succeed, database_url: str, redis_url: str):
     create_key(database_url)
     with redis.Redis.from_url(redis_url) as client:
         client.config_set("maxmemory", 1)
@@ -193,7 +139,7 @@ def test_revoking_in_a_full_redis_still_revokes(succeed: Callable[..., str], dat
     assert select(database_url, "SELECT revoked_at IS NOT NULL FROM api_keys") == [(True,)]
 
 
-def test_users_create_prints_a_password_that_is_the_stored_one(succeed: Callable[..., str], database_url: str):
+def test_users_create_prints_a_password_that_is_the_stored_one(succeed: Succeed, database_url: str):
     password = succeed("users", "create", "--email", "admin@localhost")
     ((stored,),) = select(database_url, "SELECT password_hash FROM users WHERE email = 'admin@localhost'")
     assert str(stored).startswith("$argon2id$")
@@ -201,7 +147,7 @@ def test_users_create_prints_a_password_that_is_the_stored_one(succeed: Callable
     assert len(password.strip()) >= 20
 
 
-def test_a_user_is_made_once_whatever_the_case(run: Run, succeed: Callable[..., str]):
+def test_a_user_is_made_once_whatever_the_case(run: Run, succeed: Succeed):
     succeed("users", "create", "--email", "a@example.com")
     finished = run("users", "create", "--email", "A@Example.com")
     assert fails_with_one_line(finished) == "Error: there is already a user A@Example.com\n"
@@ -210,85 +156,6 @@ def test_a_user_is_made_once_whatever_the_case(run: Run, succeed: Callable[..., 
 @pytest.mark.parametrize("email", ["admin", "@example.com", "a@", "a b@example.com", "a@b\n", "a" * 250 + "@b.co"])
 def test_users_create_refuses_what_is_no_email_address(run: Run, email: str):
     assert run("users", "create", "--email", email).exit_code == 2
-
-
-def test_dead_letters_are_listed_without_their_bytes(succeed: Callable[..., str], database_url: str):
-    insert_dead_letters(database_url, b"one", b"three")
-    lines = succeed("dead-letters", "list").splitlines()
-    assert [line.split()[0] for line in lines] == ["ID", "1", "2"]
-    assert [line.split()[3] for line in lines] == ["BYTES", "3", "5"]
-    assert lines[1].endswith("not an encoded event")
-    assert len(succeed("dead-letters", "list", "--limit", "1").splitlines()) == 2
-
-
-def test_replayed_dead_letters_are_in_the_buffer_and_no_longer_in_the_table(
-    succeed: Callable[..., str], database_url: str, redis_url: str
-):
-    insert_dead_letters(database_url, b"one", b"two", b"three")
-    assert succeed("dead-letters", "replay", "3", "1", "3") == "put back: 2\n"
-    with redis.Redis.from_url(redis_url) as client:
-        assert [fields[b"e"] for _, fields in client.xrange(STREAM)] == [b"three", b"one"]
-    assert select(database_url, "SELECT id FROM dead_letters") == [(2,)]
-
-
-def test_all_dead_letters_can_be_replayed(succeed: Callable[..., str], database_url: str, redis_url: str):
-    insert_dead_letters(database_url, b"one", b"two")
-    assert succeed("dead-letters", "replay", "--all") == "put back: 2\n"
-    assert succeed("dead-letters", "replay", "--all") == "put back: 0\n"
-    with redis.Redis.from_url(redis_url) as client:
-        assert client.xlen(STREAM) == 2
-
-
-def test_a_dead_letter_that_the_buffer_did_not_take_stays(run: Run, database_url: str):
-    insert_dead_letters(database_url, b"one")
-    line = fails_with_one_line(run("dead-letters", "replay", "1", redis_url=f"redis://{NOWHERE}"))
-    assert "Redis does not answer" in line
-    assert select(database_url, "SELECT payload FROM dead_letters") == [(b"one",)]
-
-
-def test_discarded_dead_letters_are_gone(succeed: Callable[..., str], database_url: str, redis_url: str):
-    insert_dead_letters(database_url, b"one", b"two", b"three")
-    assert succeed("dead-letters", "discard", "2") == "discarded: 1\n"
-    assert succeed("dead-letters", "discard", "--all") == "discarded: 2\n"
-    assert select(database_url, "SELECT count(*) FROM dead_letters") == [(0,)]
-    with redis.Redis.from_url(redis_url) as client:
-        assert client.xlen(STREAM) == 0
-
-
-@pytest.mark.parametrize("action", ["replay", "discard"])
-def test_dead_letters_wants_either_ids_or_all(run: Run, database_url: str, action: str):
-    insert_dead_letters(database_url, b"one")
-    for arguments in ([], ["1", "--all"], ["zero"], ["0"]):
-        assert run("dead-letters", action, *arguments).exit_code == 2
-    assert "there is no dead letter with the id 5" in fails_with_one_line(run("dead-letters", action, "5"))
-    assert select(database_url, "SELECT count(*) FROM dead_letters") == [(1,)]
-
-
-def test_status_tells_how_the_events_flow(succeed: Callable[..., str], database_url: str, redis_url: str):
-    insert_dead_letters(database_url, b"one")
-    with redis.Redis.from_url(redis_url) as client:
-        client.xadd(STREAM, {"e": b"x"}, id="1000-0")
-        client.xadd(STREAM, {"e": b"y"})
-    facts = json.loads(succeed("status", "--json"))
-    assert facts["oldest_event_age_seconds"] > 1_000_000
-    del facts["oldest_event_age_seconds"]
-    assert facts == {"buffer_depth": 2, "pending": 0, "last_drain_age_seconds": None, "dead_letters": 1}
-    lines = succeed("status").splitlines()
-    assert lines[0].split() == ["Buffered", "events", "2"]
-    assert lines[-1].split() == ["Dead", "letters", "1"]
-
-
-def test_status_shows_what_one_server_knows_while_the_other_is_down(run: Run):
-    without_redis = run("status", "--json", redis_url=f"redis://{NOWHERE}")
-    assert without_redis.exit_code == 1
-    assert json.loads(without_redis.stdout)["dead_letters"] == 0
-    assert json.loads(without_redis.stdout)["buffer_depth"] is None
-    assert "Redis does not answer" in without_redis.stderr
-    without_database = run("status", "--json", database_url=f"postgres://pa:hunter2@{NOWHERE}/pa")
-    assert without_database.exit_code == 1
-    assert json.loads(without_database.stdout)["buffer_depth"] == 0
-    assert "PostgreSQL does not answer" in without_database.stderr
-    assert "hunter2" not in without_database.stderr
 
 
 @pytest.mark.parametrize("command", [("migrate",), ("keys", "list"), ("keys", "revoke", "1"), ("dead-letters", "list")])
