@@ -37,6 +37,9 @@ def describe(error: Exception) -> str:
         return f"PostgreSQL does not answer as it should: {redact(cause.splitlines()[0])}"
     if isinstance(error, BufferUnavailable):
         return f"Redis does not answer as it should: {redact(str(error))}"
+    if isinstance(error, SettingsError):
+        # names no value, but names that redact would take for the beginning of one
+        return str(error)
     return redact(str(error)) or type(error).__name__
 
 
