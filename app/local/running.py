@@ -4,6 +4,8 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.local.errors import CannotRun
@@ -11,6 +13,9 @@ from app.local.errors import CannotRun
 DATA_DIR = Path(__file__).resolve().parents[2] / ".local"
 LOCK_NAME = "lock"
 RUNNING_NAME = "running.json"
+GUARD_LOCK_NAME = "guard-lock"
+# Others look whether the lock is held by taking it for a moment.
+PROBE_SECONDS = 0.5
 # How long the guard of a killed run may need to end that run's processes.
 PREVIOUS_RUN_SECONDS = 20.0
 
@@ -19,8 +24,9 @@ def running_environment(data_dir: Path = DATA_DIR) -> dict[str, str] | None:
     """DATABASE_URL, REDIS_URL and SECRET_KEY of the `make run` that runs now, else None; never raises."""
     try:
         running = json.loads((data_dir / RUNNING_NAME).read_text())
-        if not is_alive(running["pid"]) or not _is_locked(data_dir / LOCK_NAME):
-            return None
+        with (data_dir / LOCK_NAME).open() as lock:
+            if _try_lock(lock.fileno(), fcntl.LOCK_SH):
+                return None
         return {name.upper(): str(running[name]) for name in ("database_url", "redis_url", "secret_key")}
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -35,44 +41,36 @@ def write_secret(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def lock(data_dir: Path) -> int:
-    """Takes the folder for this run; the lock lasts until every process that inherits the descriptor has ended.
+@contextmanager
+def locked(data_dir: Path) -> Iterator[int]:
+    """Holds the folder for this run, and gives a descriptor that its guard must inherit and thereby hold as well.
 
     Waits for the guard of a run that was killed; raises CannotRun where another run is alive.
     """
-    descriptor = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + PREVIOUS_RUN_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 20, 0).decode().strip()
-            if (holder and is_alive(int(holder))) or time.monotonic() > deadline:
-                os.close(descriptor)
-                raise CannotRun(f"another `make run` is running in this checkout (process {holder})") from None
-            time.sleep(0.1)
-            continue
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        return descriptor
+    with (data_dir / LOCK_NAME).open("a+") as own, (data_dir / GUARD_LOCK_NAME).open("a+") as guards:
+        if not _take(own.fileno(), PROBE_SECONDS):
+            own.seek(0)
+            raise CannotRun(f"another `make run` is running in this checkout (process {own.read()})")
+        own.truncate(0)
+        own.write(str(os.getpid()))
+        own.flush()
+        if not _take(guards.fileno(), PREVIOUS_RUN_SECONDS):
+            raise CannotRun("the processes of a run that was killed have not ended yet; try again")
+        yield guards.fileno()
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+def _take(descriptor: int, timeout_seconds: float) -> bool:
+    deadline = time.monotonic() + timeout_seconds
+    while not _try_lock(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
     return True
 
 
-def _is_locked(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDONLY)
+def _try_lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+        return False
+    return True

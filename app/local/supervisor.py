@@ -20,7 +20,7 @@ from app.local.postgres import RunningPostgres, start_postgres
 from app.local.processes import SupervisedProcess
 from app.local.procfile import process_environment, read_procfile, shell_command
 from app.local.redis_server import RunningRedis, start_redis
-from app.local.running import RUNNING_NAME, lock, write_secret
+from app.local.running import RUNNING_NAME, locked, write_secret
 from app.local.web_client import get
 from config.settings import load_settings
 
@@ -43,7 +43,7 @@ def run(data_dir: Path, environment: Mapping[str, str], *, parent_pid: int | Non
     with ExitStack() as stack:
         stack.enter_context(_stop_on_signals())
         data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
-        guard = stack.enter_context(Guard(inherited_fds=[lock(data_dir)]))
+        guard = stack.enter_context(Guard(inherited_fds=[stack.enter_context(locked(data_dir))]))
         for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - a look at the port, nothing listens
             if not is_free(port, host):
                 raise CannotRun(f"port {port} is taken: choose another one, as in PORT={port + 1} make run")

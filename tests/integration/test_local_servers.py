@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from app.local.errors import CannotRun
 from app.local.ports import free_port, is_free
 from app.local.postgres import NEEDED_NAMES, PASSWORD_NAME, start_postgres
 from app.local.redis_server import start_redis
-from app.local.running import lock, running_environment, write_secret
+from app.local.running import locked, running_environment, write_secret
 from tests.waiting import wait_until
 
 
@@ -220,17 +221,27 @@ def test_secrets_are_for_their_owner_only_and_are_replaced_whole(tmp_path):
 
 def test_running_environment_is_none_without_a_run_or_for_one_that_has_died(tmp_path):
     assert running_environment(tmp_path) is None
-    settings = '{"database_url": "postgresql://x", "redis_url": "redis://x", "secret_key": "s", "pid": %d}'
-    (tmp_path / "running.json").write_text(settings % os.getpid())
+    running = {"database_url": "postgresql://x", "redis_url": "redis://x", "secret_key": "s", "pid": os.getpid()}
+    (tmp_path / "running.json").write_text(json.dumps(running))
     assert running_environment(tmp_path) is None
-    held = lock(tmp_path)
-    assert running_environment(tmp_path) == {
-        "DATABASE_URL": "postgresql://x",
-        "REDIS_URL": "redis://x",
-        "SECRET_KEY": "s",
-    }
-    assert "another `make run`" in refusal(lambda: lock(tmp_path))
-    os.close(held)
+    with locked(tmp_path):
+        assert running_environment(tmp_path) == {
+            "DATABASE_URL": "postgresql://x",
+            "REDIS_URL": "redis://x",
+            "SECRET_KEY": "s",
+        }
     assert running_environment(tmp_path) is None
-    (tmp_path / "running.json").write_text("{")
-    assert running_environment(tmp_path) is None
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"pid": 1}'])
+def test_a_damaged_note_counts_as_no_run(tmp_path, damage):
+    (tmp_path / "running.json").write_text(damage)
+    with locked(tmp_path):
+        assert running_environment(tmp_path) is None
+
+
+def test_a_folder_is_for_one_run_at_a_time(tmp_path):
+    with locked(tmp_path), pytest.raises(CannotRun, match=f"another .*process {os.getpid()}"), locked(tmp_path):
+        pass
+    with locked(tmp_path):
+        pass
