@@ -217,13 +217,13 @@ def test_a_run_can_follow_a_killed_one_at_once(runs):
     following.child.stop(20)
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "PostgreSQL", "Redis"])
+COMMAND_LINES = {"web": "bin/gunicorn", "worker": "-m worker", "PostgreSQL": "bin/postgres", "Redis": "redis-server"}
+
+
+@pytest.mark.parametrize("name", COMMAND_LINES)
 def test_a_crashed_process_comes_back(runs, name):
     run = runs.start().wait_until_up()
-    program = {"web": "bin/gunicorn", "worker": "-m worker", "PostgreSQL": "bin/postgres", "Redis": "redis-server"}[
-        name
-    ]
-    victims = [process for process in run.processes() if program in " ".join(process.cmdline())]
+    victims = [process for process in run.processes() if COMMAND_LINES[name] in " ".join(process.cmdline())]
     os.kill(min(victims, key=lambda process: process.create_time()).pid, signal.SIGKILL)
     wait_until(lambda: f"{name} ended with exit code -9; starting it again" in run.terminal(), 20)
     wait_until(run.is_ready, 30)
