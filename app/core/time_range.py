@@ -39,7 +39,7 @@ def answerable_range(start: datetime, end: datetime, now: datetime) -> TimeRange
     """
     recent = floor_to("minute", start) >= now - MINUTES_KEPT
     resolution: Grain = "minute" if recent and end - start <= LONGEST_BY_MINUTE else "hour"
-    return TimeRange(floor_to(resolution, start), _ceil_to(resolution, end), resolution)
+    return TimeRange(floor_to(resolution, start), ceil_to(resolution, end), resolution)
 
 
 def default_interval(time_range: TimeRange) -> Grain:
@@ -76,7 +76,8 @@ def floor_to(grain: Grain, time: datetime) -> datetime:
     return datetime.fromtimestamp(time.timestamp() // seconds * seconds, UTC)
 
 
-def _ceil_to(grain: Grain, time: datetime) -> datetime:
+def ceil_to(grain: Grain, time: datetime) -> datetime:
+    """The first beginning of a minute, hour or UTC day that is not before the time."""
     floor = floor_to(grain, time)
     return floor if floor == time else floor + timedelta(seconds=GRAIN_SECONDS[grain])
 
@@ -85,7 +86,7 @@ def _cut(start: datetime, end: datetime, grains: tuple[Grain, ...]) -> list[Part
     if start >= end:
         return []
     grain, *finer = grains
-    first, last = _ceil_to(grain, start), floor_to(grain, end)
+    first, last = ceil_to(grain, start), floor_to(grain, end)
     if first >= last:
         return _cut(start, end, tuple(finer))
     return [*_cut(start, first, tuple(finer)), Part(grain, first, last), *_cut(last, end, tuple(finer))]

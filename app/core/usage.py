@@ -7,7 +7,7 @@ finds it: the ⌈p·n⌉-th smallest of n latencies, estimated by the middle of 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -22,6 +22,7 @@ from app.core.queries.usage import (
     begin_snapshot,
     select_busiest_prompts,
     select_busiest_versions,
+    select_has_events,
     select_prompt_key,
     select_prompts,
     select_series,
@@ -29,7 +30,7 @@ from app.core.queries.usage import (
     select_versions,
 )
 from app.core.rollups import WHOLE
-from app.core.time_range import Grain, TimeRange, bucket_starts, fewest_parts
+from app.core.time_range import Grain, Part, TimeRange, bucket_starts, ceil_to, fewest_parts
 
 PERCENTILES = (50, 95, 99)
 MAX_ROWS = 1_000
@@ -115,9 +116,11 @@ def usage_snapshot(pool: ConnectionPool) -> Iterator[Connection]:
 
 def project_usage(connection: Connection, project_id: int, time_range: TimeRange, interval: Grain) -> ProjectUsage:
     """What a project used. `connection` is one of `usage_snapshot`; raises psycopg errors, which that translates."""
-    parts = fewest_parts(time_range)
-    totals = _totals(connection, project_id, WHOLE, time_range)
-    series = _series(connection, project_id, WHOLE, time_range, interval)
+    counted = _widened(connection, project_id, time_range)
+    parts = fewest_parts(counted)
+    totals = merged_usage(select_totals(connection, project_id, WHOLE, parts))
+    used = select_series(connection, project_id, WHOLE, fewest_parts(counted, coarsest=interval), interval)
+    series = _gapless(time_range, interval, dict(used))
     busiest = select_busiest_prompts(connection, project_id, parts, MAX_ROWS)
     rows = select_prompts(connection, project_id, parts, busiest[:MAX_ROWS] or None)
     prompts = [(prompt_id, merged_usage(row)) for prompt_id, row in rows]
@@ -132,9 +135,11 @@ def prompt_usage(
     prompt_key = select_prompt_key(connection, project_id, prompt_id)
     if prompt_key is None:
         raise NotFound("prompt")
-    parts = fewest_parts(time_range)
-    totals = _totals(connection, project_id, prompt_key, time_range)
-    series = _series(connection, project_id, prompt_key, time_range, interval)
+    counted = _widened(connection, project_id, time_range)
+    parts = fewest_parts(counted)
+    totals = merged_usage(select_totals(connection, project_id, prompt_key, parts))
+    used = select_series(connection, project_id, prompt_key, fewest_parts(counted, coarsest=interval), interval)
+    series = _gapless(time_range, interval, dict(used))
     busiest = select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS)
     rows = select_versions(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or None)
     versions = [(version_hash, merged_usage(row)) for version_hash, row in rows]
@@ -187,13 +192,16 @@ def _mean(total: Decimal | None, count: int) -> float | None:
     return None if total is None or count == 0 else float(total / count)
 
 
-def _totals(connection: Connection, project_id: int, prompt_key: int, time_range: TimeRange) -> Usage:
-    return merged_usage(select_totals(connection, project_id, prompt_key, fewest_parts(time_range)))
+def _widened(connection: Connection, project_id: int, time_range: TimeRange) -> TimeRange:
+    """The range up to the end of its last day, where nothing happened in between: it holds the same events.
+
+    So it does for every range up to now, whose last hours and minutes are then read from one row.
+    """
+    day_end = ceil_to("day", time_range.end)
+    if select_has_events(connection, project_id, Part(time_range.resolution, time_range.end, day_end)):
+        return time_range
+    return replace(time_range, end=day_end)
 
 
-def _series(
-    connection: Connection, project_id: int, prompt_key: int, time_range: TimeRange, interval: Grain
-) -> list[tuple[datetime, Usage]]:
-    parts = fewest_parts(time_range, coarsest=interval)
-    rows = dict(select_series(connection, project_id, prompt_key, parts, interval))
-    return [(start, merged_usage(rows.get(start, _NOTHING))) for start in bucket_starts(time_range, interval)]
+def _gapless(time_range: TimeRange, interval: Grain, used: dict[datetime, UsageRow]) -> list[tuple[datetime, Usage]]:
+    return [(start, merged_usage(used.get(start, _NOTHING))) for start in bucket_starts(time_range, interval)]

@@ -59,6 +59,14 @@ CROSS JOIN LATERAL (
 
 SELECT_PROMPT_KEY = "SELECT id FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s"
 
+SELECT_HAS_EVENTS = """
+SELECT EXISTS (
+    SELECT FROM rollups
+    WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = %(grain)s
+      AND bucket_start >= %(start)s AND bucket_start < %(end)s
+)
+"""
+
 SELECT_TOTALS = f"SELECT {_SUMS} FROM {_ROLLUPS_OF_ONE}"
 
 SELECT_SERIES = f"""
@@ -131,6 +139,12 @@ def select_prompt_key(connection: Connection, project_id: int, prompt_id: UUID) 
     """The key of a prompt in rollups, if the project has it."""
     row = connection.execute(SELECT_PROMPT_KEY, {"project_id": project_id, "prompt_id": prompt_id}).fetchone()
     return None if row is None else row[0]
+
+
+def select_has_events(connection: Connection, project_id: int, part: Part) -> bool:
+    """Whether the project has any event in a stretch of time."""
+    row = connection.execute(SELECT_HAS_EVENTS, {"project_id": project_id, **part._asdict()}).fetchone()
+    return row is not None and bool(row[0])
 
 
 def select_totals(connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part]) -> UsageRow:
