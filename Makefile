@@ -53,5 +53,5 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	echo "Installing the packages into .venv (once, about a minute)"; \
 	{ grep -qsF "$(CURDIR)/.venv" .venv/bin/activate && $(VENV_PYTHON) -c 'import pip' 2>/dev/null || \
 		"$$python" -m venv --clear .venv; } && \
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
+	$(VENV_PYTHON) -m pip install -qq --disable-pip-version-check -r requirements-dev.txt && \
 	echo "$(CURDIR)" > $@
