@@ -9,7 +9,11 @@ from uuid import UUID
 from app.core.database import Connection
 from app.core.time_range import Grain, Part
 
-BEGIN_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+# The default work_mem of 4 MB makes PostgreSQL sort megabytes of sketches on disk where it could hash them.
+BEGIN_SNAPSHOT = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET LOCAL work_mem = '32MB'
+"""
 
 _SUMS = """
     coalesce(sum(rollup.events), 0)::bigint AS events,
@@ -95,7 +99,7 @@ ORDER BY sum(rollup.events) DESC, rollup.version_key
 LIMIT %(limit)s + 1
 """
 
-# No ORDER BY in these two: PostgreSQL would sort megabytes of sketches on disk.
+# No ORDER BY in these two: it would sort the sketches, too.
 SELECT_PROMPTS = f"""
 SELECT prompts.prompt_id, {_SUMS}
 FROM {_ROLLUPS_OF_PROMPTS}
