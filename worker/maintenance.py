@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from app.core.database import Connection, database_errors
 from app.core.partitions import drop_partitions_before, ensure_partitions
 from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
-from app.core.queries.rollups import delete_minutes
+from app.core.queries.projects import select_project_ids
+from app.core.queries.rollups import compact_day, delete_minutes
 
 PARTITIONS_AHEAD = timedelta(days=7)
 MINUTES_KEPT = timedelta(days=7, hours=1)
@@ -14,6 +15,9 @@ MINUTES_KEPT = timedelta(days=7, hours=1)
 DELETE_BATCH = 10_000
 MAX_DELETE_BATCHES = 100
 """A million rows in one run; what is left waits for the next."""
+
+COMPACT_AT_HOUR = 1
+"""UTC: yesterday is over and its last events are stored. A day that is missed only stays a little slower to read."""
 
 log = logging.getLogger(__name__)
 
@@ -33,5 +37,13 @@ def maintain(connection: Connection, now: datetime, *, retention_days: int) -> N
             for _ in range(MAX_DELETE_BATCHES):
                 if delete_minutes(connection, now - MINUTES_KEPT, limit=DELETE_BATCH) < DELETE_BATCH:
                     break
+            if now.hour == COMPACT_AT_HOUR:
+                _compact_yesterday(connection, now)
         finally:
             release_maintenance_lock(connection)
+
+
+def _compact_yesterday(connection: Connection, now: datetime) -> None:
+    day_start = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    for project_id in select_project_ids(connection):
+        compact_day(connection, project_id, day_start)

@@ -11,6 +11,7 @@ from app.core.errors import AlreadyExists, DatabaseUnavailable, RejectedByDataba
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
+Cursor = psycopg.Cursor[Row]
 ConnectionPool = psycopg_pool.ConnectionPool[Connection]
 
 CONNECT_TIMEOUT_SECONDS = 3

@@ -11,6 +11,7 @@ from app.core.database import Connection, connect
 from app.core.events import Event, new_event_id
 from app.core.partitions import drop_partitions_before, ensure_partitions, partition_name
 from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
+from tests.recount import assert_rollups_equal_a_recount
 from worker.maintenance import maintain
 from worker.store import EventStore, ReceivedEvent
 
@@ -82,3 +83,16 @@ def test_an_event_of_a_day_without_a_partition_gets_one(database):
     past = datetime(2026, 1, 5, 23, 59, 59, 999_000, tzinfo=UTC)
     store_at(database, past, past + timedelta(milliseconds=1))
     assert {"events_20260105", "events_20260106"} <= set(partitions(database))
+
+
+def test_the_sketches_of_yesterday_are_compacted_in_the_night(database):
+    yesterday = NOW.replace(hour=1) - timedelta(days=1)
+    for _ in range(5):
+        store_at(database, *[yesterday] * 20)
+    select = "SELECT octet_length(latency_sketch) FROM rollups WHERE grain = 'day' AND prompt_key = 0"
+    assert database.execute(select).fetchone() == (30,)
+    maintain(database, NOW.replace(hour=2), retention_days=90)
+    assert database.execute(select).fetchone() == (30,)
+    maintain(database, NOW.replace(hour=1), retention_days=90)
+    assert database.execute(select).fetchone() == (6,)
+    assert assert_rollups_equal_a_recount(database) == 100

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from app.core.database import Connection
+from app.core.database import Connection, Cursor
 from app.core.latency_sketch import COMPACT_ABOVE_BYTES, compact
 from app.core.rollups import Rollup, RollupKey
 
@@ -73,6 +73,14 @@ WHERE ctid = ANY (ARRAY(
 ))
 """
 
+SELECT_DAY_SKETCHES = """
+SELECT project_id, prompt_key, version_key, grain, bucket_start, latency_sketch
+FROM rollups
+WHERE project_id = %(project_id)s AND version_key = 0 AND grain = 'day' AND bucket_start = %(day_start)s
+ORDER BY prompt_key
+FOR UPDATE
+"""
+
 
 def create_incoming_rollups(connection: Connection) -> None:
     """The staging table of this connection: temporary, so it costs no write-ahead log."""
@@ -90,11 +98,29 @@ def merge_rollups(connection: Connection, rows: Iterable[tuple[RollupKey, Rollup
             for key, rollup in rows:
                 copy.write_row(_columns(key, rollup))
         cursor.execute(MERGE_ROLLUPS, {"compact_above_bytes": COMPACT_ABOVE_BYTES}, binary=True)
-        for *key_columns, sketch in cursor.fetchall():
-            names = ("project_id", "prompt_key", "version_key", "grain", "bucket_start")
-            cursor.execute(
-                UPDATE_SKETCH, {**dict(zip(names, key_columns, strict=True)), "latency_sketch": compact(sketch)}
-            )
+        _compact_sketches(cursor)
+
+
+def compact_day(connection: Connection, project_id: int, day_start: datetime) -> None:
+    """Compact the sketches of a day's project and prompt rows; worth it when the day is over.
+
+    Long ranges read so many of these that their length matters: a month of a hundred prompts takes half the time.
+    """
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(SELECT_DAY_SKETCHES, {"project_id": project_id, "day_start": day_start}, binary=True)
+        _compact_sketches(cursor)
+
+
+def _compact_sketches(cursor: Cursor) -> None:
+    """Compact the sketch of every row that the cursor has selected, with the row's key before it."""
+    names = ("project_id", "prompt_key", "version_key", "grain", "bucket_start")
+    updates = [
+        {**dict(zip(names, key_columns, strict=True)), "latency_sketch": packed}
+        for *key_columns, sketch in cursor.fetchall()
+        if len(packed := compact(sketch)) < len(sketch)
+    ]
+    if updates:
+        cursor.executemany(UPDATE_SKETCH, updates)
 
 
 def delete_minutes(connection: Connection, before: datetime, *, limit: int) -> int:
