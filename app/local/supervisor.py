@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import select
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -34,19 +35,18 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop(BaseException):
-    """Somebody wants this run to end."""
+    """Somebody wants this run to end; no Exception, so that nothing on its way takes it for a failure."""
 
 
 def run(data_dir: Path, environment: Mapping[str, str], *, parent_pid: int | None, wheels_only: bool) -> None:
     """Runs until it is told to stop, or until its parent has gone; CannotRun is one line for a person."""
+    terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
     port = _check_settings(environment)
     with ExitStack() as stack:
         stack.enter_context(_stop_on_signals())
         data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
         guard = stack.enter_context(Guard(inherited_fds=[stack.enter_context(locked(data_dir))]))
-        for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - a look at the port, nothing listens
-            if not is_free(port, host):
-                raise CannotRun(f"port {port} is taken: choose another one, as in PORT={port + 1} make run")
+        _check_port(port)
         servers, urls = _start_servers(data_dir, guard, environment, wheels_only=wheels_only)
         settings = {**urls, "secret_key": environment.get("SECRET_KEY") or _kept_secret_key(data_dir)}
         stack.enter_context(_running_file(data_dir, settings, port))
@@ -58,7 +58,9 @@ def run(data_dir: Path, environment: Mapping[str, str], *, parent_pid: int | Non
         own_database = not environment.get("DATABASE_URL")
         access = first_access(data_dir, guard, whole, port, own_database=own_database)
         say(announcement(port, access, data_dir))
-        _watch(guard, processes, servers, parent_pid)
+        while (parent_pid is None or os.getppid() == parent_pid) and not _hung_up(terminals):
+            _look_after(guard, processes, servers)
+            time.sleep(LOOK_SECONDS)
 
 
 def _check_settings(environment: Mapping[str, str]) -> int:
@@ -69,6 +71,15 @@ def _check_settings(environment: Mapping[str, str]) -> int:
         "SECRET_KEY": "later" * SHORTEST_SECRET,
     }
     return load_settings({**later, **{name: value for name, value in environment.items() if value}}).port
+
+
+def _check_port(port: int) -> None:
+    try:
+        free = is_free(port) and is_free(port, "0.0.0.0")  # noqa: S104 - a look, nothing listens
+    except PermissionError:
+        raise CannotRun(f"only root may use port {port}: choose another one, as in PORT=8000 make run") from None
+    if not free:
+        raise CannotRun(f"port {port} is taken: choose another one, as in PORT={port + 1} make run")
 
 
 @contextmanager
@@ -154,20 +165,23 @@ def _wait_until_ready(port: int, processes: list[SupervisedProcess]) -> None:
         status, body = get(port, "/readyz")
 
 
-def _watch(
-    guard: Guard,
-    processes: list[SupervisedProcess],
-    servers: Mapping[str, RunningPostgres | RunningRedis],
-    parent_pid: int | None,
+def _look_after(
+    guard: Guard, processes: list[SupervisedProcess], servers: Mapping[str, RunningPostgres | RunningRedis]
 ) -> None:
-    while parent_pid is None or os.getppid() == parent_pid:
-        for name, server in servers.items():
-            code = server.exit_code()
-            if code is not None:
-                complain(f"{name} ended with exit code {code}; starting it again")
-                server.restart()
-        for process in processes:
-            process.look()
-        if not guard.is_alive():
-            raise CannotRun("the process that cleans up after this one was killed; stopping everything")
-        time.sleep(LOOK_SECONDS)
+    for name, server in servers.items():
+        code = server.exit_code()
+        if code is not None:
+            complain(f"{name} ended with exit code {code}; starting it again")
+            server.restart()
+    for process in processes:
+        process.look()
+    if not guard.is_alive():
+        raise CannotRun("the process that cleans up after this one was killed; stopping everything")
+
+
+def _hung_up(terminals: list[int]) -> bool:
+    """Whether a terminal was closed. The signal for that may have reached make alone, which does not pass it on."""
+    poll = select.poll()
+    for descriptor in terminals:
+        poll.register(descriptor, 0)
+    return bool(poll.poll(0))

@@ -107,6 +107,12 @@ class Runs:
         command = shlex.join([sys.executable, "-m", "app.local", *self._arguments()])
         return self._start(["sh", "-c", f"{command} --parent-pid=$$ & wait"], {})
 
+    def start_in_a_terminal(self) -> Run:
+        """The child is the terminal; like make, the shell in it keeps the signal of its closing for itself."""
+        command = shlex.join([sys.executable, "-m", "app.local", *self._arguments()])
+        terminal = "import pty, sys; pty.spawn(['sh', '-c', 'trap : HUP; ' + sys.argv[1] + '; true'])"
+        return self._start([sys.executable, "-c", terminal, command], {})
+
     def fail(self, **settings: str) -> str:
         """The one line that a run leaves which cannot start."""
         run = self.start(**settings)
@@ -197,6 +203,13 @@ def test_no_process_is_left_whatever_ends_it(runs, ending):
 @LINUX_ONLY
 def test_no_process_is_left_when_make_is_killed(runs):
     run = runs.start_below_a_parent().wait_until_up()
+    os.kill(run.child.pid, signal.SIGKILL)
+    gone(run)
+
+
+@LINUX_ONLY
+def test_no_process_is_left_when_its_terminal_is_closed(runs):
+    run = runs.start_in_a_terminal().wait_until_up()
     os.kill(run.child.pid, signal.SIGKILL)
     gone(run)
 
