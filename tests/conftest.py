@@ -40,15 +40,14 @@ def wheels_only(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """A folder that PostgreSQL can enter also where root has to run it as another user."""
+    """Where servers and processes keep their data and logs."""
     folder = Path(tempfile.mkdtemp(prefix="prompt-analytics-tests-"))
-    folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def guard(server_folder: Path) -> Iterator[Guard]:  # noqa: ARG001 - it goes after the guard
+def guard(server_folder: Path) -> Iterator[Guard]:
     """Starts processes that end with the tests, whatever happens."""
     with Guard() as guard:
         yield guard

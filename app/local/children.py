@@ -147,9 +147,6 @@ class Guard:
         process = subprocess.Popen(
             ["/bin/sh", "-c", REGISTER_AND_BECOME, stop_signal, *identity.prefix, *command],
             stdin=self._pipe,
-            user=identity.user,
-            group=identity.group,
-            extra_groups=identity.extra_groups,
             start_new_session=True,
             **{"stderr": subprocess.STDOUT, **streams},
         )

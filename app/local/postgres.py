@@ -83,7 +83,7 @@ def start_postgres(data_dir: Path, guard: Guard, *, durable: bool = True, wheels
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     major = _major_of(data_dir)
     binaries = find_postgres(major=major, wheels_only=wheels_only)
-    identity = postgres_identity(binaries.folder / "postgres", data_dir.parent)
+    identity = postgres_identity(binaries.folder / "postgres")
     if major is None:
         _make_data(data_dir, guard, binaries, identity, durable=durable)
     return RunningPostgres(data_dir, guard, binaries, identity, durable=durable)

@@ -44,7 +44,7 @@ def run(data_dir: Path, environment: Mapping[str, str], *, parent_pid: int | Non
     port = _check_settings(environment)
     with ExitStack() as stack:
         stack.enter_context(_stop_on_signals())
-        data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         guard = stack.enter_context(Guard(inherited_fds=[stack.enter_context(locked(data_dir))]))
         _check_port(port)
         servers, urls = _start_servers(data_dir, guard, environment, wheels_only=wheels_only)

@@ -24,15 +24,6 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture
-def folder(server_folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Like tmp_path, but PostgreSQL can enter it also where root has to run it as another user."""
-    folder = server_folder / request.node.name.replace("[", "-").replace("]", "")
-    folder.mkdir()
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
 def own_guard() -> Iterator[Guard]:
     with Guard() as guard:
         yield guard
@@ -98,7 +89,7 @@ def test_no_password_can_be_read_from_a_command_line_or_by_another_user(postgres
 
 
 @pytest.fixture
-def postgres_folder(folder: Path) -> Path:
+def postgres_folder(tmp_path: Path) -> Path:
     """What a data folder must have, as far as one can see without starting a server."""
     for name in NEEDED_NAMES:
         (folder / "postgres" / name).parent.mkdir(parents=True, exist_ok=True)
