@@ -16,6 +16,7 @@ import redis
 from app.local.binaries import find_postgres, find_redis
 from app.local.children import REPOSITORY, Guard
 from app.local.errors import CannotRun
+from app.local.identity import OTHER_USERS
 from app.local.ports import free_port, is_free
 from app.local.postgres import NEEDED_NAMES, PASSWORD_NAME, start_postgres
 from app.local.redis_server import start_redis
@@ -43,19 +44,30 @@ def refusal(start: Callable[[], object]) -> str:
     return message
 
 
-def test_postgres_keeps_what_was_committed_through_kill_9_and_a_new_start(folder, own_guard, wheels_only):
-    server = start_postgres(folder / "postgres", own_guard, durable=False, wheels_only=wheels_only)
+def test_postgres_keeps_what_was_committed_through_kill_9_and_a_new_start(tmp_path, own_guard, wheels_only):
+    server = start_postgres(tmp_path / "postgres", own_guard, durable=False, wheels_only=wheels_only)
     execute(server.url, "CREATE TABLE kept AS SELECT 1 AS one")
     server.kill()
     server.restart()
     assert execute(server.url, "SELECT one FROM kept") == [(1,)]
     server.stop()
-    again = start_postgres(folder / "postgres", own_guard, durable=False, wheels_only=wheels_only)
+    again = start_postgres(tmp_path / "postgres", own_guard, durable=False, wheels_only=wheels_only)
     assert execute(again.url, "SELECT one FROM kept") == [(1,)]
 
 
-def test_redis_keeps_what_it_answered_through_kill_9_and_a_new_start(folder, own_guard, wheels_only):
-    server = start_redis(folder / "redis", own_guard, wheels_only=wheels_only)
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs it as itself")
+def test_root_runs_postgres_as_another_user_where_namespaces_are_forbidden(
+    tmp_path, own_guard, wheels_only, monkeypatch
+):
+    monkeypatch.setattr("app.local.identity.USER_NAMESPACE", ("false",))
+    tmp_path.chmod(0o700)
+    server = start_postgres(tmp_path / "postgres", own_guard, durable=False, wheels_only=wheels_only)
+    assert psutil.Process(server.pid).username() in OTHER_USERS
+    assert execute(server.url, "SELECT 1") == [(1,)]
+
+
+def test_redis_keeps_what_it_answered_through_kill_9_and_a_new_start(tmp_path, own_guard, wheels_only):
+    server = start_redis(tmp_path / "redis", own_guard, wheels_only=wheels_only)
     with redis.Redis.from_url(server.url) as client:
         client.set("kept", "1")
     server.kill()
@@ -63,7 +75,7 @@ def test_redis_keeps_what_it_answered_through_kill_9_and_a_new_start(folder, own
     with redis.Redis.from_url(server.url) as client:
         assert client.get("kept") == b"1"
     server.stop()
-    with redis.Redis.from_url(start_redis(folder / "redis", own_guard, wheels_only=wheels_only).url) as client:
+    with redis.Redis.from_url(start_redis(tmp_path / "redis", own_guard, wheels_only=wheels_only).url) as client:
         assert client.get("kept") == b"1"
         assert client.config_get("appendonly") == {"appendonly": "yes"}
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
@@ -92,9 +104,9 @@ def test_no_password_can_be_read_from_a_command_line_or_by_another_user(postgres
 def postgres_folder(tmp_path: Path) -> Path:
     """What a data folder must have, as far as one can see without starting a server."""
     for name in NEEDED_NAMES:
-        (folder / "postgres" / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "postgres" / name).write_text(f"{find_postgres().major}\n")
-    return folder / "postgres"
+        (tmp_path / "postgres" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "postgres" / name).write_text(f"{find_postgres().major}\n")
+    return tmp_path / "postgres"
 
 
 @pytest.mark.parametrize("lost", NEEDED_NAMES, ids=range(len(NEEDED_NAMES)))
@@ -110,34 +122,34 @@ def test_data_of_a_postgres_that_is_not_here_gives_one_line(postgres_folder, own
     assert "PostgreSQL 9, which made the data" in refusal(lambda: start_postgres(postgres_folder, own_guard))
 
 
-def test_a_stale_pid_file_does_not_keep_postgres_from_starting(folder, own_guard, wheels_only):
-    start_postgres(folder / "postgres", own_guard, durable=False, wheels_only=wheels_only).stop()
-    (folder / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n")
-    start_postgres(folder / "postgres", own_guard, durable=False, wheels_only=wheels_only)
+def test_a_stale_pid_file_does_not_keep_postgres_from_starting(tmp_path, own_guard, wheels_only):
+    start_postgres(tmp_path / "postgres", own_guard, durable=False, wheels_only=wheels_only).stop()
+    (tmp_path / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n")
+    start_postgres(tmp_path / "postgres", own_guard, durable=False, wheels_only=wheels_only)
 
 
-def test_a_start_that_was_cut_off_leaves_nothing_half_made(folder, own_guard, wheels_only):
-    unfinished = folder / "postgres.new"
+def test_a_start_that_was_cut_off_leaves_nothing_half_made(tmp_path, own_guard, wheels_only):
+    unfinished = tmp_path / "postgres.new"
     unfinished.mkdir()
     (unfinished / "PG_VERSION").write_text("15\n")
-    start_postgres(folder / "postgres", own_guard, durable=False, wheels_only=wheels_only)
+    start_postgres(tmp_path / "postgres", own_guard, durable=False, wheels_only=wheels_only)
     assert not unfinished.exists()
 
 
-def test_a_server_that_does_not_start_says_why_in_one_line(folder, own_guard, wheels_only):
-    start_redis(folder / "redis", own_guard, wheels_only=wheels_only).stop()
-    (folder / "redis" / "appendonly.aof").write_text("no such thing\n")
-    shutil.rmtree(folder / "redis" / "appendonlydir", ignore_errors=True)
-    message = refusal(lambda: start_redis(folder / "redis", own_guard, wheels_only=wheels_only))
+def test_a_server_that_does_not_start_says_why_in_one_line(tmp_path, own_guard, wheels_only):
+    start_redis(tmp_path / "redis", own_guard, wheels_only=wheels_only).stop()
+    (tmp_path / "redis" / "appendonly.aof").write_text("no such thing\n")
+    shutil.rmtree(tmp_path / "redis" / "appendonlydir", ignore_errors=True)
+    message = refusal(lambda: start_redis(tmp_path / "redis", own_guard, wheels_only=wheels_only))
     assert message.startswith("Redis did not start:")
-    assert str(folder / "redis.log") in message
+    assert str(tmp_path / "redis.log") in message
 
 
-def test_an_append_only_file_of_a_later_redis_is_not_overlooked(folder, own_guard):
+def test_an_append_only_file_of_a_later_redis_is_not_overlooked(tmp_path, own_guard):
     if find_redis().version >= (7,):
         pytest.skip("this Redis reads it")
-    (folder / "redis" / "appendonlydir").mkdir(parents=True)
-    assert "Redis 7" in refusal(lambda: start_redis(folder / "redis", own_guard))
+    (tmp_path / "redis" / "appendonlydir").mkdir(parents=True)
+    assert "Redis 7" in refusal(lambda: start_redis(tmp_path / "redis", own_guard))
 
 
 def test_binaries_come_from_the_wheels_where_the_system_has_none(monkeypatch):
@@ -178,9 +190,9 @@ sys.stdin.read()
 
 
 @pytest.mark.timeout(90)
-def test_the_guard_ends_everything_when_its_starter_is_killed(folder):
+def test_the_guard_ends_everything_when_its_starter_is_killed(tmp_path):
     with subprocess.Popen(
-        [sys.executable, "-c", STARTER, str(folder)],
+        [sys.executable, "-c", STARTER, str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=REPOSITORY,
