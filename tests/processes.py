@@ -14,6 +14,7 @@ from tests.waiting import wait_until
 SECRET_KEY = "tests-only-" + "0123456789abcdef" * 2
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 START_SECONDS = 20.0
+WORKER_AT_WORK = "worker started"
 
 
 @dataclass
@@ -64,7 +65,10 @@ def app_environment(database_url: str, redis_url: str, **settings: str) -> dict[
 def start_process(
     name: str, guard: Guard, folder: Path, environment: dict[str, str], *, wait: bool = True
 ) -> AppProcess:
-    """Starts `web` or `worker`; a web process has answered /healthz when this returns, unless told not to wait."""
+    """Starts `web` or `worker`, which, unless told not to wait, is at work when this returns.
+
+    Web has answered /healthz; a worker heeds signals, or has ended because of its settings.
+    """
     port = int(environment.get("PORT") or free_port())
     log_path = folder / f"{name}-{port}.log"
     child = guard.start(
@@ -76,6 +80,8 @@ def start_process(
     process = AppProcess(name, port, log_path, child)
     if name == "web" and wait:
         wait_until(lambda: answers(process), START_SECONDS)
+    if name == "worker" and wait:
+        wait_until(lambda: WORKER_AT_WORK in process.log() or process.exit_code() is not None, START_SECONDS)
     return process
 
 
