@@ -1,7 +1,5 @@
 """/healthz and /readyz."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import cast
 
 from flask import Blueprint, Response, current_app
@@ -12,10 +10,8 @@ from app.web.access import public
 from app.web.errors import ApiError, Detail
 from app.web.formatting import success
 from app.web.services import services
-from app.web.single_flight import SingleFlight
+from app.web.single_flight import PerServer
 
-MAX_AGE_SECONDS = 1.0
-DEADLINE_SECONDS = 3.0
 RETRY_AFTER_SECONDS = 5
 
 _EXTENSION = "prompt_analytics.readiness"
@@ -23,21 +19,9 @@ _EXTENSION = "prompt_analytics.readiness"
 blueprint = Blueprint("health", __name__)
 
 
-def _flight() -> SingleFlight[Problems]:
-    return SingleFlight(max_age_seconds=MAX_AGE_SECONDS, deadline_seconds=DEADLINE_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Checks:
-    """One for each server, so that one that hangs does not hide the other."""
-
-    redis: SingleFlight[Problems] = field(default_factory=_flight)
-    database: SingleFlight[Problems] = field(default_factory=_flight)
-
-
 @blueprint.record
 def _prepare(state: BlueprintSetupState) -> None:
-    state.app.extensions[_EXTENSION] = _Checks()
+    state.app.extensions[_EXTENSION] = PerServer[Problems]()
 
 
 @blueprint.get("/healthz")
@@ -51,10 +35,11 @@ def healthz() -> Response:
 @public("load balancers ask it; its answer is at most a second old, so it cannot be used to burden the servers")
 def readyz() -> Response:
     """Events flow, as of at most a second ago; else a 503 whose details name each failing check and what to do."""
-    checks = cast(_Checks, current_app.extensions[_EXTENSION])
+    checks = cast(PerServer[Problems], current_app.extensions[_EXTENSION])
     at_work = services()
-    problems = _problems(checks.redis, lambda: check_redis(at_work.redis, at_work.buffer), {"redis": REDIS_SILENT})
-    problems |= _problems(checks.database, lambda: check_database(at_work.database), {"postgresql": POSTGRESQL_SILENT})
+    problems = checks.redis.result(
+        lambda: check_redis(at_work.redis, at_work.buffer), if_late={"redis": REDIS_SILENT}
+    ) | checks.database.result(lambda: check_database(at_work.database), if_late={"postgresql": POSTGRESQL_SILENT})
     details = [Detail(field=name, message=problem) for name, problem in problems.items() if problem is not None]
     if details:
         raise ApiError(
@@ -65,10 +50,3 @@ def readyz() -> Response:
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
     return success({"checks": dict.fromkeys(problems, "ok")})
-
-
-def _problems(flight: SingleFlight[Problems], check: Callable[[], Problems], if_late: Problems) -> Problems:
-    try:
-        return flight.result(check)
-    except TimeoutError:
-        return if_late

@@ -5,8 +5,7 @@ config/gunicorn.py switches on), and whichever process is asked adds up all of t
 """
 
 import hmac
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import cast
 
@@ -31,10 +30,8 @@ from app.web.access import public
 from app.web.errors import ApiError
 from app.web.server_metrics import database_down, database_metrics, redis_down, redis_metrics
 from app.web.services import services
-from app.web.single_flight import SingleFlight
+from app.web.single_flight import PerServer
 
-MAX_AGE_SECONDS = 1.0
-DEADLINE_SECONDS = 3.0
 APPEND_BUCKETS_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
 
 _EXTENSION = "prompt_analytics.metrics"
@@ -74,21 +71,9 @@ def record_append(appended: Appended, seconds: float) -> None:
         _append_seconds.observe(seconds)
 
 
-def _flight() -> SingleFlight[list[Metric]]:
-    return SingleFlight(max_age_seconds=MAX_AGE_SECONDS, deadline_seconds=DEADLINE_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Servers:
-    """One for each server, so that one that hangs does not hide the other."""
-
-    redis: SingleFlight[list[Metric]] = field(default_factory=_flight)
-    database: SingleFlight[list[Metric]] = field(default_factory=_flight)
-
-
 @blueprint.record
 def _prepare(state: BlueprintSetupState) -> None:
-    state.app.extensions[_EXTENSION] = _Servers()
+    state.app.extensions[_EXTENSION] = PerServer[list[Metric]]()
 
 
 @blueprint.after_app_request
@@ -104,11 +89,11 @@ def _record(response: Response) -> Response:
 def metrics() -> Response:
     """Counters as of now, and the state of the servers as of at most a second ago; answers whatever is down."""
     _require_token()
-    servers = cast(_Servers, current_app.extensions[_EXTENSION])
+    servers = cast(PerServer[list[Metric]], current_app.extensions[_EXTENSION])
     at_work = services()
     scrape = _Scrape(
-        _measured(servers.redis, lambda: redis_metrics(at_work.buffer), redis_down),
-        _measured(servers.database, lambda: database_metrics(at_work.database), database_down),
+        servers.redis.result(lambda: redis_metrics(at_work.buffer), if_late=redis_down()),
+        servers.database.result(lambda: database_metrics(at_work.database), if_late=database_down()),
     )
     return Response(generate_latest(scrape), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
@@ -129,15 +114,6 @@ def _counted() -> Collector:
     if values.ValueClass is values.MutexValue:
         return _registry
     return MultiProcessCollector(None)  # type: ignore[no-untyped-call]  # the library has no types here
-
-
-def _measured(
-    flight: SingleFlight[list[Metric]], measure: Callable[[], list[Metric]], if_late: Callable[[], list[Metric]]
-) -> list[Metric]:
-    try:
-        return flight.result(measure)
-    except TimeoutError:
-        return if_late()
 
 
 def _require_token() -> None:
