@@ -63,7 +63,7 @@ def run_queue(process: WorkerProcess, redis_url: str) -> bool:
     client = connect(redis_url, timeout_seconds=QUEUE_TIMEOUT_SECONDS, max_connections=8)
     try:
         with redis_errors():
-            worker = DrainWorker(client, tick=process.tick, stopping=process.stopping)
+            worker = DrainWorker(client, process)
             return worker.work(logging_level=None)
     except PromptAnalyticsError as error:
         log.warning("the job queue is out of reach; draining goes on", extra={"reason": str(error)})

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.core.buffer import Entry, EventBuffer
-from app.core.errors import SetAside
-from worker.store import ReceivedEvent, decode_entry
+from app.core.buffer import WAKE_INTERVAL_MS, Entry, EventBuffer
+from app.core.errors import SetAside, Unavailable
+from worker.store import ReceivedEvent, StoreReport, decode_entry
 
 BATCH_SIZE = 5_000
 MAX_SECONDS = 10.0
@@ -14,6 +14,11 @@ STALE_AFTER_MS = 12_000
 """An entry whose worker has not acknowledged it for so long is taken over: longer than a drain, and with a drain
 every 15 s a dead worker's entries are stored within 30 s. A slow worker's are stored twice at worst, which
 PostgreSQL notices."""
+
+LINGER_SECONDS = 0.2
+"""After a batch that was not full the next one may gather for so long: five commits a second instead of hundreds."""
+
+Store = Callable[[Sequence[ReceivedEvent]], StoreReport]
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +36,20 @@ class DrainReport:
 
 def drain(
     buffer: EventBuffer,
-    store: Callable[[Sequence[ReceivedEvent]], int],
+    store: Store,
     set_aside: Callable[[Entry, str], None],
     *,
     consumer: str,
     clock: Callable[[], float],
+    pause: Callable[[float], object],
     should_stop: Callable[[], bool],
+    wait_ms: int = WAKE_INTERVAL_MS,
 ) -> DrainReport:
-    """Move entries until the buffer is empty, the time is up or `should_stop` says so.
+    """Move entries until none comes for `wait_ms`, the time is up or `should_stop` says so.
 
-    `store` takes a batch and returns how many of its events were new; `set_aside` keeps an entry that can never be
-    stored. Raises Unavailable where a server does not answer: what was claimed and not acknowledged by then stays
-    pending and is taken over later.
+    Events that come in the second after a wake-up wake nobody, so a drain stays for that long. `store` stores a
+    batch, and `set_aside` keeps an entry that can never be stored. Raises Unavailable where a server does not
+    answer: what was claimed and not acknowledged by then stays pending and is taken over later.
     """
     report = DrainReport()
     deadline = clock() + MAX_SECONDS
@@ -52,19 +59,21 @@ def drain(
             cursor, entries = buffer.claim_stale(consumer, min_idle_ms=STALE_AFTER_MS, count=BATCH_SIZE, cursor=cursor)
             cursor = None if cursor == "0-0" else cursor
         else:
-            entries = buffer.read_new(consumer, BATCH_SIZE)
+            entries = buffer.read_new(consumer, BATCH_SIZE, wait_ms=wait_ms)
             if not entries:
                 report.emptied = True
                 break
         if entries:
             _move(buffer, entries, store, set_aside, report)
+            if len(entries) < BATCH_SIZE:
+                pause(LINGER_SECONDS)
     return report
 
 
 def _move(
     buffer: EventBuffer,
     entries: Sequence[Entry],
-    store: Callable[[Sequence[ReceivedEvent]], int],
+    store: Store,
     set_aside: Callable[[Entry, str], None],
     report: DrainReport,
 ) -> None:
@@ -83,23 +92,35 @@ def _move(
 
 def _store_or_bisect(
     batch: Sequence[tuple[Entry, ReceivedEvent]],
-    store: Callable[[Sequence[ReceivedEvent]], int],
+    store: Store,
     set_aside: Callable[[Entry, str], None],
     report: DrainReport,
 ) -> None:
-    """Store the batch; where PostgreSQL refuses it, halve it until only the bad entries are left to set aside."""
+    """Store the batch; where it is refused, halve it until only the bad entries are left to set aside.
+
+    An error that nobody foresaw counts as a refusal too: it would otherwise come back with its entry for ever, and
+    nothing else would be stored.
+    """
     if not batch:
         return
     try:
         stored = store([received for _, received in batch])
-    except SetAside as error:
+    except Unavailable:
+        raise
+    except Exception as error:
         if len(batch) > 1:
             middle = len(batch) // 2
             _store_or_bisect(batch[:middle], store, set_aside, report)
             _store_or_bisect(batch[middle:], store, set_aside, report)
             return
-        set_aside(batch[0][0], str(error))
+        foreseen = isinstance(error, SetAside)
+        if not foreseen:
+            log.exception("an entry cannot be stored, for an unforeseen reason")
+        set_aside(batch[0][0], str(error) if foreseen else f"unforeseen {type(error).__name__}")
         report.set_aside += 1
     else:
-        report.stored += stored
-        report.repeated += len(batch) - stored
+        for position in stored.conflicting:
+            set_aside(batch[position][0], "the Idempotency-Key was used before for an event with another body")
+        report.stored += stored.new
+        report.set_aside += len(stored.conflicting)
+        report.repeated += len(batch) - stored.new - len(stored.conflicting)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-ALLOWED = frozenset({"worker.jobs.drain"})
+from app.core.buffer import WAKE_JOB
+
+ALLOWED = frozenset({WAKE_JOB})
 """The dotted names that may come out of the queue."""
 
 _bound: dict[str, Callable[[], None]] = {}

@@ -1,23 +1,21 @@
-"""Upkeep of the tables: partitions made ahead, old ones dropped, old minutes deleted."""
+"""Upkeep of the tables: partitions made and dropped, old minutes deleted, yesterday's sketches compacted."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from app.core.database import Connection, database_errors
-from app.core.partitions import drop_partitions_before, ensure_partitions
+from app.core.errors import DatabaseUnavailable
+from app.core.partitions import drop_partitions_before, ensure_coming_partitions
 from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
 from app.core.queries.projects import select_project_ids
 from app.core.queries.rollups import compact_day, delete_minutes
+from app.core.time_range import MINUTES_KEPT
 
-PARTITIONS_AHEAD = timedelta(days=7)
-MINUTES_KEPT = timedelta(days=7, hours=1)
-"""The read API asks for minutes up to 7 days old; the hour more is for a request under way."""
+MINUTES_DELETED_AFTER = MINUTES_KEPT + timedelta(hours=1)
+"""The hour more is for a request under way."""
 DELETE_BATCH = 10_000
 MAX_DELETE_BATCHES = 100
 """A million rows in one run; what is left waits for the next."""
-
-COMPACT_AT_HOUR = 1
-"""UTC: yesterday is over and its last events are stored. A day that is missed only stays a little slower to read."""
 
 log = logging.getLogger(__name__)
 
@@ -28,22 +26,27 @@ def maintain(connection: Connection, now: datetime, *, retention_days: int) -> N
     Raises DatabaseUnavailable; what was done by then stays done, and the next run does the rest.
     """
     with database_errors():
-        ensure_partitions(connection, now.date() - timedelta(days=1), (now + PARTITIONS_AHEAD).date())
+        ensure_coming_partitions(connection, now.date())
         if not try_maintenance_lock(connection):
             return
         try:
-            for name in drop_partitions_before(connection, now.date() - timedelta(days=retention_days)):
-                log.info("dropped a partition past its retention", extra={"partition": name})
+            _drop_old_partitions(connection, now.date() - timedelta(days=retention_days))
             for _ in range(MAX_DELETE_BATCHES):
-                if delete_minutes(connection, now - MINUTES_KEPT, limit=DELETE_BATCH) < DELETE_BATCH:
+                if delete_minutes(connection, now - MINUTES_DELETED_AFTER, limit=DELETE_BATCH) < DELETE_BATCH:
                     break
-            if now.hour == COMPACT_AT_HOUR:
-                _compact_yesterday(connection, now)
+            # Every time, not once a day: a run may be missed, and what is compact already is only read.
+            day_start = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+            for project_id in select_project_ids(connection):
+                compact_day(connection, project_id, day_start)
         finally:
             release_maintenance_lock(connection)
 
 
-def _compact_yesterday(connection: Connection, now: datetime) -> None:
-    day_start = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-    for project_id in select_project_ids(connection):
-        compact_day(connection, project_id, day_start)
+def _drop_old_partitions(connection: Connection, day: date) -> None:
+    """A table that is busy, with a backup perhaps, is left for the next run; the other upkeep goes on."""
+    try:
+        with database_errors():
+            for name in drop_partitions_before(connection, day):
+                log.info("dropped a partition past its retention", extra={"partition": name})
+    except DatabaseUnavailable as error:
+        log.warning("old partitions stay until the next upkeep", extra={"reason": str(error)})

@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from threading import Event as Flag
 
 from app.core.buffer import Entry, EventBuffer
-from app.core.database import ConnectionPool, database_errors
-from app.core.errors import PromptAnalyticsError, Unavailable
+from app.core.database import Connection, ConnectionPool, database_errors
+from app.core.errors import PromptAnalyticsError
 from app.core.queries.dead_letters import insert_dead_letter
 from worker.drain import DrainReport, drain
 from worker.maintenance import maintain
-from worker.store import EventStore, ReceivedEvent, received_at
+from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
 
 UPKEEP_INTERVAL_SECONDS = 3_600.0
+UPKEEP_RETRY_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -29,26 +30,33 @@ class WorkerProcess:
         self._pool = pool
         self._consumer = consumer
         self._retention_days = retention_days
+        self._connection: Connection | None = None
         self._store = EventStore()
+        self._has_more = False
         self._next_upkeep = 0.0
 
     def tick(self) -> None:
         """Upkeep when it is due, then a drain. Never raises for a server that does not answer: it logs."""
-        try:
-            if time.monotonic() >= self._next_upkeep:
+        if time.monotonic() >= self._next_upkeep:
+            try:
                 self._maintain()
                 self._next_upkeep = time.monotonic() + UPKEEP_INTERVAL_SECONDS
-        except PromptAnalyticsError as error:
-            log.warning("upkeep put off", extra={"reason": str(error)})
+            except PromptAnalyticsError as error:
+                self._next_upkeep = time.monotonic() + UPKEEP_RETRY_SECONDS
+                log.warning("upkeep put off", extra={"reason": str(error)})
         self.drain()
 
     def drain(self) -> None:
         """Empty the buffer. Never raises for a server that does not answer: it logs, and the next drain goes on."""
+        self._has_more = False
         try:
             report = self._drain()
-        except Unavailable as error:
+        except PromptAnalyticsError as error:
+            # The next drain may find another server behind the same name, to which old keys mean nothing.
+            self._connection = None
             log.warning("drain put off", extra={"reason": str(error)})
             return
+        self._has_more = not report.emptied
         if report.batches:
             log.info(
                 "drained",
@@ -56,11 +64,17 @@ class WorkerProcess:
                 | {"batches": report.batches, "emptied": report.emptied},
             )
 
+    def has_more_to_drain(self) -> bool:
+        """Whether the last drain ended because its time was up."""
+        return self._has_more and not self.stopping.is_set()
+
     def _drain(self) -> DrainReport:
         # The connection comes first: while PostgreSQL is down nothing is claimed that could not be stored.
         with database_errors(), self._pool.connection() as connection:
+            if connection is not self._connection:
+                self._connection, self._store = connection, EventStore()
 
-            def store(batch: Sequence[ReceivedEvent]) -> int:
+            def store(batch: Sequence[ReceivedEvent]) -> StoreReport:
                 return self._store.store(connection, batch)
 
             def set_aside(entry: Entry, reason: str) -> None:
@@ -74,6 +88,7 @@ class WorkerProcess:
                 set_aside,
                 consumer=self._consumer,
                 clock=time.monotonic,
+                pause=self.stopping.wait,
                 should_stop=self.stopping.is_set,
             )
 

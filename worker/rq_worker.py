@@ -1,7 +1,6 @@
 """Our RQ worker: runs only our own jobs, in its own process, and ticks every 15 s whatever the queue holds."""
 
 from collections.abc import Callable
-from threading import Event as Flag
 from types import FrameType
 from typing import Any
 
@@ -12,15 +11,16 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import decode_redis_hash
 
+from app.core.buffer import WAKE_QUEUE
 from worker.jobs import ALLOWED
+from worker.process import WorkerProcess
 
-QUEUE = "drain"
 TICK_SECONDS = 14
 """RQ waits 15 s for a job and then looks whether this time has passed."""
 DEQUEUE_TIMEOUT_SECONDS = 15
 
 READ_FIELDS = frozenset(
-    {"data", "created_at", "enqueued_at", "started_at", "ended_at", "origin", "description", "status", "timeout"}
+    {"data", "created_at", "enqueued_at", "started_at", "ended_at", "origin", "description", "status"}
     | {"ttl", "result_ttl", "failure_ttl", "worker_name", "last_heartbeat"}
 )
 
@@ -51,9 +51,9 @@ class DrainWorker(SimpleWorker):
     Heroku SIGTERM reaches the fork as well; here there is only one process to receive it.
     """
 
-    def __init__(self, connection: redis.Redis, *, tick: Callable[[], None], stopping: Flag) -> None:
-        """`tick` runs at the start and about every 15 s; it must not raise. `stopping` is set by the first signal."""
-        queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer, job_class=OwnJob)
+    def __init__(self, connection: redis.Redis, process: WorkerProcess) -> None:
+        """`process.tick` runs at the start, about every 15 s, and at once after a drain that found no end."""
+        queue = Queue(WAKE_QUEUE, connection=connection, serializer=JSONSerializer, job_class=OwnJob)
         super().__init__(
             [queue],
             connection=connection,
@@ -64,25 +64,32 @@ class DrainWorker(SimpleWorker):
             default_result_ttl=0,
             log_job_description=False,
         )
-        self._tick = tick
-        self._stopping = stopping
+        self._process = process
         self._may_be_cut_short = False
 
     def run_maintenance_tasks(self) -> None:
         """RQ's regular hook: called at the start, between jobs and while waiting."""
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
         waiting, self._may_be_cut_short = self._may_be_cut_short, False
-        self._tick()
+        self._process.tick()
+        while self._process.has_more_to_drain():
+            self.heartbeat()
+            self._process.drain()
         self._may_be_cut_short = waiting
-        if waiting and self._stopping.is_set():
+        if waiting and self._process.stopping.is_set():
             raise StopRequested
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """RQ asks before each wait for a job."""
+        return self._process.has_more_to_drain() or bool(super().should_run_maintenance_tasks)
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """Wait for a job; only this wait may be cut short by a signal."""
         self._may_be_cut_short = True
         try:
             # A signal from before the wait has found nothing to cut short.
-            if self._stopping.is_set():
+            if self._process.stopping.is_set():
                 raise StopRequested
             return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
         finally:
@@ -90,6 +97,6 @@ class DrainWorker(SimpleWorker):
 
     def request_stop(self, _signum: int, _frame: FrameType | None) -> None:
         """Handle SIGTERM and SIGINT, however often they come: finish the batch in hand and end."""
-        self._stopping.set()
+        self._process.stopping.set()
         if self._may_be_cut_short:
             raise StopRequested

@@ -1,6 +1,6 @@
 """Store one batch: new events and their rollups in one transaction, each event exactly once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,15 +11,22 @@ from app.core.errors import UndecodableEntry
 from app.core.events import Event, decode_event
 from app.core.partitions import ensure_partitions
 from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
-from app.core.queries.events import EventKey, EventRow, create_incoming_events, insert_events
+from app.core.queries.events import (
+    EventContent,
+    EventKey,
+    EventRow,
+    create_incoming_events,
+    insert_events,
+    select_contents,
+)
 from app.core.queries.rollups import create_incoming_rollups, merge_rollups
 from app.core.rollups import Observation, roll_up
 
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_CACHED_VERSIONS = 100_000
-LAST_STORABLE_MS = 253_402_300_799_999
-"""The end of the year 9999, the last that Python's datetime can hold."""
+LAST_STORABLE_MS = 253_402_214_399_999
+"""The end of 9999-12-30: a partition ends on the next day, and Python's datetime with the year 9999."""
 
 
 class ReceivedEvent(NamedTuple):
@@ -29,6 +36,13 @@ class ReceivedEvent(NamedTuple):
     received_at_ms: int
 
 
+class StoreReport(NamedTuple):
+    """How many events were new, and the positions in the batch of those whose id is stored with other content."""
+
+    new: int
+    conflicting: list[int]
+
+
 class EventStore:
     """Writes batches through one connection. It remembers which versions and partitions exist."""
 
@@ -36,8 +50,8 @@ class EventStore:
         self._version_keys: dict[Version, VersionKeys] = {}
         self._days: set[date] = set()
 
-    def store(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> int:
-        """Store the events that are not stored yet and return how many those were.
+    def store(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> StoreReport:
+        """Store the events that are not stored yet.
 
         All or nothing: raises RejectedByDatabase where PostgreSQL refuses the data of at least one event, and
         DatabaseUnavailable for anything else; then nothing of the batch is stored.
@@ -45,14 +59,19 @@ class EventStore:
         with database_errors():
             self._learn_versions(connection, batch)
             self._make_partitions(connection, batch)
-            distinct = self._distinct(batch)
+            distinct, conflicting = self._distinct(batch)
             with connection.transaction():
                 create_incoming_events(connection)
                 create_incoming_rollups(connection)
-                new = insert_events(connection, (_event_row(*item) for item in distinct.items()))
-                observations = distinct.values() if new is None else [distinct[key] for key in new]
+                new = insert_events(connection, (_event_row(key, event) for key, (_, event) in distinct.items()))
+                if new is None:
+                    observations = [event for _, event in distinct.values()]
+                else:
+                    observations = [distinct[key][1] for key in new]
+                    repeats = {key: item for key, item in distinct.items() if key not in set(new)}
+                    conflicting += _conflicting(connection, repeats)
                 merge_rollups(connection, roll_up(observations))
-        return len(observations)
+        return StoreReport(len(observations), conflicting)
 
     def _learn_versions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:
         """Look up, and where needed create, the keys of the batch's versions.
@@ -78,22 +97,41 @@ class EventStore:
             ensure_partitions(connection, day, day)
         self._days |= missing
 
-    def _distinct(self, batch: Sequence[ReceivedEvent]) -> dict[EventKey, Observation]:
-        """What to store, in the order of its key; of several entries with the same key the first counts."""
-        distinct: dict[EventKey, Observation] = {}
-        for received in batch:
+    def _distinct(self, batch: Sequence[ReceivedEvent]) -> tuple[dict[EventKey, tuple[int, Observation]], list[int]]:
+        """What to store, in the order of its key, with its position; of several with one key the first counts.
+
+        Also the positions of those that have the key of an earlier one and other content.
+        """
+        distinct: dict[EventKey, tuple[int, Observation]] = {}
+        conflicting = []
+        for position, received in enumerate(batch):
             event = received.event
             key = EventKey(event.project_id, _day(received.received_at_ms // DAY_MS), event.event_id)
-            if key not in distinct:
-                distinct[key] = Observation(
-                    event.project_id,
-                    *self._version_keys[_version(event)],
-                    received.received_at_ms,
-                    event.latency_ms,
-                    event.cost_usd,
-                    event.score,
-                )
-        return {key: distinct[key] for key in sorted(distinct)}
+            observation = Observation(
+                event.project_id,
+                *self._version_keys[_version(event)],
+                received.received_at_ms,
+                event.latency_ms,
+                event.cost_usd,
+                event.score,
+            )
+            first_position, first = distinct.setdefault(key, (position, observation))
+            if first_position != position and _content(first) != _content(observation):
+                conflicting.append(position)
+        return {key: distinct[key] for key in sorted(distinct)}, conflicting
+
+
+def _conflicting(connection: Connection, repeats: Mapping[EventKey, tuple[int, Observation]]) -> list[int]:
+    """The positions of those repeats that are stored with other content.
+
+    An Idempotency-Key that is used again after its mark in Redis has gone, for another event on the same day.
+    """
+    stored = select_contents(connection, repeats)
+    return [position for key, (position, event) in repeats.items() if stored.get(key) != _content(event)]
+
+
+def _content(event: Observation) -> EventContent:
+    return EventContent(event.version_key, event.latency_ms, event.cost_usd, event.score)
 
 
 def decode_entry(entry: Entry) -> ReceivedEvent:

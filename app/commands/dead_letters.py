@@ -40,7 +40,7 @@ def replay(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
     """Put dead letters back into the buffer; one that fails again comes back as a new dead letter."""
     current = settings()
     with event_buffer(current) as buffer, database_connection(current) as connection:
-        count = _take_out(connection, dead_letter_ids, every=every, then=buffer.append_payload)
+        count = _take_out(connection, dead_letter_ids, every=every, then=buffer.append_again)
     click.echo(f"put back: {count}")
 
 
@@ -50,26 +50,27 @@ def replay(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
 def discard(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
     """Delete dead letters for good."""
     with database_connection(settings()) as connection:
-        count = _take_out(connection, dead_letter_ids, every=every, then=lambda _payload: None)
+        count = _take_out(connection, dead_letter_ids, every=every, then=lambda _payload, _received_at_ms: None)
     click.echo(f"discarded: {count}")
 
 
 def _take_out(
-    connection: Connection, dead_letter_ids: tuple[int, ...], *, every: bool, then: Callable[[bytes], None]
+    connection: Connection, dead_letter_ids: tuple[int, ...], *, every: bool, then: Callable[[bytes, int], None]
 ) -> int:
-    """Delete each and do something with its bytes, which undoes the deletion where it raises.
+    """Delete each and do something with its bytes and its first arrival, which undoes the deletion where it raises.
 
-    Where the commit fails after `then`, the dead letter is still there: replayed again on the same day, its event is
-    found stored. Raises NotFound for the first id that is not there; those before it are done.
+    Where the commit fails after `then`, the dead letter is still there; replayed again, its event is found stored.
+    Raises NotFound for the first id that is not there; those before it are done.
     """
     if every == bool(dead_letter_ids):
         raise click.UsageError("Give either ids or --all.")
     count = 0
     for dead_letter_id in select_dead_letter_ids(connection) if every else dict.fromkeys(dead_letter_ids):
         with connection.transaction():
-            payload = delete_dead_letter(connection, dead_letter_id)
-            if payload is not None:
-                then(payload)
+            deleted = delete_dead_letter(connection, dead_letter_id)
+            if deleted is not None:
+                payload, received_at = deleted
+                then(payload, round(received_at.timestamp() * 1_000))
                 count += 1
             elif not every:
                 raise NotFound(f"there is no dead letter with the id {dead_letter_id}")

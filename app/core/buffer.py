@@ -15,7 +15,10 @@ from app.core.redis_client import create_group, redis_errors
 STREAM = "pa:events"
 GROUP = "drain"
 WAKE_FLAG = "pa:wake"
-WAKE_QUEUE = "rq:queue:drain"
+WAKE_QUEUE = "drain"
+"""The RQ queue of wake-ups, and below the one function that comes through it."""
+WAKE_JOB = "worker.jobs.drain"
+_WAKE_LIST = "rq:queue:" + WAKE_QUEUE
 IDEMPOTENCY_PREFIX = "pa:idempotency:"
 
 WAKE_INTERVAL_MS = 1_000
@@ -23,6 +26,7 @@ MAX_WAITING_WAKE_UPS = 4
 """Without a worker nobody empties the queue of wake-ups; this many are enough to wake several at once."""
 
 _FIELD = b"e"
+_FIRST_RECEIVED_FIELD = b"t"
 _APPEND = files("app.core").joinpath("append.lua").read_text()
 # One without the other would leave an entry that nobody reads or nobody deletes. MULTI is refused by a full Redis.
 _ACKNOWLEDGE = """
@@ -42,15 +46,11 @@ class Appended(Enum):
 
 
 class Entry(NamedTuple):
-    """One buffered entry as Redis holds it. `entry_id` is `<milliseconds since the epoch>-<sequence>`."""
+    """One buffered entry. `received_at_ms`: when Redis first took it, milliseconds since the epoch by its clock."""
 
     entry_id: str
     payload: bytes
-
-    @property
-    def received_at_ms(self) -> int:
-        """When Redis took the entry: milliseconds since the epoch by Redis's clock."""
-        return int(self.entry_id.partition("-")[0])
+    received_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ class EventBuffer:
         Raises BufferFull (surely not stored), IdempotencyKeyReused (the id was used with other content) and
         BufferUnavailable (outcome unknown).
         """
-        keys = [STREAM, WAKE_FLAG, WAKE_QUEUE]
-        arguments: list[Any] = [encode_event(event), self._max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS]
+        keys = [STREAM, WAKE_FLAG, _WAKE_LIST]
+        arguments: list[Any] = [GROUP, encode_event(event), self._max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS]
         if idempotent:
             keys.append(IDEMPOTENCY_PREFIX + event.event_id.hex)
             arguments += [fingerprint(event), self._idempotency_window_ms]
@@ -95,14 +95,22 @@ class EventBuffer:
             raise BufferFull("the buffer is above its watermark")
         return Appended(answer)
 
-    def append_payload(self, payload: bytes) -> None:
-        """Add an entry as it is, past watermark and wake-up: the replay of a dead letter."""
-        with redis_errors():
-            self._client.xadd(STREAM, {_FIELD: payload})
+    def append_again(self, payload: bytes, received_at_ms: int) -> None:
+        """Add an entry as it was, with the time of its first arrival: the replay of a dead letter.
 
-    def read_new(self, consumer: str, count: int) -> list[Entry]:
-        """Claim up to `count` entries that no consumer has had yet; an empty list where there are none."""
-        answer = self._with_group(lambda: self._client.xreadgroup(GROUP, consumer, {STREAM: ">"}, count=count))
+        It passes watermark and wake-up by.
+        """
+        with redis_errors():
+            self._client.xadd(STREAM, {_FIELD: payload, _FIRST_RECEIVED_FIELD: received_at_ms})
+
+    def read_new(self, consumer: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
+        """Claim up to `count` entries that no consumer has had yet, waiting for the first one if told to.
+
+        Returns an empty list where there are none. `wait_ms` must be shorter than the client's socket timeout.
+        """
+        answer = self._with_group(
+            lambda: self._client.xreadgroup(GROUP, consumer, {STREAM: ">"}, count=count, block=wait_ms)
+        )
         return _entries(answer[0][1]) if answer else []
 
     def claim_stale(self, consumer: str, *, min_idle_ms: int, count: int, cursor: str) -> tuple[str, list[Entry]]:
@@ -160,7 +168,11 @@ class EventBuffer:
 def _entries(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]]) -> list[Entry]:
     """Redis 6.2 answers an entry that was deleted while it was pending as (None, None)."""
     return [
-        Entry(entry_id.decode(), fields.get(_FIELD, b""))
+        Entry(
+            entry_id.decode(),
+            fields.get(_FIELD, b""),
+            int(fields.get(_FIRST_RECEIVED_FIELD) or entry_id.split(b"-")[0]),
+        )
         for entry_id, fields in raw
         if entry_id is not None and fields is not None
     ]

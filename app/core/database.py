@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import psycopg_pool
 
-from app.core.errors import AlreadyExists, DatabaseUnavailable, RejectedByDatabase
+from app.core.errors import AlreadyExists, DatabaseUnavailable, PartitionMissing, RejectedByDatabase
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
@@ -57,6 +57,11 @@ def database_errors() -> Iterator[None]:
         yield
     except psycopg.errors.UniqueViolation as error:
         raise AlreadyExists(error.diag.constraint_name or "unique constraint") from error
+    except psycopg.errors.CheckViolation as error:
+        # PostgreSQL names a constraint unless it was the partitioning that found no place for the row.
+        if error.diag.constraint_name is None:
+            raise PartitionMissing("no partition for a row") from error
+        raise RejectedByDatabase(f"{type(error).__name__} (SQLSTATE {error.sqlstate})") from error
     except psycopg_pool.PoolTimeout as error:
         raise DatabaseUnavailable("no connection within the pool's timeout") from error
     except psycopg.Error as error:

@@ -50,6 +50,10 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL did not answer."""
 
 
+class PartitionMissing(DatabaseUnavailable):
+    """The partition of a day is not there (any more); the next attempt makes it."""
+
+
 class SetAside(PromptAnalyticsError):
     """This data can never be stored as it is; its batch must go on without it."""
 

@@ -8,6 +8,7 @@ from app.core.database import Connection
 
 PARTITION_LOCK = 0x70615F70
 """An advisory lock key of our own: "pa_p"."""
+DAYS_AHEAD = timedelta(days=7)
 DROP_LOCK_TIMEOUT_MS = 1_000
 """While a drop waits for the table, every insert waits behind it."""
 
@@ -39,6 +40,11 @@ def ensure_partitions(connection: Connection, first: date, last: date) -> None:
         connection.execute(TAKE_LOCK, {"key": PARTITION_LOCK})
         for day in _missing(connection, days):
             _create(connection, day)
+
+
+def ensure_coming_partitions(connection: Connection, today: date) -> None:
+    """Make the partitions from yesterday to a week ahead; as `ensure_partitions`."""
+    ensure_partitions(connection, today - timedelta(days=1), today + DAYS_AHEAD)
 
 
 def drop_partitions_before(connection: Connection, day: date) -> list[str]:

@@ -37,9 +37,7 @@ class Services:
 def register_services(app: Flask, settings: Settings) -> None:
     """Build the services of an app. Nothing connects yet; but the pool starts threads, so call it after the fork."""
     client = redis_client.connect(settings.redis_url, max_connections=settings.redis_pool_size)
-    pool = database.open_pool(
-        settings.database_url, application_name="prompt-analytics-web", size=settings.database_pool_size
-    )
+    pool = database.open_pool(settings.database_url, application_name="pa-web", size=settings.database_pool_size)
     # Its threads must end with the app, and before the interpreter does.
     weakref.finalize(app, pool.close)
     app.extensions[_EXTENSION] = Services(

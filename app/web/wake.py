@@ -7,9 +7,8 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-QUEUE = "drain"
-JOB = "worker.jobs.drain"
-JOB_TIMEOUT_SECONDS = 15
+from app.core.buffer import WAKE_JOB, WAKE_QUEUE
+
 LIFETIME_SECONDS = 60
 
 _log = logging.getLogger(__name__)
@@ -21,13 +20,12 @@ def worker_waker(client: redis.Redis) -> Callable[[], None]:
     It never raises: the event is in the buffer already, and every worker also drains by itself. What goes
     wrong is logged.
     """
-    queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+    queue = Queue(WAKE_QUEUE, connection=client, serializer=JSONSerializer)
 
     def wake_worker() -> None:
         try:
             queue.enqueue(
-                JOB,
-                job_timeout=JOB_TIMEOUT_SECONDS,
+                WAKE_JOB,
                 ttl=LIFETIME_SECONDS,
                 result_ttl=0,
                 failure_ttl=LIFETIME_SECONDS,

@@ -184,6 +184,7 @@ def test_sigterm_to_every_process_at_once_loses_nothing(
     traffic: Callable[..., Traffic], start: StartProcess, database_url: str, redis_url: str
 ) -> None:
     worker = start("worker")
+    wait_until(lambda: "worker started" in worker.log(), 20)
     with traffic(retry=False).flowing() as flow:
         flow.wait_for(300)
         worker.stop_group()

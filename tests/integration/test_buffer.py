@@ -49,9 +49,9 @@ def test_only_the_first_append_of_a_second_asks_for_a_worker(buffer, client):
 
 
 def test_nobody_is_woken_while_enough_wake_ups_wait(buffer, client):
-    client.rpush(WAKE_QUEUE, *"1234")
+    client.rpush(f"rq:queue:{WAKE_QUEUE}", *"1234")
     assert buffer.append(an_event()) is Appended.STORED
-    client.lpop(WAKE_QUEUE)
+    client.lpop(f"rq:queue:{WAKE_QUEUE}")
     assert buffer.append(an_event()) is Appended.STORED_FIRST
 
 
@@ -159,3 +159,24 @@ def test_fifty_concurrent_repeats_store_one_entry(buffer, client):
         thread.join()
     assert answers.count(Appended.REPLAYED) == 49
     assert client.xlen(STREAM) == 1
+
+
+def test_the_first_append_makes_the_group_so_that_a_full_redis_can_be_drained(buffer, client):
+    buffer.append(an_event())
+    client.config_set("maxmemory", "1")
+    assert len(buffer.read_new("w", 10)) == 1
+
+
+def test_an_append_that_redis_refuses_leaves_no_mark(buffer, client):
+    client.xadd(STREAM, {"e": b"x"}, id="18446744073709551615-18446744073709551615")
+    with pytest.raises(BufferUnavailable):
+        buffer.append(an_event("k"), idempotent=True)
+    assert not list(client.scan_iter("pa:idempotency:*"))
+
+
+def test_a_read_waits_for_the_first_entry_if_told_to(buffer):
+    timer = threading.Timer(0.2, lambda: buffer.append(an_event()))
+    timer.start()
+    assert len(buffer.read_new("w", 10, wait_ms=2_000)) == 1
+    timer.join()
+    assert buffer.read_new("w", 10, wait_ms=1) == []

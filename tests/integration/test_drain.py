@@ -16,13 +16,13 @@ import redis
 
 from app.core.buffer import GROUP, STREAM, Entry, EventBuffer
 from app.core.database import Connection, connect
-from app.core.errors import BufferUnavailable, DatabaseUnavailable
+from app.core.errors import BufferUnavailable, DatabaseUnavailable, PartitionMissing
 from app.core.events import Event, encode_event, new_event_id
 from app.core.queries.dead_letters import insert_dead_letter
 from app.core.redis_client import connect as connect_redis
 from tests.recount import assert_rollups_equal_a_recount
-from worker.drain import STALE_AFTER_MS, DrainReport, drain
-from worker.store import EventStore, ReceivedEvent, received_at
+from worker.drain import LINGER_SECONDS, STALE_AFTER_MS, DrainReport, drain
+from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
 
 PROMPTS = [UUID(int=number) for number in range(5)]
 
@@ -79,7 +79,9 @@ def run_drain(connection: Connection, client: redis.Redis, consumer: str = "work
         set_aside,
         consumer=consumer,
         clock=time.monotonic,
+        pause=lambda _seconds: None,
         should_stop=lambda: False,
+        wait_ms=1,
     )
 
 
@@ -192,7 +194,7 @@ def test_a_lost_database_never_counts_against_an_entry(database, client, project
     append_many(client, [an_event(project_id, seed) for seed in range(3)])
     attempts = []
 
-    def lost(batch: Sequence[ReceivedEvent]) -> int:
+    def lost(batch: Sequence[ReceivedEvent]) -> StoreReport:
         attempts.append(len(batch))
         raise DatabaseUnavailable("connection lost")
 
@@ -207,7 +209,16 @@ def drain_with(client, store, *, clock=time.monotonic, should_stop=lambda: False
     def never(entry: Entry, reason: str) -> None:
         raise AssertionError(f"{entry} was set aside: {reason}")
 
-    return drain(EventBuffer(client), store, never, consumer="worker.1", clock=clock, should_stop=should_stop)
+    return drain(
+        EventBuffer(client),
+        store,
+        never,
+        consumer="worker.1",
+        clock=clock,
+        pause=lambda _seconds: None,
+        should_stop=should_stop,
+        wait_ms=1,
+    )
 
 
 def test_a_crash_between_commit_and_acknowledgement_stores_nothing_twice(database, client, project_id, monkeypatch):
@@ -255,9 +266,9 @@ def test_more_stale_entries_than_one_batch_are_all_taken_over(client, clean_redi
     age_pending_entries(client)
     sizes: list[int] = []
 
-    def store(batch: Sequence[ReceivedEvent]) -> int:
+    def store(batch: Sequence[ReceivedEvent]) -> StoreReport:
         sizes.append(len(batch))
-        return len(batch)
+        return StoreReport(len(batch), [])
 
     assert drain_with(client, store).emptied
     assert sum(sizes) == 10_500
@@ -268,9 +279,9 @@ def test_it_stops_between_two_batches_when_told_to(client):
     append_many(client, [an_event(1, seed % 7) for seed in range(5_001)])
     stopped = []
 
-    def store(batch: Sequence[ReceivedEvent]) -> int:
+    def store(batch: Sequence[ReceivedEvent]) -> StoreReport:
         stopped.append(True)
-        return len(batch)
+        return StoreReport(len(batch), [])
 
     report = drain_with(client, store, should_stop=lambda: bool(stopped))
     assert (report.batches, report.emptied) == (1, False)
@@ -280,7 +291,7 @@ def test_it_stops_between_two_batches_when_told_to(client):
 def test_it_ends_when_its_time_is_up(client):
     append_many(client, [an_event(1, seed % 7) for seed in range(5_001)])
     ticks = itertools.count(step=4.0)
-    report = drain_with(client, len, clock=lambda: next(ticks))
+    report = drain_with(client, lambda batch: StoreReport(len(batch), []), clock=lambda: next(ticks))
     assert (report.batches, report.emptied) == (1, False)
 
 
@@ -323,3 +334,89 @@ def test_two_drains_at_once_store_everything_once(database_url, database, redis_
     assert sum(report.stored for report in reports) == 12_000
     assert assert_rollups_equal_a_recount(database) == 12_000
     assert client.xlen(STREAM) == 0
+
+
+def drain_into(client, store, *, set_aside=lambda _entry, _reason: None, pause=lambda _seconds: None, wait_ms=1):
+    return drain(
+        EventBuffer(client),
+        store,
+        set_aside,
+        consumer="worker.1",
+        clock=time.monotonic,
+        pause=pause,
+        should_stop=lambda: False,
+        wait_ms=wait_ms,
+    )
+
+
+def test_a_batch_that_is_not_full_lets_the_next_one_gather(client):
+    append_many(client, [an_event(1, seed % 7) for seed in range(5_001)])
+    pauses: list[float] = []
+    drain_into(client, lambda batch: StoreReport(len(batch), []), pause=pauses.append)
+    assert pauses == [LINGER_SECONDS]
+
+
+def test_an_event_that_comes_while_a_drain_waits_is_stored_by_it(database, client, project_id):
+    buffer, store = EventBuffer(client), EventStore()
+    timer = threading.Timer(0.3, lambda: buffer.append(an_event(project_id)))
+    timer.start()
+    report = drain_into(client, lambda batch: store.store(database, batch), wait_ms=2_000)
+    timer.join()
+    assert (report.stored, report.emptied) == (1, True)
+
+
+def test_the_same_event_id_with_other_content_is_set_aside_and_the_first_stays(database, client, project_id):
+    first = an_event(project_id)._replace(latency_ms=Decimal(1))
+    second = first._replace(latency_ms=Decimal(2))
+    append_many(client, [first])
+    run_drain(database, client)
+    append_many(client, [second])
+    report = run_drain(database, client)
+    assert (report.stored, report.repeated, report.set_aside) == (0, 0, 1)
+    assert database.execute("SELECT latency_ms FROM events").fetchall() == [(1,)]
+    assert database.execute("SELECT reason FROM dead_letters").fetchall() == [
+        ("the Idempotency-Key was used before for an event with another body",)
+    ]
+    assert assert_rollups_equal_a_recount(database) == 1
+
+
+def test_the_same_event_id_with_other_content_in_one_batch_is_set_aside_too(database, client, project_id):
+    first = an_event(project_id)._replace(latency_ms=Decimal(1))
+    append_many(client, [first, first._replace(latency_ms=Decimal(2)), first])
+    report = run_drain(database, client)
+    assert (report.stored, report.repeated, report.set_aside) == (1, 1, 1)
+    assert database.execute("SELECT latency_ms FROM events").fetchall() == [(1,)]
+
+
+def test_an_unforeseen_error_sets_one_entry_aside_and_not_the_others(database, client, project_id):
+    events = [an_event(project_id, seed) for seed in range(9)]
+    append_many(client, events)
+    store, letters = EventStore(), []
+
+    def fails_for_one(batch: Sequence[ReceivedEvent]) -> StoreReport:
+        if any(received.event == events[4] for received in batch):
+            raise ZeroDivisionError
+        return store.store(database, batch)
+
+    report = drain_into(client, fails_for_one, set_aside=lambda entry, reason: letters.append((entry.payload, reason)))
+    assert (report.stored, report.set_aside) == (8, 1)
+    assert letters == [(encode_event(events[4]), "unforeseen ZeroDivisionError")]
+
+
+def test_a_replayed_entry_keeps_the_time_of_its_first_arrival(database, client, project_id):
+    event = an_event(project_id)
+    EventBuffer(client).append_again(encode_event(event), 1_790_000_000_123)
+    EventBuffer(client).append_again(encode_event(event), 1_790_000_000_123)
+    assert run_drain(database, client).stored == 1
+    rows = database.execute("SELECT occurred_at, day::text FROM events").fetchall()
+    assert rows[0][0].isoformat() == "2026-09-21T14:13:20.123000+00:00"
+    assert rows[0][1] == "2026-09-21"
+
+
+def test_a_partition_that_has_gone_is_no_reason_to_set_events_aside(database, client, project_id):
+    store = EventStore()
+    store.store(database, [ReceivedEvent(an_event(project_id), 1_790_000_000_000)])
+    database.execute("DROP TABLE events_20260921")
+    with pytest.raises(PartitionMissing):
+        store.store(database, [ReceivedEvent(an_event(project_id), 1_790_000_000_000)])
+    assert EventStore().store(database, [ReceivedEvent(an_event(project_id), 1_790_000_000_000)]).new == 1

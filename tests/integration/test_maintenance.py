@@ -37,7 +37,7 @@ def store_at(connection: Connection, *times: datetime) -> None:
         ReceivedEvent(Event(new_event_id(), 1, UUID(int=1), "v", Decimal(5)), int(time.timestamp() * 1_000))
         for time in times
     ]
-    assert EventStore().store(connection, received) == len(times)
+    assert EventStore().store(connection, received).new == len(times)
 
 
 def partitions(connection: Connection) -> list[str]:
@@ -85,14 +85,25 @@ def test_an_event_of_a_day_without_a_partition_gets_one(database):
     assert {"events_20260105", "events_20260106"} <= set(partitions(database))
 
 
-def test_the_sketches_of_yesterday_are_compacted_in_the_night(database):
-    yesterday = NOW.replace(hour=1) - timedelta(days=1)
+def test_the_sketches_of_yesterday_are_compacted(database):
+    yesterday = NOW - timedelta(days=1)
     for _ in range(5):
         store_at(database, *[yesterday] * 20)
-    select = "SELECT octet_length(latency_sketch) FROM rollups WHERE grain = 'day' AND prompt_key = 0"
-    assert database.execute(select).fetchone() == (30,)
-    maintain(database, NOW.replace(hour=2), retention_days=90)
-    assert database.execute(select).fetchone() == (30,)
-    maintain(database, NOW.replace(hour=1), retention_days=90)
-    assert database.execute(select).fetchone() == (6,)
-    assert assert_rollups_equal_a_recount(database) == 100
+    store_at(database, NOW)
+    store_at(database, NOW)
+    select = "SELECT octet_length(latency_sketch) FROM rollups_day WHERE prompt_key = 0 ORDER BY bucket_start"
+    assert database.execute(select).fetchall() == [(30,), (12,)]
+    maintain(database, NOW, retention_days=90)
+    assert database.execute(select).fetchall() == [(6,), (12,)]
+    assert assert_rollups_equal_a_recount(database) == 102
+
+
+def test_a_busy_table_puts_off_only_the_drop(database, database_url):
+    store_at(database, NOW - timedelta(days=40), NOW - timedelta(days=20))
+    with connect(database_url, application_name="backup", statement_timeout_ms=10_000) as backup, backup.transaction():
+        backup.execute("LOCK TABLE events IN ACCESS SHARE MODE")
+        maintain(database, NOW, retention_days=30)
+    assert database.execute("SELECT count(*) FROM events").fetchone() == (2,)
+    assert database.execute("SELECT count(*) FROM rollups_minute").fetchone() == (0,)
+    maintain(database, NOW, retention_days=30)
+    assert database.execute("SELECT count(*) FROM events").fetchone() == (1,)

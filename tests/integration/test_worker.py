@@ -1,8 +1,10 @@
 """The worker process around the drain: what wakes it, what stops it, and what it refuses to run."""
 
+import functools
 import json
 import os
 import signal
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from app.core.buffer import STREAM, EventBuffer
+from app.core.buffer import STREAM, Appended, EventBuffer
 from app.core.database import Connection, connect
 from app.core.events import Event, encode_event, new_event_id
 from app.core.redis_client import connect as connect_redis
@@ -23,6 +25,7 @@ from app.local.redis_server import RunningRedis
 from tests.conftest import StartProcess
 from tests.processes import AppProcess
 from tests.waiting import wait_until
+from worker.drain import BATCH_SIZE
 
 pytestmark = pytest.mark.usefixtures("clean_database", "clean_redis")
 
@@ -83,6 +86,61 @@ def test_it_also_drains_when_no_job_ever_comes(worker, client, database):
     wait_until(lambda: client.smembers("rq:workers"), 20)
     append(client)
     wait_until(lambda: stored(database) == 1, 20)
+
+
+def test_an_event_in_the_second_after_a_wake_up_is_stored_within_two_seconds(client, database, worker):
+    wait_until(lambda: client.smembers("rq:workers"), 20)
+    buffer = EventBuffer(client)
+    for number in range(1, 5):
+        posted_at = time.monotonic()
+        if buffer.append(Event(new_event_id(), 1, UUID(int=1), "v")) is Appended.STORED_FIRST:
+            wake(client)
+        wait_until(functools.partial(is_stored, database, number), 2)
+        wait_until(functools.partial(has_passed, posted_at + 0.3), 2)
+
+
+def is_stored(connection: Connection, count: int) -> bool:
+    return stored(connection) == count
+
+
+def has_passed(monotonic_time: float) -> bool:
+    return time.monotonic() > monotonic_time
+
+
+SLOW_DOWN = """
+CREATE FUNCTION wait_a_while() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3); RETURN NULL; END $$;
+CREATE TRIGGER slow AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION wait_a_while()
+"""
+
+
+@pytest.fixture
+def slow_database(database: Connection) -> Iterator[Connection]:
+    """Every batch takes three seconds."""
+    database.execute(SLOW_DOWN)
+    yield database
+    database.execute("DROP FUNCTION wait_a_while CASCADE")
+
+
+def test_a_backlog_larger_than_one_drain_is_emptied_without_a_pause(start, client, slow_database):
+    payload = encode_event(Event(new_event_id(), 1, UUID(int=1), "v"))
+    with client.pipeline(transaction=False) as pipeline:
+        for _ in range(5 * BATCH_SIZE):
+            pipeline.xadd(STREAM, {"e": payload})
+        pipeline.execute()
+    worker = start("worker")
+    wait_until(lambda: '"emptied": false' in worker.log(), 30)
+    wait_until(lambda: client.xlen(STREAM) == 0, 10)
+
+
+def test_a_full_redis_without_a_group_does_not_end_it(start, client, database):
+    for _ in range(50):
+        append(client)
+    client.config_set("maxmemory", "1")
+    process = start("worker")
+    wait_until(lambda: "drain put off" in process.log(), 20)
+    client.config_set("maxmemory", "0")
+    wait_until(lambda: stored(database) == 50, 30)
+    assert process.exit_code() is None
 
 
 def test_a_finished_job_leaves_nothing_in_redis(worker, client, database):

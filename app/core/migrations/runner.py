@@ -2,7 +2,7 @@
 
 import logging
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy
@@ -13,13 +13,12 @@ from alembic.script import ScriptDirectory
 from app.core.database import Connection, connect, database_errors
 from app.core.errors import DatabaseUnavailable, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision
-from app.core.partitions import ensure_partitions
+from app.core.partitions import ensure_coming_partitions
 
 MIGRATION_LOCK = 0x70615F73
 """An advisory lock key of our own: "pa_s"."""
 LONGEST_RUN_MS = 600_000
 PAUSE_SECONDS = 1.0
-PARTITIONS_AHEAD = timedelta(days=7)
 LOCK_NOT_AVAILABLE = "55P03"
 
 TAKE_LOCK = "SELECT pg_advisory_lock(%(key)s)"
@@ -90,5 +89,4 @@ def _try_upgrade(config: Config, database_url: str, lock_timeout_ms: int) -> boo
 
 
 def _make_partitions(connection: Connection) -> None:
-    today = datetime.now(UTC).date()
-    ensure_partitions(connection, today - timedelta(days=1), today + PARTITIONS_AHEAD)
+    ensure_coming_partitions(connection, datetime.now(UTC).date())

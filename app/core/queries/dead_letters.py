@@ -21,7 +21,7 @@ LIMIT %(limit)s
 
 SELECT_DEAD_LETTER_IDS = "SELECT id FROM dead_letters ORDER BY id"
 
-DELETE_DEAD_LETTER = "DELETE FROM dead_letters WHERE id = %(dead_letter_id)s RETURNING payload"
+DELETE_DEAD_LETTER = "DELETE FROM dead_letters WHERE id = %(dead_letter_id)s RETURNING payload, received_at"
 
 
 class DeadLetter(NamedTuple):
@@ -55,7 +55,7 @@ def select_dead_letter_ids(connection: Connection) -> list[int]:
     return [int(row[0]) for row in connection.execute(SELECT_DEAD_LETTER_IDS)]
 
 
-def delete_dead_letter(connection: Connection, dead_letter_id: int) -> bytes | None:
-    """Delete one; returns its bytes, or None where it is not there (any more)."""
+def delete_dead_letter(connection: Connection, dead_letter_id: int) -> tuple[bytes, datetime] | None:
+    """Delete one; returns its bytes and when it first came in, or None where it is not there (any more)."""
     row = connection.execute(DELETE_DEAD_LETTER, {"dead_letter_id": dead_letter_id}).fetchone()
-    return None if row is None else bytes(row[0])
+    return None if row is None else (bytes(row[0]), row[1])

@@ -1,6 +1,6 @@
 """Raw events: staged by binary COPY, then inserted where they are not stored yet."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -36,6 +36,14 @@ ON CONFLICT DO NOTHING
 RETURNING project_id, day, event_id
 """
 
+SELECT_CONTENTS = """
+SELECT events.project_id, events.day, events.event_id,
+       events.version_key, events.latency_ms, events.cost_usd, events.score
+FROM unnest(%(project_ids)s::integer[], %(days)s::date[], %(event_ids)s::uuid[])
+     AS wanted (project_id, day, event_id)
+JOIN events USING (project_id, day, event_id)
+"""
+
 
 class EventKey(NamedTuple):
     """What makes an event one and the same; `day` is the UTC day of `occurred_at`."""
@@ -43,6 +51,15 @@ class EventKey(NamedTuple):
     project_id: int
     day: date
     event_id: UUID
+
+
+class EventContent(NamedTuple):
+    """What two events with the same key must share to be the same event."""
+
+    version_key: int
+    latency_ms: Decimal | None
+    cost_usd: Decimal | None
+    score: Decimal | None
 
 
 class EventRow(NamedTuple):
@@ -81,3 +98,14 @@ def insert_events(connection: Connection, rows: Iterable[EventRow]) -> list[Even
         if cursor.rowcount == count:
             return None
         return [EventKey(*row) for row in cursor.fetchall()]
+
+
+def select_contents(connection: Connection, keys: Collection[EventKey]) -> dict[EventKey, EventContent]:
+    """What is stored under these keys."""
+    parameters = {
+        "project_ids": [key.project_id for key in keys],
+        "days": [key.day for key in keys],
+        "event_ids": [key.event_id for key in keys],
+    }
+    rows = connection.execute(SELECT_CONTENTS, parameters)
+    return {EventKey(*row[:3]): EventContent(*row[3:]) for row in rows}
