@@ -1,6 +1,7 @@
 """Whether events flow: each check's name with what is wrong and what to do about it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import redis
 
@@ -13,6 +14,8 @@ from app.core.redis_client import redis_errors
 
 OLDEST_REDIS = (6, 2)
 OLDEST_EVENT_SECONDS = 60.0
+ROOM_FOR_A_REQUEST_BYTES = 64 * 1024
+"""A full Redis has some room again while nobody is connected: what a request itself takes while it runs."""
 
 REDIS_SILENT = "Redis did not answer. See that it runs and that REDIS_URL is right."
 POSTGRESQL_SILENT = "PostgreSQL did not answer. See that it runs and that DATABASE_URL is right."
@@ -22,10 +25,10 @@ Problems = dict[str, str | None]
 strangers: no addresses, no data."""
 
 
-def check_redis(client: redis.Redis, buffer: EventBuffer) -> Problems:
-    """Redis answers, its settings are right, and the buffer is being emptied. Raises nothing that a server causes.
+def check_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: int) -> Problems:
+    """Redis answers, its settings are right, it has room, and the buffer is being emptied.
 
-    It asks INFO, because hosted servers often forbid CONFIG.
+    It asks INFO, because hosted servers often forbid CONFIG. Raises nothing that a server causes.
     """
     try:
         with redis_errors(), client.pipeline(transaction=False) as pipeline:
@@ -36,7 +39,12 @@ def check_redis(client: redis.Redis, buffer: EventBuffer) -> Problems:
     except (BufferUnavailable, BufferFull):
         return {"redis": REDIS_SILENT}
     info = {name: value for section in sections for name, value in section.items()}
-    return {"redis": None, "redis_settings": settings_problem(info), "buffer": buffer_problem(state)}
+    return {
+        "redis": None,
+        "redis_settings": settings_problem(info),
+        "redis_memory": memory_problem(info),
+        "buffer": buffer_problem(state, buffer_max_events),
+    }
 
 
 def check_database(pool: ConnectionPool) -> Problems:
@@ -69,8 +77,23 @@ def settings_problem(info: Mapping[str, object]) -> str | None:
     return " ".join(wrong) or None
 
 
-def buffer_problem(state: BufferState) -> str | None:
-    """Whether the oldest event waits for too long."""
+def memory_problem(info: Mapping[str, Any]) -> str | None:
+    """Whether Redis refuses events for want of memory, by its INFO (memory)."""
+    limit = info.get("maxmemory", 0)
+    # what Redis itself does not count when it decides: the buffers of its append-only file and of replicas
+    used = info.get("used_memory", 0) - info.get("mem_not_counted_for_evict", 0)
+    if limit == 0 or used + ROOM_FOR_A_REQUEST_BYTES <= limit:
+        return None
+    return "Redis is out of memory and refuses events: raise maxmemory, and see what else uses this Redis."
+
+
+def buffer_problem(state: BufferState, max_events: int) -> str | None:
+    """Whether the buffer refuses events, or the oldest one waits for too long."""
+    if state.depth >= max_events:
+        return (
+            f"The buffer is full: {state.depth} events wait, and BUFFER_MAX_EVENTS is {max_events}: "
+            "start the worker, or more workers, and see their logs."
+        )
     if state.oldest_age_seconds <= OLDEST_EVENT_SECONDS:
         return None
     return (

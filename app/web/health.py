@@ -37,8 +37,10 @@ def readyz() -> Response:
     """Events flow, as of at most a second ago; else a 503 whose details name each failing check and what to do."""
     checks = cast(PerServer[Problems], current_app.extensions[_EXTENSION])
     at_work = services()
+    max_events = at_work.settings.buffer_max_events
     problems = checks.redis.result(
-        lambda: check_redis(at_work.redis, at_work.buffer), if_late={"redis": REDIS_SILENT}
+        lambda: check_redis(at_work.redis, at_work.buffer, buffer_max_events=max_events),
+        if_late={"redis": REDIS_SILENT},
     ) | checks.database.result(lambda: check_database(at_work.database), if_late={"postgresql": POSTGRESQL_SILENT})
     details = [Detail(field=name, message=problem) for name, problem in problems.items() if problem is not None]
     if details:

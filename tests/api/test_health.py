@@ -29,6 +29,7 @@ from tests.waiting import wait_until
 HEALTHY = {
     "redis": "ok",
     "redis_settings": "ok",
+    "redis_memory": "ok",
     "buffer": "ok",
     "postgresql": "ok",
     "migrations": "ok",
@@ -78,8 +79,8 @@ def client(servers: Servers) -> FlaskClient:
     return new_client(servers.postgres.url, servers.redis.url)
 
 
-def new_client(database_url: str, redis_url: str) -> FlaskClient:
-    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": SECRET_KEY}
+def new_client(database_url: str, redis_url: str, **settings: str) -> FlaskClient:
+    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": SECRET_KEY, **settings}
     return create_app(load_settings(environment)).test_client()
 
 
@@ -183,6 +184,37 @@ def test_it_is_not_ready_when_an_event_waits_for_longer_than_a_minute(
         found = problems(client)
         assert set(found) == {"buffer"}
         assert "start the worker" in found["buffer"]
+
+
+def test_it_is_not_ready_while_redis_has_no_room_though_no_event_waits(
+    client: FlaskClient, redis_client: redis.Redis
+) -> None:
+    used = redis_client.info("memory")["used_memory"]
+    with redis_setting(redis_client, "maxmemory", str(used)):
+        found = problems(client)
+    assert set(found) == {"redis_memory"}
+    assert "raise maxmemory" in found["redis_memory"]
+
+
+def test_it_is_ready_while_redis_has_room(client: FlaskClient, redis_client: redis.Redis) -> None:
+    used = redis_client.info("memory")["used_memory"]
+    with redis_setting(redis_client, "maxmemory", str(used + 10_000_000)):
+        assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(("waiting", "ready"), [(2, True), (3, False)])
+def test_it_is_not_ready_while_the_buffer_is_full(
+    servers: Servers, redis_client: redis.Redis, waiting: int, ready: bool
+) -> None:
+    client = new_client(servers.postgres.url, servers.redis.url, BUFFER_MAX_EVENTS="3")
+    for _ in range(waiting):
+        redis_client.xadd(STREAM, {"e": b"x"})
+    if ready:
+        assert client.get("/readyz").status_code == 200
+    else:
+        found = problems(client)
+        assert set(found) == {"buffer"}
+        assert "BUFFER_MAX_EVENTS" in found["buffer"]
 
 
 def test_it_is_not_ready_while_postgresql_is_stopped(client: FlaskClient, servers: Servers) -> None:

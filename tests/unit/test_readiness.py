@@ -6,7 +6,13 @@ import pytest
 
 from app.core.buffer import BufferState
 from app.core.migrations import SCHEMA_REVISION
-from app.core.readiness import OLDEST_EVENT_SECONDS, buffer_problem, migrations_problem, settings_problem
+from app.core.readiness import (
+    OLDEST_EVENT_SECONDS,
+    buffer_problem,
+    memory_problem,
+    migrations_problem,
+    settings_problem,
+)
 
 GOOD = {
     "redis_version": "7.0.15",
@@ -56,8 +62,28 @@ def test_it_distrusts_a_server_that_says_nothing_of_its_settings() -> None:
 
 
 def test_an_event_may_wait_for_a_minute_and_no_longer() -> None:
-    assert buffer_problem(state(OLDEST_EVENT_SECONDS)) is None
-    assert "61 s" in (buffer_problem(state(OLDEST_EVENT_SECONDS + 1)) or "")
+    assert buffer_problem(state(OLDEST_EVENT_SECONDS), 2) is None
+    assert "61 s" in (buffer_problem(state(OLDEST_EVENT_SECONDS + 1), 2) or "")
+
+
+@pytest.mark.parametrize(
+    ("memory", "full"),
+    [
+        ({"maxmemory": 0, "used_memory": 10**12}, False),
+        ({"maxmemory": 10**7, "used_memory": 9 * 10**6}, False),
+        ({"maxmemory": 10**7, "used_memory": 10**7 - 1_000}, True),
+        ({"maxmemory": 10**7, "used_memory": 10**7}, True),
+        ({"maxmemory": 10**7, "used_memory": 10**7, "mem_not_counted_for_evict": 10**6}, False),
+        ({}, False),
+    ],
+)
+def test_redis_is_full_where_a_request_would_not_fit(memory: dict[str, int], full: bool) -> None:
+    assert (memory_problem(memory) is not None) == full
+
+
+def test_a_buffer_is_full_from_its_watermark_on() -> None:
+    assert buffer_problem(state(0), 2) is None
+    assert "1 events wait" in (buffer_problem(state(0), 1) or "")
 
 
 def test_it_tells_no_schema_from_a_wrong_one() -> None:
