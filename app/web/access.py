@@ -6,8 +6,11 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from flask import Response, g
 
+from app.core.errors import BufferFull, BufferUnavailable
+from app.core.key_directory import ApiKey
 from app.web.auth import authenticate
 from app.web.errors import forbidden, rate_limited
+from app.web.limits import Window
 from app.web.services import services
 
 Scope = Literal["ingest", "read"]
@@ -27,8 +30,7 @@ def requires_key(scope: Scope) -> Callable[[Callable[_P, Response]], Callable[_P
         @functools.wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
             key = authenticate()
-            limits = services().limits
-            window = limits.hit(limits.limit_of(key.rate_limit), "key", str(key.key_id))
+            window = _count(key, scope)
             g.api_key = key
             g.rate_window = window
             if scope not in key.scopes:
@@ -43,6 +45,17 @@ def requires_key(scope: Scope) -> Callable[[Callable[_P, Response]], Callable[_P
         return guarded
 
     return decorate
+
+
+def _count(key: ApiKey, scope: Scope) -> Window:
+    limits = services().limits
+    try:
+        return limits.hit(limits.limit_of(key.rate_limit), "key", str(key.key_id))
+    except BufferFull as error:
+        if scope == "ingest":
+            raise
+        # backpressure is for events; here there is none
+        raise BufferUnavailable(str(error)) from error
 
 
 def public(reason: str) -> Callable[[_View], _View]:

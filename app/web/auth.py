@@ -5,7 +5,7 @@ import ipaddress
 from flask import request
 from limits import RateLimitItemPerMinute
 
-from app.core.errors import InvalidApiKey
+from app.core.errors import BufferFull, BufferUnavailable, InvalidApiKey
 from app.core.key_directory import ApiKey
 from app.web.errors import ApiError, rate_limited, unauthorized
 from app.web.services import services
@@ -30,7 +30,11 @@ def authenticate() -> ApiKey:
 
 
 def _failure() -> ApiError:
-    window = services().limits.hit(FAILURES_PER_MINUTE, "address", network_of(request.remote_addr))
+    try:
+        window = services().limits.hit(FAILURES_PER_MINUTE, "address", network_of(request.remote_addr))
+    except (BufferFull, BufferUnavailable):
+        # it is refused whether or not it can be counted
+        return unauthorized()
     if window.exceeded:
         return rate_limited(
             "Too many requests without a valid API key.", retry_after_seconds=window.retry_after_seconds
