@@ -35,7 +35,7 @@ def store_in_batches(connection: Connection, events: Sequence[ReceivedEvent], *,
 
 
 def time_of(received: ReceivedEvent) -> datetime:
-    return EPOCH + timedelta(milliseconds=received.received_at_ms)
+    return EPOCH + timedelta(milliseconds=received.occurred_at_ms)
 
 
 def within(time_range: TimeRange, events: Iterable[ReceivedEvent]) -> list[ReceivedEvent]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from app.core.buffer import Entry
 from app.core.database import Connection, database_errors
 from app.core.errors import UndecodableEntry
-from app.core.events import Event, decode_event
+from app.core.events import LAST_STORABLE_MS, Event, decode_event
 from app.core.partitions import ensure_partitions
 from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
 from app.core.queries.events import (
@@ -25,8 +25,6 @@ from app.core.rollups import Observation, roll_up
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_CACHED_VERSIONS = 100_000
-LAST_STORABLE_MS = 253_402_214_399_999
-"""The end of 9999-12-30: a partition ends on the next day, and Python's datetime with the year 9999."""
 
 
 class ReceivedEvent(NamedTuple):
@@ -34,6 +32,12 @@ class ReceivedEvent(NamedTuple):
 
     event: Event
     received_at_ms: int
+
+    @property
+    def occurred_at_ms(self) -> int:
+        """The event's own time, else that of its entry."""
+        own = self.event.occurred_at_ms
+        return self.received_at_ms if own is None else own
 
 
 class StoreReport(NamedTuple):
@@ -63,7 +67,13 @@ class EventStore:
             with connection.transaction():
                 create_incoming_events(connection)
                 create_incoming_rollups(connection)
-                new = insert_events(connection, (_event_row(key, event) for key, (_, event) in distinct.items()))
+                new = insert_events(
+                    connection,
+                    (
+                        _event_row(key, event, batch[position].received_at_ms)
+                        for key, (position, event) in distinct.items()
+                    ),
+                )
                 if new is None:
                     observations = [event for _, event in distinct.values()]
                 else:
@@ -92,7 +102,7 @@ class EventStore:
         self._version_keys |= known
 
     def _make_partitions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:
-        missing = {_day(received.received_at_ms // DAY_MS) for received in batch} - self._days
+        missing = {_day(received.occurred_at_ms // DAY_MS) for received in batch} - self._days
         for day in sorted(missing):
             ensure_partitions(connection, day, day)
         self._days |= missing
@@ -106,11 +116,12 @@ class EventStore:
         conflicting = []
         for position, received in enumerate(batch):
             event = received.event
-            key = EventKey(event.project_id, _day(received.received_at_ms // DAY_MS), event.event_id)
+            occurred_at_ms = received.occurred_at_ms
+            key = EventKey(event.project_id, _day(occurred_at_ms // DAY_MS), event.event_id)
             observation = Observation(
                 event.project_id,
                 *self._version_keys[_version(event)],
-                received.received_at_ms,
+                occurred_at_ms,
                 event.latency_ms,
                 event.cost_usd,
                 event.score,
@@ -146,9 +157,9 @@ def received_at(entry: Entry) -> datetime:
     return _time(min(entry.received_at_ms, LAST_STORABLE_MS))
 
 
-def _event_row(key: EventKey, event: Observation) -> EventRow:
-    time = _time(event.occurred_at_ms)
-    return EventRow(*key, event.version_key, time, time, event.latency_ms, event.cost_usd, event.score)
+def _event_row(key: EventKey, event: Observation, received_at_ms: int) -> EventRow:
+    times = (_time(event.occurred_at_ms), _time(received_at_ms))
+    return EventRow(*key, event.version_key, *times, event.latency_ms, event.cost_usd, event.score)
 
 
 def _version(event: Event) -> Version:

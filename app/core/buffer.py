@@ -37,7 +37,7 @@ return redis.call('XDEL', KEYS[1], unpack(ARGV))
 
 
 class Appended(Enum):
-    """What became of an event that the buffer did not refuse."""
+    """What became of events that the buffer did not refuse."""
 
     STORED = 0
     STORED_FIRST = 1
@@ -69,26 +69,28 @@ class EventBuffer:
     def __init__(
         self, client: redis.Redis, *, max_events: int = 1_000_000, idempotency_window_seconds: int = 900
     ) -> None:
-        """`max_events` is the watermark: with so many entries waiting, `append` refuses more."""
+        """`max_events` is the watermark: `append` refuses what would bring more entries than that."""
         self._client = client
         self._append = client.register_script(_APPEND)
         self._acknowledge = client.register_script(_ACKNOWLEDGE)
         self._max_events = max_events
         self._idempotency_window_ms = idempotency_window_seconds * 1_000
 
-    def append(self, event: Event, *, idempotent: bool = False) -> Appended:
-        """Add an event; with `idempotent`, its id marks later calls with the same id as repeats.
+    def append(self, *events: Event, idempotent: bool = False) -> Appended:
+        """Add events, all or none; with `idempotent`, the first one's id marks later calls with that id as repeats.
 
         Raises BufferFull (surely not stored), IdempotencyKeyReused (the id was used with other content) and
         BufferUnavailable (outcome unknown).
         """
+        payloads = [encode_event(event) for event in events]
         keys = [STREAM, WAKE_FLAG, _WAKE_LIST]
-        arguments: list[Any] = [GROUP, encode_event(event), self._max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS]
+        mark = b""
         if idempotent:
-            keys.append(IDEMPOTENCY_PREFIX + event.event_id.hex)
-            arguments += [fingerprint(event), self._idempotency_window_ms]
+            keys.append(IDEMPOTENCY_PREFIX + events[0].event_id.hex)
+            mark = fingerprint(payloads)
+        limits = (self._max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS)
         with redis_errors():
-            answer = self._append(keys=keys, args=arguments)
+            answer = self._append(keys=keys, args=[GROUP, *limits, mark, self._idempotency_window_ms, *payloads])
         if answer == 3:
             raise IdempotencyKeyReused
         if answer == 4:

@@ -1,6 +1,7 @@
 """One prompt usage event: its identity and its encoding in the buffer."""
 
 import hashlib
+from collections.abc import Iterable
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Subnormal
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,7 +12,15 @@ from uuid_utils.compat import uuid7
 
 from app.core.errors import UndecodableEntry
 
-ENCODING_VERSION = 1
+UNTIMED_VERSION = 1
+TIMED_VERSION = 2
+"""The versions of the encoding: of an event that counts from its entry's time, and of one with its own."""
+
+LAST_STORABLE_MS = 253_402_214_399_999
+"""The end of 9999-12-30: a partition ends on the next day, and Python's datetime with the year 9999."""
+
+_CONTENT_OFFSET = len(b'[1,"') + 32
+"""In an encoded event: behind the version and the id."""
 
 # What rollups and PostgreSQL keep with every digit, and their squares too: wider than all that the API takes,
 # narrower than what would make exact sums slow.
@@ -19,7 +28,10 @@ _STORABLE = Context(prec=420, Emin=-400, Emax=20, traps=[Inexact, InvalidOperati
 
 
 class Event(NamedTuple):
-    """A validated event. Numbers are decimals, exactly as the client wrote them."""
+    """A validated event. Numbers are decimals, exactly as the client wrote them.
+
+    `occurred_at_ms`: milliseconds since the epoch; None where the client leaves it to the time of the buffer entry.
+    """
 
     event_id: UUID
     project_id: int
@@ -28,6 +40,7 @@ class Event(NamedTuple):
     latency_ms: Decimal | None = None
     cost_usd: Decimal | None = None
     score: Decimal | None = None
+    occurred_at_ms: int | None = None
 
 
 def new_event_id() -> UUID:
@@ -35,12 +48,15 @@ def new_event_id() -> UUID:
     return uuid7()
 
 
-def idempotent_event_id(secret: bytes, project_id: int, idempotency_key: str) -> UUID:
+def idempotent_event_id(secret: bytes, project_id: int, idempotency_key: str, position: int = 0) -> UUID:
     """The same id for the same key in the same project, and not to be guessed without the secret.
 
-    A UUIDv8 (RFC 9562, section 5.8: 122 bits of our own) over keyed BLAKE2b. `secret` is at most 64 bytes.
+    `position` tells the events of a batch apart. A UUIDv8 (RFC 9562, section 5.8: 122 bits of our own) over keyed
+    BLAKE2b. `secret` is at most 64 bytes.
     """
     message = b"%d:%s" % (project_id, idempotency_key.encode())
+    if position:
+        message += b" %d" % position  # a key has no spaces, so this is never the message of another key
     digest = hashlib.blake2b(message, digest_size=16, key=secret, person=b"pa-event-id").digest()
     value = int.from_bytes(digest)
     value = value & ~(0xF << 76) | 0x8 << 76
@@ -53,25 +69,29 @@ def encode_event(event: Event) -> bytes:
 
     Numbers travel as text, so that no digit is lost between the client and PostgreSQL.
     """
-    return orjson.dumps(
-        [
-            ENCODING_VERSION,
-            event.event_id.hex,
-            event.project_id,
-            event.prompt_id.hex,
-            event.version_hash,
-            _text(event.latency_ms),
-            _text(event.cost_usd),
-            _text(event.score),
-        ]
-    )
+    fields = [
+        UNTIMED_VERSION,
+        event.event_id.hex,
+        event.project_id,
+        event.prompt_id.hex,
+        event.version_hash,
+        _text(event.latency_ms),
+        _text(event.cost_usd),
+        _text(event.score),
+    ]
+    if event.occurred_at_ms is not None:
+        fields[0] = TIMED_VERSION
+        fields.append(event.occurred_at_ms)
+    return orjson.dumps(fields)
 
 
 def decode_event(payload: bytes) -> Event:
     """The event in a buffer entry. Raises UndecodableEntry, which says what is wrong but never a value."""
     try:
-        version, event_id, project_id, prompt_id, version_hash, latency_ms, cost_usd, score = orjson.loads(payload)
-        if version != ENCODING_VERSION:
+        version, event_id, project_id, prompt_id, version_hash, latency_ms, cost_usd, score, *time = orjson.loads(
+            payload
+        )
+        if (version, len(time)) not in ((UNTIMED_VERSION, 0), (TIMED_VERSION, 1)):
             raise UndecodableEntry("unknown encoding version")
         if not isinstance(project_id, int) or not isinstance(version_hash, str):
             raise UndecodableEntry("a field has the wrong type")
@@ -83,19 +103,26 @@ def decode_event(payload: bytes) -> Event:
             latency_ms=_number(latency_ms),
             cost_usd=_number(cost_usd),
             score=_number(score),
+            occurred_at_ms=_storable_ms(time[0]) if time else None,
         )
     except (ValueError, TypeError, AttributeError, DecimalException) as error:
         raise UndecodableEntry(f"not an encoded event: {type(error).__name__}") from error
 
 
-def fingerprint(event: Event) -> bytes:
-    """16 bytes that are equal for events with equal content, whatever their event ids."""
-    content = encode_event(event)[len(b'[1,"') + 32 :]
-    return hashlib.blake2b(content, digest_size=16).digest()
+def fingerprint(payloads: Iterable[bytes]) -> bytes:
+    """16 bytes that are equal for encoded events with equal content in the same order, whatever their event ids."""
+    contents = b"".join(payload[_CONTENT_OFFSET:] for payload in payloads)
+    return hashlib.blake2b(contents, digest_size=16).digest()
 
 
 def _text(number: Decimal | None) -> str | None:
     return None if number is None else str(number)
+
+
+def _storable_ms(milliseconds: int) -> int:
+    if type(milliseconds) is not int or not 0 <= milliseconds <= LAST_STORABLE_MS:
+        raise UndecodableEntry("a time is out of range")
+    return milliseconds
 
 
 def _number(text: str | None) -> Decimal | None:

@@ -147,6 +147,64 @@ def test_the_state_tells_depth_ages_and_pending(buffer, client):
     assert state.last_drain_age_seconds < 5
 
 
+def a_batch(key: str, size: int, first_latency_ms: int = 5) -> list[Event]:
+    return [
+        Event(idempotent_event_id(SECRET, 1, key, position), 1, UUID(int=1), "v1", Decimal(first_latency_ms + position))
+        for position in range(size)
+    ]
+
+
+def test_a_thousand_events_go_in_at_once_and_come_out_in_their_order(buffer, client):
+    batch = a_batch("k", 1_000)
+    assert buffer.append(*batch) is Appended.STORED_FIRST
+    assert [decode_event(entry.payload) for entry in buffer.read_new("w", 2_000)] == batch
+
+
+def test_a_batch_has_one_mark_and_its_repeat_stores_nothing(buffer, client):
+    buffer.append(*a_batch("k", 20), idempotent=True)
+    assert len(list(client.scan_iter("pa:idempotency:*"))) == 1
+    assert buffer.append(*a_batch("k", 20), idempotent=True) is Appended.REPLAYED
+    assert client.xlen(STREAM) == 20
+
+
+@pytest.mark.parametrize("other", [a_batch("k", 19), a_batch("k", 21), a_batch("k", 20, 6), a_batch("k", 20)[::-1]])
+def test_the_same_key_with_another_batch_is_refused(buffer, client, other):
+    batch = a_batch("k", 20)
+    buffer.append(*batch, idempotent=True)
+    with pytest.raises(IdempotencyKeyReused):
+        buffer.append(batch[0], *other[1:], idempotent=True)
+    assert client.xlen(STREAM) == 20
+
+
+def test_the_watermark_counts_every_event_of_a_batch(client):
+    buffer = EventBuffer(client, max_events=10)
+    buffer.append(*a_batch("a", 4))
+    with pytest.raises(BufferFull):
+        buffer.append(*a_batch("b", 7), idempotent=True)
+    assert (client.xlen(STREAM), list(client.scan_iter("pa:idempotency:*"))) == (4, [])
+    buffer.append(*a_batch("b", 6), idempotent=True)
+    assert client.xlen(STREAM) == 10
+
+
+def test_redis_takes_all_of_a_batch_or_nothing_when_it_runs_full(buffer, client):
+    """The batch itself is what fills it, and its script has written by then."""
+    buffer.append(an_event())
+    client.config_set("maxmemory", client.info("memory")["used_memory"] + 400_000)
+    taken = []
+
+    def fill() -> None:
+        for number in range(1_000):
+            buffer.append(*a_batch(f"k{number}", 1_000), idempotent=True)
+            taken.append(number)
+
+    with pytest.raises(BufferFull):
+        fill()
+    client.config_set("maxmemory", "0")
+    assert taken
+    assert client.xlen(STREAM) == 1 + 1_000 * len(taken)
+    assert len(list(client.scan_iter("pa:idempotency:*"))) == len(taken)
+
+
 def test_fifty_concurrent_repeats_store_one_entry(buffer, client):
     answers = []
     threads = [

@@ -79,11 +79,12 @@ def drawn_events(draw: st.DrawFn) -> list[ReceivedEvent]:
         st.none() | numbers,
         st.none() | numbers,
         st.none() | scores,
-        offsets_ms,
+        st.none() | offsets_ms.map(START_MS.__add__),
+        offsets_ms.map(START_MS.__add__),
     )
     return [
-        ReceivedEvent(Event(new_event_id(), project, prompt, version, latency, cost, score), START_MS + offset)
-        for project, prompt, version, latency, cost, score, offset in draw(st.lists(fields, max_size=40))
+        ReceivedEvent(Event(new_event_id(), *event), received_at_ms)
+        for *event, received_at_ms in draw(st.lists(fields, max_size=40))
     ]
 
 

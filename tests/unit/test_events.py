@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.errors import UndecodableEntry
 from app.core.events import (
+    LAST_STORABLE_MS,
     Event,
     decode_event,
     encode_event,
@@ -29,6 +30,7 @@ events = st.builds(
     latency_ms=numbers,
     cost_usd=numbers,
     score=numbers,
+    occurred_at_ms=st.none() | st.integers(0, LAST_STORABLE_MS),
 )
 
 
@@ -43,6 +45,19 @@ def test_numbers_keep_the_digits_that_the_client_wrote():
     assert b'"0.00042749999999999996"' in encode_event(EVENT)
 
 
+def test_an_event_without_a_time_of_its_own_is_encoded_as_ever():
+    """Workers of the release before read it, and its buffer is read by this one."""
+    assert orjson.loads(encode_event(EVENT)) == [
+        *(1, EVENT.event_id.hex, 7, "0" * 32, "v1"),
+        *("812.4", "0.00042749999999999996", "-1"),
+    ]
+
+
+def test_an_event_with_a_time_of_its_own_has_one_field_more():
+    timed = EVENT._replace(occurred_at_ms=1_790_000_000_123)
+    assert orjson.loads(encode_event(timed)) == [2, *orjson.loads(encode_event(EVENT))[1:], 1_790_000_000_123]
+
+
 @pytest.mark.parametrize(
     "payload",
     [
@@ -55,6 +70,11 @@ def test_numbers_keep_the_digits_that_the_client_wrote():
         orjson.dumps([1, "x", 1, "y", "v", None, None, None]),
         orjson.dumps([2, *orjson.loads(encode_event(EVENT))[1:]]),
         orjson.dumps([*orjson.loads(encode_event(EVENT)), "one too many"]),
+        orjson.dumps([3, *orjson.loads(encode_event(EVENT))[1:], 0]),
+        *(
+            orjson.dumps([2, *orjson.loads(encode_event(EVENT))[1:], *time])
+            for time in ([-1], [LAST_STORABLE_MS + 1], [1.5], ["1"], [True], [None], [0, 0])
+        ),
         orjson.dumps([*orjson.loads(encode_event(EVENT))[:5], "NaN", None, None]),
         orjson.dumps([*orjson.loads(encode_event(EVENT))[:5], "1e-99999", None, None]),
         orjson.dumps([*orjson.loads(encode_event(EVENT))[:5], "1e21", None, None]),
@@ -92,6 +112,13 @@ def test_ids_differ_by_key_project_and_secret():
     assert len(ids) == 5
 
 
+def test_each_event_of_a_batch_has_an_id_of_its_own():
+    ids = {idempotent_event_id(SECRET, 1, "order-1", position) for position in range(1_000)}
+    assert len(ids) == 1_000
+    assert idempotent_event_id(SECRET, 1, "order-1") in ids
+    assert idempotent_event_id(SECRET, 1, "order-11") not in ids
+
+
 def test_idempotent_ids_are_valid_uuids_of_version_8():
     event_id = idempotent_event_id(SECRET, 1, "order-1")
     assert (event_id.version, event_id.variant) == (8, "specified in RFC 4122")
@@ -105,6 +132,14 @@ def test_new_ids_sort_by_the_time_they_were_made():
 
 def test_the_fingerprint_is_of_the_content_and_not_of_the_id():
     same_content = EVENT._replace(event_id=new_event_id())
-    other_content = EVENT._replace(latency_ms=Decimal("812.5"))
-    assert fingerprint(same_content) == fingerprint(EVENT)
-    assert fingerprint(other_content) != fingerprint(EVENT)
+    assert fingerprint_of(same_content) == fingerprint_of(EVENT)
+
+
+def test_the_fingerprint_is_of_all_events_in_their_order():
+    other, timed = EVENT._replace(latency_ms=Decimal("812.5")), EVENT._replace(occurred_at_ms=0)
+    batches = [[EVENT], [other], [timed], [EVENT, EVENT], [EVENT, other], [other, EVENT], [EVENT, EVENT, EVENT]]
+    assert len({fingerprint_of(*batch) for batch in batches}) == len(batches)
+
+
+def fingerprint_of(*batch: Event) -> bytes:
+    return fingerprint([encode_event(event) for event in batch])
