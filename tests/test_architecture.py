@@ -37,6 +37,7 @@ CATCHERS = {
     },
     "redis": {
         "app.core.redis_client": "translates redis errors into core's",
+        "app.web.shared_connection": "a refusal is an answer like any other, and goes to the one who asked",
     },
     "sqlalchemy": {
         "app.core.migrations.runner": "takes psycopg's error out of SQLAlchemy's wrapping, for database_errors",

@@ -8,12 +8,14 @@ from typing import cast
 
 import redis
 from flask import Flask, current_app
+from gevent.monkey import is_module_patched
 
 from app.core import database, redis_client
 from app.core.buffer import EventBuffer
 from app.core.database import ConnectionPool
 from app.core.key_directory import KeyDirectory
 from app.web.limits import RateLimits
+from app.web.shared_connection import SharedConnectionRedis
 from app.web.wake import worker_waker
 from config.settings import Settings
 
@@ -37,6 +39,8 @@ class Services:
 def register_services(app: Flask, settings: Settings) -> None:
     """Build the services of an app. Nothing connects yet; but the pool starts threads, so call it after the fork."""
     client = redis_client.connect(settings.redis_url, max_connections=settings.redis_pool_size)
+    if is_module_patched("socket"):
+        client = SharedConnectionRedis(client.connection_pool)
     pool = database.open_pool(settings.database_url, application_name="pa-web", size=settings.database_pool_size)
     # Its threads must end with the app, and before the interpreter does.
     weakref.finalize(app, pool.close)

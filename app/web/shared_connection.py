@@ -1,0 +1,107 @@
+"""A Redis client whose greenlets share one connection: commands that wait at the same time travel together.
+
+This is the way of rueidis, ioredis and Lettuce. A round trip of its own costs a request a send, a receive and two
+switches; here one send and one receive serve all requests in flight, and Redis appends and fsyncs once for them.
+"""
+
+from collections import deque
+from typing import Any, NamedTuple
+
+import gevent
+import redis
+from gevent.event import AsyncResult, Event
+
+
+class SharedConnectionRedis(redis.Redis):
+    """Sends single commands over one shared connection; pipelines and pub/sub take their own from the pool.
+
+    For processes that gevent has patched: its socket must not block the loop. A connection that is lost, or silent for
+    the socket timeout, fails all that is in flight, once, with that error. Nothing is ever sent again; the next command
+    connects anew.
+    """
+
+    def __init__(self, connection_pool: redis.ConnectionPool) -> None:
+        super().__init__(connection_pool=connection_pool)
+        self._waiting: list[_Command] = []
+        self._in_flight: deque[AsyncResult] = deque()
+        self._has_waiting = Event()
+        self._has_in_flight = Event()
+        self._shared: Any = None
+        self._greenlets: list[gevent.Greenlet] = []
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command together with whatever else is waiting, and wait for its own answer."""
+        if not self._greenlets:
+            # Not before the first command, which comes after the fork.
+            self._greenlets = [gevent.spawn(self._send_forever), gevent.spawn(self._receive_forever)]
+        result = AsyncResult()
+        self._waiting.append(_Command(args, result))
+        self._has_waiting.set()
+        return self.parse_response(_Answer(result.get()), args[0], **options)  # type: ignore[no-untyped-call]
+
+    def _send_forever(self) -> None:
+        while True:
+            self._has_waiting.wait()
+            self._has_waiting.clear()
+            commands, self._waiting = self._waiting, []
+            try:
+                if self._shared is None:
+                    self._shared = self.connection_pool.get_connection()
+                connection = self._shared
+                packed = connection.pack_commands([command.args for command in commands])
+            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+                _fail([command.result for command in commands], error)
+                continue
+            self._in_flight.extend(command.result for command in commands)
+            self._has_in_flight.set()
+            try:
+                connection.send_packed_command(packed, check_health=False)
+            except Exception as error:  # noqa: BLE001 - the same
+                self._lose(connection, error)
+
+    def _receive_forever(self) -> None:
+        while True:
+            self._has_in_flight.wait()
+            self._has_in_flight.clear()
+            connection = self._shared
+            while connection is self._shared and self._in_flight:
+                try:
+                    answer = connection.read_response()
+                except redis.ResponseError as refusal:
+                    answer = refusal
+                except Exception as error:  # noqa: BLE001 - the same
+                    self._lose(connection, error)
+                    break
+                self._in_flight.popleft().set(answer)
+
+    def _lose(self, connection: Any, error: Exception) -> None:
+        """Give up a connection, unless that has been done already; its answers could no longer be told apart."""
+        if connection is not self._shared:
+            return
+        self._shared = None
+        lost, self._in_flight = self._in_flight, deque()
+        _fail(lost, error)
+        connection.disconnect()
+        self.connection_pool.release(connection)
+
+
+class _Command(NamedTuple):
+    args: tuple[Any, ...]
+    result: AsyncResult
+
+
+class _Answer:
+    """What `parse_response` reads from, in the place of a connection."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def read_response(self, **_: Any) -> Any:
+        if isinstance(self._answer, redis.ResponseError):
+            raise self._answer
+        return self._answer
+
+
+def _fail(results: Any, error: Exception) -> None:
+    for result in results:
+        result.set_exception(error)

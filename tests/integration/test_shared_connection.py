@@ -1,0 +1,135 @@
+"""The shared connection, in processes of their own, which gevent has patched as gunicorn's are."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from app.local.redis_server import RunningRedis
+
+BEGIN = """
+from gevent import monkey; monkey.patch_all()
+import sys, gevent, redis
+from app.core.redis_client import connect
+from app.web.shared_connection import SharedConnectionRedis
+plain = connect(sys.argv[1], timeout_seconds=5)
+client = SharedConnectionRedis(connect(sys.argv[1], timeout_seconds=0.5).connection_pool)
+
+def outcome(call, *args):
+    try:
+        return call(*args)
+    except redis.RedisError as error:
+        return type(error).__name__
+
+def all_at_once(*calls):
+    greenlets = [gevent.spawn(outcome, *call) for call in calls]
+    gevent.joinall(greenlets)
+    return [greenlet.value for greenlet in greenlets]
+
+def until(condition):
+    with gevent.Timeout(10):
+        while not condition():
+            gevent.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def run(redis_server: RunningRedis, clean_redis: None):
+    def run_script(script: str) -> None:
+        command = [sys.executable, "-c", BEGIN + textwrap.dedent(script), redis_server.url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stderr
+
+    return run_script
+
+
+def test_everybody_gets_the_answer_to_their_own_command(run):
+    run("""
+        calls = [(client.set, f"key{n}", n) for n in range(500)]
+        assert all_at_once(*calls) == [True] * 500
+        assert all_at_once(*[(client.get, f"key{n}") for n in range(500)]) == [b"%d" % n for n in range(500)]
+    """)
+
+
+def test_commands_at_the_same_time_share_one_connection_and_few_round_trips(run):
+    run("""
+        client.ping()
+        before = plain.info("clients")["connected_clients"], plain.info("stats")["total_reads_processed"]
+        all_at_once(*[(client.incr, "n") for _ in range(500)])
+        after = plain.info("clients")["connected_clients"], plain.info("stats")["total_reads_processed"]
+        assert plain.get("n") == b"500"
+        assert after[0] == before[0]
+        assert after[1] - before[1] < 50, after[1] - before[1]
+    """)
+
+
+def test_a_refusal_reaches_only_the_one_who_is_refused(run):
+    run("""
+        client.set("text", "x")
+        assert all_at_once((client.incr, "a"), (client.incr, "text"), (client.incr, "b")) == [1, "ResponseError", 1]
+    """)
+
+
+def test_scripts_and_pipelines_work_as_on_any_client(run):
+    run("""
+        script = client.register_script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
+        assert all_at_once(*[(lambda: script(keys=["n"], args=[2]),)] * 3) == [2, 4, 6]
+        with client.pipeline() as pipeline:
+            assert pipeline.incr("n").incr("n").execute() == [7, 8]
+    """)
+
+
+def test_a_lost_connection_fails_all_in_flight_once_and_nothing_is_sent_again(run):
+    run("""
+        client.set("warm", "up")
+        plain.execute_command("CLIENT", "PAUSE", 300)
+        flying = [gevent.spawn(outcome, client.incr, "n") for _ in range(20)]
+        gevent.sleep(0.05)
+        client._shared._sock.shutdown(2)
+        gevent.joinall(flying)
+        assert {greenlet.value for greenlet in flying} == {"ConnectionError"}, {g.value for g in flying}
+        until(lambda: client.ping())
+        assert int(plain.get("n") or 0) <= 20
+        assert all_at_once(*[(client.incr, "m") for _ in range(5)]) == [1, 2, 3, 4, 5]
+    """)
+
+
+def test_a_silent_server_fails_everybody_within_the_timeout_and_is_asked_anew(run):
+    run("""
+        import time
+        client.ping()
+        plain.execute_command("CLIENT", "PAUSE", 1500)
+        began = time.monotonic()
+        assert set(all_at_once(*[(client.incr, "n") for _ in range(20)])) == {"TimeoutError"}
+        assert 0.4 < time.monotonic() - began < 1.2
+        until(lambda: outcome(client.ping) is True)
+        assert all_at_once(*[(client.incr, "m") for _ in range(3)]) == [1, 2, 3]
+    """)
+
+
+def test_one_who_gives_up_waiting_leaves_the_others_their_answers(run):
+    run("""
+        client.ping()
+        plain.execute_command("CLIENT", "PAUSE", 200)
+        impatient = gevent.spawn(lambda: gevent.with_timeout(0.02, client.set, "a", "1", timeout_value="gave up"))
+        patient = gevent.spawn(client.echo, "mine")
+        gevent.joinall([impatient, patient])
+        assert (impatient.value, patient.value) == ("gave up", b"mine")
+    """)
+
+
+def test_without_a_server_it_fails_at_once_and_comes_back_with_it(run, redis_server: RunningRedis):
+    redis_server.stop()
+    try:
+        run("""
+            import time
+            began = time.monotonic()
+            assert set(all_at_once(*[(client.incr, "n") for _ in range(20)])) == {"ConnectionError"}
+            assert time.monotonic() - began < 1
+        """)
+    finally:
+        redis_server.restart()
+    run("""
+        assert client.incr("n") == 1
+    """)
