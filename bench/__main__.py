@@ -1,0 +1,101 @@
+"""`make bench`. BENCH_SECONDS is the length of one run under load; less than 5 is for trying it out."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+
+from app.core.queries.projects import insert_project
+from app.local.errors import CannotRun
+from bench.comparison import FASTAPI_PROGRAM, measure_peers, peer_figures, start_flask_peer
+from bench.drain import drain_figures, measure_drain
+from bench.freshness import freshness_figures, measure_freshness
+from bench.ingest import ingest_figures, measure_ingest
+from bench.load_generator import find_wrk
+from bench.machine import facts
+from bench.memory import MemoryLog, memory_figures
+from bench.needs import needs
+from bench.notes import notes
+from bench.reads import measure_reads, reads_figures
+from bench.report import Figure, results_page, terminal_table
+from bench.schedule import STANDARD_SECONDS, Schedule
+from bench.stand import Stand, open_stand
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+PROJECT = "bench"
+
+
+def main() -> int:
+    """0 where everything was measured, whether or not the targets were met."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+    schedule = Schedule(seconds=int(os.environ.get("BENCH_SECONDS") or STANDARD_SECONDS))
+    began_at = time.monotonic()
+    try:
+        find_wrk()
+        with open_stand() as stand:
+            figures, needed = measure(stand, schedule)
+            page = results_page(
+                figures, facts=facts(stand), notes=notes(schedule), needs=needed, is_standard=schedule.is_standard
+            )
+    except CannotRun as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 1
+    print(f"\n{terminal_table(figures)}\n\n{needed}\n")
+    if schedule.is_standard:
+        RESULTS.write_text(page)
+        print(f"Written to {RESULTS}")
+    print(f"Took {(time.monotonic() - began_at) / 60:.1f} minutes.")
+    return 0
+
+
+def measure(stand: Stand, schedule: Schedule) -> tuple[Sequence[Figure], str]:
+    """All figures, and what a billion events need."""
+    say("Starting web and the servers beside it")
+    api_key = stand.create_key(PROJECT)
+    with psycopg.connect(stand.postgres.url) as connection:
+        project_id = insert_project(connection, PROJECT)
+    web, bare, plain = stand.start_web(), start_flask_peer(stand, "bare"), start_flask_peer(stand, "plain")
+    web_memory = MemoryLog(web)
+    say("Single events, batches, and answer times")
+    ingest = measure_ingest(stand, schedule, web=web, bare=bare, plain=plain, api_key=api_key, memory=web_memory)
+    say("Draining")
+    worker = stand.start_worker("bench-1")
+    worker_memory = MemoryLog(worker)
+    drained = measure_drain(stand, schedule, project_id, worker_memory)
+    say("Freshness")
+    freshness = measure_freshness(stand, schedule, web, api_key, ingest.ours_per_second / 2)
+    say("Reading")
+    reads = measure_reads(stand, schedule, web, bare)
+    web_memory.look()
+    worker_memory.look()
+    worker.child.stop()
+    say("Peers")
+    if not FASTAPI_PROGRAM.exists():
+        say("FastAPI is left out: it is not installed in .venv-bench")
+    peers = measure_peers(stand, schedule, bare)
+    figures = [
+        *ingest_figures(ingest),
+        *drain_figures(drained, ingest.ours_per_second),
+        *freshness_figures(freshness),
+        *reads_figures(reads),
+        *memory_figures("web", web_memory.looks_mb, at_most_mb=90),
+        *memory_figures("worker", worker_memory.looks_mb, at_most_mb=120),
+        *peer_figures(peers),
+    ]
+    return figures, needs(ingest, drained)
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""The way out of the buffer: rows a second of one worker process and of two, beside a raw COPY of the same rows."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import psycopg
+import redis
+
+from app.core.buffer import GROUP, STREAM
+from app.core.events import encode_event
+from app.local.errors import CannotRun
+from app.web.wake import worker_waker
+from bench.events import draw_buffered_events
+from bench.memory import MemoryLog
+from bench.report import Figure, Target
+from bench.schedule import Schedule
+from bench.stand import Stand
+
+FILLING = "bench:filling"
+PIPELINED = 1_000
+ROWS_PER_COPY = 5_000
+LOOK_SECONDS = 0.005
+STALLED_SECONDS = 60.0
+
+CREATE_COPY_TARGET = "CREATE TABLE bench_copy (LIKE events)"
+TRUNCATE_COPY_TARGET = "TRUNCATE bench_copy"
+COPY_IN = "COPY bench_copy FROM STDIN (FORMAT BINARY)"
+CREATE_COPY_SOURCE = "CREATE TABLE bench_copy_source AS SELECT * FROM events LIMIT %(rows)s"
+COPY_OUT = "COPY (SELECT * FROM bench_copy_source OFFSET {offset} LIMIT {limit}) TO STDOUT (FORMAT BINARY)"
+
+SELECT_SIZES = """
+SELECT pg_current_wal_lsn() - '0/0'::pg_lsn,
+       (SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_partition_tree('events')),
+       (SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_partition_tree('rollups'))
+"""
+
+
+@dataclass
+class Drained:
+    """Rows a second, and bytes of PostgreSQL for each event, round by round."""
+
+    one_worker: list[float] = field(default_factory=list)
+    two_workers: list[float] = field(default_factory=list)
+    copied: list[float] = field(default_factory=list)
+    wal_bytes: list[float] = field(default_factory=list)
+    event_bytes: list[float] = field(default_factory=list)
+    rollup_bytes: int = 0
+
+    @property
+    def per_second(self) -> float:
+        """The median of one worker."""
+        return statistics.median(self.one_worker)
+
+
+def measure_drain(stand: Stand, schedule: Schedule, project_id: int, memory: MemoryLog) -> Drained:
+    """One worker, a COPY of the same rows and two workers in turn. One worker must be running."""
+    drained = Drained()
+    random = Random(1)
+    count = schedule.drain_events
+    with psycopg.connect(stand.postgres.url, autocommit=True) as connection:
+        # What is made once must not count: partitions, versions, the worker's caches.
+        _drain(stand, count // 10, project_id, random, workers=1)
+        chunks: list[bytes] = []
+        for _ in range(schedule.rounds):
+            before = _sizes(connection)
+            drained.one_worker.append(_drain(stand, count, project_id, random, workers=1))
+            memory.look()
+            after = _sizes(connection)
+            drained.wal_bytes.append((after[0] - before[0]) / count)
+            drained.event_bytes.append((after[1] - before[1]) / count)
+            drained.rollup_bytes = after[2]
+            chunks = chunks or _encoded_rows(connection, count)
+            drained.copied.append(_copy(connection, chunks, count))
+            second = stand.start_worker("bench-2")
+            drained.two_workers.append(_drain(stand, count, project_id, random, workers=2))
+            second.child.stop()
+    return drained
+
+
+def drain_figures(drained: Drained, accepted_per_second: float) -> list[Figure]:
+    """Rows of the table. `accepted_per_second`: single events that the web process takes."""
+    accepted = [accepted_per_second] * len(drained.one_worker)
+    rows = drained.one_worker
+    return [
+        Figure("drain, one worker", "rows/s", rows, drained.copied, "raw COPY", Target("ratio", "at least", 0.08)),
+        Figure("drain, one worker", "rows/s", rows, accepted, "single events in", Target("ratio", "at least", 4)),
+        Figure("drain, two workers", "rows/s", drained.two_workers, rows, "one worker", Target("ratio", "at least", 1)),
+        Figure("PostgreSQL, events and their key", "bytes/event", drained.event_bytes),
+        Figure("PostgreSQL, write-ahead log", "bytes/event", drained.wal_bytes),
+    ]
+
+
+def _drain(stand: Stand, count: int, project_id: int, random: Random, *, workers: int) -> float:
+    """Fill the buffer while no worker sees it, then give it to the workers at once; returns rows a second."""
+    with stand.redis.pipeline(transaction=False) as pipeline:
+        for number, event in enumerate(draw_buffered_events(count, project_id, random), 1):
+            pipeline.xadd(FILLING, {b"e": encode_event(event)})
+            if number % PIPELINED == 0:
+                pipeline.execute()
+        pipeline.execute()
+    stand.redis.xgroup_create(FILLING, GROUP, id="0")
+    wake_worker = worker_waker(stand.redis)
+    began_at = time.perf_counter()
+    stand.redis.rename(FILLING, STREAM)
+    # A drain ends after ten seconds even if there is more.
+    for _ in range(2 * workers):
+        wake_worker()
+    _wait_until_empty(stand.redis)
+    return count / (time.perf_counter() - began_at)
+
+
+def _wait_until_empty(client: redis.Redis) -> None:
+    depth, deadline = client.xlen(STREAM), time.monotonic() + STALLED_SECONDS
+    while depth:
+        time.sleep(LOOK_SECONDS)
+        now = client.xlen(STREAM)
+        if now < depth:
+            depth, deadline = now, time.monotonic() + STALLED_SECONDS
+        elif time.monotonic() > deadline:
+            raise CannotRun(f"the drain stands still with {depth} events in the buffer")
+
+
+def _sizes(connection: psycopg.Connection[tuple[int, int, int]]) -> tuple[int, int, int]:
+    """Write-ahead log so far, events with their index, rollups with theirs: in bytes."""
+    row = connection.execute(SELECT_SIZES).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def _encoded_rows(connection: psycopg.Connection[tuple[int, int, int]], count: int) -> list[bytes]:
+    """Stored rows in the binary form of COPY, each chunk whole; so the reference does nothing but copy."""
+    connection.execute(CREATE_COPY_TARGET)
+    connection.execute(CREATE_COPY_SOURCE, {"rows": count})
+    chunks = []
+    for offset in range(0, count, ROWS_PER_COPY):
+        copy_out = COPY_OUT.format(offset=offset, limit=ROWS_PER_COPY)
+        with connection.cursor() as cursor, cursor.copy(copy_out.encode()) as copy:
+            chunks.append(b"".join(bytes(block) for block in copy))
+    return chunks
+
+
+def _copy(connection: psycopg.Connection[tuple[int, int, int]], chunks: Sequence[bytes], count: int) -> float:
+    """Rows a second; a commit for each chunk, as the worker commits each batch."""
+    connection.execute(TRUNCATE_COPY_TARGET)
+    began_at = time.perf_counter()
+    for chunk in chunks:
+        with connection.cursor() as cursor, cursor.copy(COPY_IN) as copy:
+            copy.write(chunk)
+    return count / (time.perf_counter() - began_at)

@@ -1,0 +1,123 @@
+"""The way in: events a second, one by one and in batches, and the time of an answer at half that rate."""
+
+import http.client
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from app.core.buffer import STREAM
+from bench.events import write_bodies
+from bench.load_generator import Load, Source
+from bench.memory import MemoryLog
+from bench.report import Figure, Target
+from bench.rounds import Contender, events_per_second, loads_at_rate
+from bench.schedule import Schedule
+from bench.stand import BATCH_PATH, INGEST_PATH, Process, Stand
+
+BATCH_SIZES = (100, 1_000)
+OURS, BARE, PLAIN = "ours", "bare Flask", "plain way"
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """All by contender, round by round. `entry_bytes` and `mark_bytes`: Redis memory for each event and its key."""
+
+    throughput: Mapping[str, Sequence[float]]
+    half_rate: Mapping[str, Sequence[Load]]
+    entry_bytes: Sequence[float]
+    mark_bytes: Sequence[float]
+
+    @property
+    def ours_per_second(self) -> float:
+        """The median of single events."""
+        return statistics.median(self.throughput[OURS])
+
+
+def single_source(stand: Stand, url: str, api_key: str) -> Source:
+    """Single events for a server that takes them at our path."""
+    return Source(url + INGEST_PATH, api_key, _bodies(stand.folder, 1))
+
+
+def measure_ingest(
+    stand: Stand, schedule: Schedule, *, web: Process, bare: Process, plain: Process, api_key: str, memory: MemoryLog
+) -> Ingest:
+    """Ours, bare Flask and the plain way in turn, then ours and bare Flask at half of our rate."""
+    ours = Contender(OURS, single_source(stand, web.url, api_key))
+    beside = Contender(BARE, single_source(stand, bare.url, api_key))
+    contenders = [beside, ours, Contender(PLAIN, single_source(stand, plain.url, api_key))]
+    contenders += _batches(stand, web, api_key)
+    stand.empty_redis()
+    empty_bytes = stand.redis.info("memory")["used_memory"]
+    entry_bytes: list[float] = []
+    mark_bytes: list[float] = []
+
+    def after(contender: Contender) -> None:
+        if contender is not ours:
+            return
+        memory.look()
+        events = stand.redis.xlen(STREAM)
+        in_stream = stand.redis.memory_usage(STREAM, samples=0) or 0
+        entry_bytes.append(in_stream / events)
+        mark_bytes.append((stand.redis.info("memory")["used_memory"] - empty_bytes - in_stream) / events)
+
+    throughput = events_per_second(stand, contenders, seconds=schedule.seconds, rounds=schedule.rounds, after=after)
+    rate = statistics.median(throughput[OURS]) / 2
+    half_rate = loads_at_rate(stand, [ours, beside], rate, seconds=schedule.seconds, rounds=schedule.rounds)
+    memory.look()
+    stand.empty_redis()
+    return Ingest(throughput, half_rate, entry_bytes, mark_bytes)
+
+
+def ingest_figures(ingest: Ingest) -> list[Figure]:
+    """Rows of the table."""
+    single = ingest.throughput[OURS]
+    figures = [
+        Figure("single events", "/s", single, ingest.throughput[BARE], BARE, Target("ratio", "at least", 0.6)),
+        Figure("single events", "/s", single, ingest.throughput[PLAIN], PLAIN, Target("ratio", "at least", 2)),
+        _answer_time("p99 at half that rate", ingest.half_rate, "p99_ms", Target("ratio", "at most", 2)),
+        _answer_time("median at half that rate", ingest.half_rate, "p50_ms", None),
+    ]
+    for size in BATCH_SIZES:
+        if (name := _batch_name(size)) in ingest.throughput:
+            batched = ingest.throughput[name]
+            figures += [
+                Figure(name, "/s", batched, single, "ours, single", Target("ratio", "at least", 8)),
+                Figure(name, "/s", batched, ingest.throughput[BARE], BARE),
+            ]
+    return figures
+
+
+def _answer_time(name: str, loads: Mapping[str, Sequence[Load]], field: str, target: Target | None) -> Figure:
+    ours, bare = ([getattr(load, field) for load in loads[contender]] for contender in (OURS, BARE))
+    return Figure(name, "ms", ours, bare, BARE, target)
+
+
+def _batches(stand: Stand, web: Process, api_key: str) -> list[Contender]:
+    contenders = []
+    for size in BATCH_SIZES:
+        source = Source(web.url + BATCH_PATH, api_key, _bodies(stand.folder, size))
+        contenders.append(Contender(_batch_name(size), source, size))
+    return contenders if _is_there(web, api_key) else []
+
+
+def _batch_name(size: int) -> str:
+    return f"batches of {size:,}"
+
+
+def _is_there(web: Process, api_key: str) -> bool:
+    """Whether this version has the batch endpoint."""
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=5)
+    try:
+        connection.request("POST", BATCH_PATH, body="{}", headers={"Authorization": f"Bearer {api_key}"})
+        return connection.getresponse().status not in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+    finally:
+        connection.close()
+
+
+def _bodies(folder: Path, events_per_body: int) -> Path:
+    path = folder / f"bodies-{events_per_body}"
+    if not path.exists():
+        write_bodies(path, events_per_body)
+    return path

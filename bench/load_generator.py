@@ -1,0 +1,96 @@
+"""wrk: finds it, runs it against a server on this machine, and reads what it measured."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.local.children import Child, Guard
+from app.local.errors import CannotRun
+
+SCRIPT = Path(__file__).parent / "wrk" / "requests.lua"
+THREADS = 1
+CONNECTIONS = 32
+PACED_CONNECTIONS = 128
+"""So many that a slow answer does not keep the next requests from coming."""
+INSTALL_SECONDS = 120
+GRACE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Load:
+    """What was measured. Latencies are corrected for coordinated omission by wrk itself."""
+
+    requests_per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where requests come from and go to: bodies from `bodies_path`, one on each line."""
+
+    url: str
+    api_key: str
+    bodies_path: Path
+
+
+def find_wrk() -> str:
+    """The program; on Debian root gets it installed. Raises CannotRun, which says how to get it."""
+    found = shutil.which("wrk")
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "wrk"]):
+            subprocess.run(command, env=environment, capture_output=True, timeout=INSTALL_SECONDS, check=False)
+        found = shutil.which("wrk")
+    if found is None:
+        raise CannotRun("the load generator wrk is not here: install it (apt-get install wrk, or brew install wrk)")
+    return found
+
+
+def run_load(guard: Guard, source: Source, seconds: int, *, think_ms: float = 0.0) -> Load:
+    """Load a server for some seconds: as fast as it answers, or with a mean think time in each connection.
+
+    Raises CannotRun where any request was not answered with success.
+    """
+    command = _command(source, seconds, think_ms)
+    output = guard.run(command, name="wrk", timeout_seconds=seconds + GRACE_SECONDS)
+    return _measured(source.url, output)
+
+
+def start_load(guard: Guard, source: Source, seconds: int, *, think_ms: float, log_path: Path) -> Child:
+    """The same in the background; its figures are in the log when it has ended."""
+    return guard.start(_command(source, seconds, think_ms), log_path=log_path)
+
+
+def finished_load(child: Child, source: Source, log_path: Path) -> Load:
+    """Waits for what `start_load` began. Raises as `run_load`."""
+    child.wait()
+    return _measured(source.url, log_path.read_text())
+
+
+def think_ms_for(rate: float, connections: int = PACED_CONNECTIONS, *, answer_ms: float = 2.0) -> float:
+    """The mean think time with which so many connections send `rate` requests a second."""
+    return max(0.1, connections / rate * 1_000 - answer_ms)
+
+
+def _command(source: Source, seconds: int, think_ms: float) -> list[str]:
+    connections = PACED_CONNECTIONS if think_ms else CONNECTIONS
+    shape = [f"-t{THREADS}", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), source.url]
+    run = secrets.token_hex(6)
+    return [find_wrk(), *shape, "--", source.api_key, run, str(source.bodies_path), f"{think_ms:.3f}"]
+
+
+def _measured(url: str, output: str) -> Load:
+    try:
+        measured = json.loads(output.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        raise CannotRun(f"wrk measured nothing: {output.strip() or 'it said nothing'}") from None
+    bad = measured["refused"] + measured["failed"]
+    if bad or not measured["requests"]:
+        raise CannotRun(f"{url}: {bad} of {measured['requests']} requests were refused or failed; nothing is measured")
+    seconds = measured["duration_us"] / 1_000_000
+    return Load(measured["requests"] / seconds, measured["p50_us"] / 1_000, measured["p99_us"] / 1_000)

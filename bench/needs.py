@@ -1,0 +1,38 @@
+"""What a billion events a month need, from what was measured."""
+
+import math
+import statistics
+
+from bench.drain import Drained
+from bench.ingest import Ingest
+from bench.stand import WEB_PROCESSES
+
+EVENTS_A_MONTH = 1_000_000_000
+SECONDS_A_MONTH = 30 * 86_400
+PEAK = 5
+"""The busiest second has so many times the average."""
+IDEMPOTENCY_SECONDS = 900
+OUTAGE_SECONDS = 600
+"""So long PostgreSQL may be away while Redis takes everything."""
+RETENTION_MONTHS = 3
+GIGABYTE = 1_000_000_000
+
+
+def needs(ingest: Ingest, drained: Drained) -> str:
+    """One line for the terminal and for RESULTS.md."""
+    average = EVENTS_A_MONTH / SECONDS_A_MONTH
+    peak = average * PEAK
+    # Half of what a process can do, which is where the answer times were measured.
+    web = math.ceil(peak / (ingest.ours_per_second / WEB_PROCESSES / 2))
+    workers = math.ceil(peak / drained.per_second)
+    marks = peak * IDEMPOTENCY_SECONDS * statistics.median(ingest.mark_bytes)
+    entries = peak * OUTAGE_SECONDS * statistics.median(ingest.entry_bytes)
+    disk = EVENTS_A_MONTH * statistics.median(drained.event_bytes)
+    log = EVENTS_A_MONTH * statistics.median(drained.wal_bytes)
+    return (
+        f"One billion events a month ({average:,.0f} a second, {peak:,.0f} in the busiest) need {web} web processes"
+        f" at half load and {workers} worker; Redis {marks / GIGABYTE:.1f} GB for Idempotency-Keys and"
+        f" {entries / GIGABYTE:.1f} GB to take {OUTAGE_SECONDS // 60} minutes without PostgreSQL; PostgreSQL"
+        f" {disk / GIGABYTE:,.0f} GB for each month that events are kept ({RETENTION_MONTHS * disk / GIGABYTE:,.0f} GB"
+        f" at 90 days) and {log / GIGABYTE:,.0f} GB of write-ahead log a month. Rollups do not grow with events."
+    )

@@ -1,0 +1,32 @@
+"""What a reader must know to judge the figures."""
+
+from bench.drain import ROWS_PER_COPY
+from bench.freshness import PAUSE_SECONDS, PROBE_SECONDS
+from bench.load_generator import PACED_CONNECTIONS
+from bench.schedule import Schedule
+
+
+def notes(schedule: Schedule) -> str:
+    """A list in Markdown."""
+    probe_ms = round(PROBE_SECONDS * 1_000)
+    return f"""\
+- Each run under load lasts {schedule.seconds} s, in {schedule.rounds} rounds;
+  those of the peers {schedule.peer_seconds} s, in {schedule.peer_rounds} rounds.
+  In a round all are measured one after another, and in the next one another comes first.
+  Redis is emptied before each run; it writes its append-only file, synced every second.
+- Every request carries an API key and an Idempotency-Key of its own; ours checks both, counts the key's rate limit,
+  sends its headers, and validates strictly. No worker runs while events a second are measured.
+- Bare Flask is one view that answers 204, on gunicorn with gevent and two processes; it gets the same requests.
+  The plain way is Flask-Limiter's decorator with headers, a stock marshmallow schema and one XADD.
+- Half rate: wrk with {PACED_CONNECTIONS} connections, each of which waits a random, exponentially distributed time
+  before each request: a closed loop, but with so many connections that requests come about as a Poisson process.
+  wrk corrects its percentiles for coordinated omission.
+- Drain: {schedule.drain_events:,} events (100 prompts of 5 versions; ids in no order, as Idempotency-Keys give them)
+  wait in the buffer, then the worker is woken; the time ends when the buffer is empty, with every rollup written.
+  Raw COPY: the same rows, encoded beforehand, {ROWS_PER_COPY:,} a commit, into a table without an index.
+- Freshness: {schedule.lone_events} lone events, {PAUSE_SECONDS} s apart; under load one probe every {probe_ms} ms
+  beside wrk at half rate, the 99th percentile of each round.
+- Reads: one client, one question at a time, each with totals, percentiles and a series by day. The rollups are those
+  of so many events spread over 30 days, drawn by bench/history.py and written by the worker's code; raw events are
+  left out, because no question reads them.
+- Memory is resident memory of the largest process of its kind."""
