@@ -1,7 +1,9 @@
 """The web process: `create_app` builds, registers and returns."""
 
+import os
 import re
-import uuid
+from collections.abc import Callable
+from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -23,7 +25,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     it after the fork.
     """
     settings = settings or load_settings()
-    app = Flask(__name__, static_folder=None)
+    app = _SyncFlask(__name__, static_folder=None)
     # Every answer is ours and in the envelope: no automatic OPTIONS, no redirects to tidier paths.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
@@ -40,16 +42,25 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+class _SyncFlask(Flask):
+    """Flask asks of every function that it calls, at every call, whether it is a coroutine; here none is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def _name_request() -> None:
     given = request.environ.get("HTTP_X_REQUEST_ID", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def _complete_headers(response: Response) -> Response:
     headers = response.headers
-    headers["X-Request-Id"] = g.request_id
+    # add, where nobody else sets a header: set looks for an older one first
+    headers.add("X-Request-Id", g.request_id)
     headers["X-Content-Type-Options"] = "nosniff"
     headers.setdefault("Cache-Control", "no-store")
     if window := g.get("rate_window"):
-        headers.update(window.headers)
+        for name, value in window.headers.items():
+            headers.add(name, value)
     return response

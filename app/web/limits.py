@@ -3,12 +3,13 @@
 import functools
 import logging
 import math
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, cast
 
 import redis
-from flask import Flask, g
+from flask import Flask
 from flask_limiter import Limiter
 from limits import RateLimitItem, parse
 from limits.storage import Storage
@@ -57,10 +58,7 @@ class Window:
 
 
 class OneTripRedisStorage(Storage):
-    """Counters of fixed windows. A hit brings count and expiry along, so the statistics after it cost no trip.
-
-    The window that a hit found is remembered for the rest of its request. Redis errors leave as core errors.
-    """
+    """Counters of fixed windows. A hit brings count and expiry along; Redis errors leave as core errors."""
 
     STORAGE_SCHEME = ["one-trip-redis"]  # noqa: RUF012 - the base class declares a plain list
 
@@ -68,6 +66,8 @@ class OneTripRedisStorage(Storage):
         super().__init__(uri, **options)
         self._client = client
         self._count = client.register_script(_COUNT)
+        # gevent makes this one for each greenlet, so for each request.
+        self._local = threading.local()
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -77,20 +77,21 @@ class OneTripRedisStorage(Storage):
         """Count `amount`; `expiry` is in seconds. Raises BufferFull (Redis is full) and BufferUnavailable."""
         with redis_errors():
             count, expires_in_ms = self._count(keys=[KEY_PREFIX + key], args=[amount, expiry * 1_000])
-        _counted_in_this_request()[key] = (count, time.time() + expires_in_ms / 1_000)
+        self._local.last_hit = (count, time.time() + expires_in_ms / 1_000)
         return int(count)
 
+    @property
+    def last_hit(self) -> tuple[int, float]:
+        """The count after this request's last hit, and when its window ends, in seconds since the epoch."""
+        return cast(tuple[int, float], self._local.last_hit)
+
     def get(self, key: str) -> int:
-        """The count: of this request's hit where there was one, else from Redis."""
-        if counted := _counted_in_this_request().get(key):
-            return counted[0]
+        """The count."""
         with redis_errors():
             return int(self._client.get(KEY_PREFIX + key) or 0)
 
     def get_expiry(self, key: str) -> float:
         """When the window ends, in seconds since the epoch; now, for a window that is not open."""
-        if counted := _counted_in_this_request().get(key):
-            return counted[1]
         with redis_errors():
             return time.time() + max(0, self._client.pttl(KEY_PREFIX + key)) / 1_000
 
@@ -126,6 +127,7 @@ class RateLimits:
         app.extensions["limiter"] = {limiter}
         limiter.init_app(app)
         self._strategy = limiter.limiter
+        self._storage = cast(OneTripRedisStorage, limiter.storage)
         self._default_limit = parse(default_limit)
 
     def hit(self, limit: RateLimitItem, subject: str, identifier: str) -> Window:
@@ -136,8 +138,8 @@ class RateLimits:
         if not identifier:
             raise ValueError(f"the rate limit on {subject} has nothing to count by")
         allowed = self._strategy.hit(limit, subject, identifier)
-        reset_at, remaining = self._strategy.get_window_stats(limit, subject, identifier)
-        return Window(limit.amount, remaining, reset_at, exceeded=not allowed)
+        count, reset_at = self._storage.last_hit
+        return Window(limit.amount, max(0, limit.amount - count), reset_at, exceeded=not allowed)
 
     def limit_of(self, rate_limit: str | None) -> RateLimitItem:
         """A key's own limit, or the default; also the default, and an error in the log, for one that is broken."""
@@ -153,13 +155,6 @@ def _parse_or_none(rate_limit: str) -> RateLimitItem | None:
     except ValueError:
         _log.exception("a key has a broken rate limit; the default is used")
         return None
-
-
-def _counted_in_this_request() -> dict[str, tuple[int, float]]:
-    counted: dict[str, tuple[int, float]] | None = g.get("rate_limit_counts")
-    if counted is None:
-        counted = g.rate_limit_counts = {}
-    return counted
 
 
 def _no_implicit_key() -> str:
