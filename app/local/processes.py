@@ -7,7 +7,7 @@ from pathlib import Path
 from app.local.announcement import complain
 from app.local.children import REPOSITORY, Child, Guard
 from app.local.errors import CannotRun
-from app.local.log_follower import LogFollower
+from app.local.log_follower import LogFollower, error_text
 from app.local.procfile import shell_command
 from app.local.servers import last_words
 
@@ -33,10 +33,13 @@ class SupervisedProcess:
         self._log = LogFollower(name, self.log_path)
 
     def expect_running(self) -> None:
-        """CannotRun, with its last words, where it has ended."""
+        """CannotRun, with what its log says about it, where it has ended."""
         code = self._child.exit_code()
         if code is not None:
-            raise CannotRun(f"{self.name} ended with exit code {code}: {last_words(self.log_path, 0)}")
+            errors = [text for line in self.log_path.read_bytes().splitlines() if (text := error_text(line))]
+            # The first error is the cause; those after it only say that the process therefore ends.
+            why = errors[0] if errors else last_words(self.log_path, 0)
+            raise CannotRun(f"{self.name} ended with exit code {code}: {why} (see {self.log_path})")
 
     def look(self) -> None:
         """Shows errors from its log; starts it again when it has ended and the pause is over."""

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import secrets
 import shlex
 import shutil
 import signal
@@ -11,127 +10,19 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from app.local import running_environment
-from app.local.children import REPOSITORY, Child, Guard
-from app.local.ports import free_port
-from tests.processes import INHERITED
+from app.local.children import REPOSITORY, Guard
+from tests.local_runs import START_SECONDS, Runs
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 
-UP = "Ctrl-C stops everything"
-START_SECONDS = 90.0
 LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="other systems hide the environment of processes")
-
-
-@dataclass
-class Run:
-    """One `python -m app.local`, which is what `make run` becomes."""
-
-    child: Child
-    data_dir: Path
-    port: int
-    terminal_path: Path
-
-    def terminal(self) -> str:
-        return self.terminal_path.read_text()
-
-    def wait_until_up(self) -> "Run":
-        wait_until(lambda: UP in self.terminal() or self.child.exit_code() is not None, START_SECONDS)
-        assert UP in self.terminal(), self.terminal()
-        return self
-
-    def api_key(self) -> str:
-        found = re.search(r"API key +(eg_live_\w+)", self.terminal())
-        assert found
-        return found[1]
-
-    def is_ready(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/readyz").status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
-
-    def processes(self) -> list[psutil.Process]:
-        """All that belong to it: they have its port in their environment, or work in its folder."""
-        return [process for process in psutil.process_iter() if self._owns(process)]
-
-    def _owns(self, process: psutil.Process) -> bool:
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            places = [process.cwd(), *process.cmdline()]
-            return process.environ().get("PORT") == str(self.port) or any(str(self.data_dir) in one for one in places)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            return False
-
-    def events(self) -> int:
-        answer = httpx.get(
-            f"http://127.0.0.1:{self.port}/api/v1/prompts/analytics",
-            headers={"Authorization": f"Bearer {self.api_key()}"},
-        )
-        assert answer.status_code == 200, answer.text
-        return int(answer.json()["data"]["totals"]["events"])
-
-
-class Runs:
-    """Starts runs on one data folder and one port."""
-
-    def __init__(self, data_dir: Path, guard: Guard, options: list[str]) -> None:
-        self.data_dir = data_dir
-        self.port = free_port()
-        self._guard = guard
-        self._options = options
-        self._runs: list[Run] = []
-
-    def end(self) -> None:
-        """What a failed test has left."""
-        for run in self._runs:
-            if run.child.exit_code() is None:
-                run.child.kill()
-            gone(run)
-        self._runs.clear()
-
-    def start(self, **settings: str) -> Run:
-        return self._start([sys.executable, "-m", "app.local", *self._arguments()], settings)
-
-    def start_below_a_parent(self) -> Run:
-        """The parent stands for make."""
-        command = shlex.join([sys.executable, "-m", "app.local", *self._arguments()])
-        return self._start(["sh", "-c", f"{command} --parent-pid=$$ & wait"], {})
-
-    def start_in_a_terminal(self) -> Run:
-        """The child is the terminal; like make, the shell in it keeps the signal of its closing for itself."""
-        command = shlex.join([sys.executable, "-m", "app.local", *self._arguments()])
-        terminal = "import pty, sys; pty.spawn(['sh', '-c', 'trap : HUP; ' + sys.argv[1] + '; true'])"
-        return self._start([sys.executable, "-c", terminal, command], {})
-
-    def fail(self, **settings: str) -> str:
-        """The one line that a run leaves which cannot start."""
-        run = self.start(**settings)
-        wait_until(lambda: run.child.exit_code() is not None, START_SECONDS)
-        assert run.child.exit_code() == 1, run.terminal()
-        assert "Traceback" not in run.terminal()
-        wait_until(lambda: not run.processes(), 15)
-        return run.terminal().splitlines()[-1]
-
-    def _arguments(self) -> list[str]:
-        return ["--data-dir", str(self.data_dir), *self._options]
-
-    def _start(self, command: list[str], settings: dict[str, str]) -> Run:
-        terminal = self.data_dir.parent / f"terminal-{secrets.token_hex(4)}"
-        environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        environment |= {"PORT": str(self.port), **{name.upper(): value for name, value in settings.items()}}
-        child = self._guard.start(command, log_path=terminal, environment=environment, cwd=REPOSITORY)
-        self._runs.append(Run(child, self.data_dir, self.port, terminal))
-        return self._runs[-1]
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +39,6 @@ def first_runs(server_folder: Path, wheels_only: bool) -> Iterator[Runs]:
 def runs(first_runs: Runs) -> Iterator[Runs]:
     yield first_runs
     first_runs.end()
-
-
-def gone(run: Run) -> None:
-    wait_until(lambda: not run.processes(), 20)
 
 
 def send(curl_line: str) -> httpx.Response:
@@ -183,7 +70,7 @@ def test_the_printed_lines_lead_to_an_event_in_the_numbers_and_a_second_start_ke
     assert again.events() == before + 1
     assert re.findall(r"^  (?:API key|Sign-in) .*$", again.terminal(), re.MULTILINE) == sign_in
     again.child.stop(20)
-    gone(again)
+    again.wait_until_gone()
 
 
 @LINUX_ONLY
@@ -195,7 +82,7 @@ def test_no_process_is_left_whatever_ends_it(runs, ending):
     assert len(run.processes()) > 8
     os.kill(run.child.pid, ending)
     wait_until(lambda: run.child.exit_code() is not None, 30)
-    gone(run)
+    run.wait_until_gone()
     assert not (runs.data_dir / "running.json").exists() or ending == signal.SIGKILL
     assert "Traceback" not in run.terminal()
 
@@ -204,14 +91,14 @@ def test_no_process_is_left_whatever_ends_it(runs, ending):
 def test_no_process_is_left_when_make_is_killed(runs):
     run = runs.start_below_a_parent().wait_until_up()
     os.kill(run.child.pid, signal.SIGKILL)
-    gone(run)
+    run.wait_until_gone()
 
 
 @LINUX_ONLY
 def test_no_process_is_left_when_its_terminal_is_closed(runs):
     run = runs.start_in_a_terminal().wait_until_up()
     os.kill(run.child.pid, signal.SIGKILL)
-    gone(run)
+    run.wait_until_gone()
 
 
 @LINUX_ONLY
@@ -220,7 +107,7 @@ def test_no_process_is_left_when_it_is_killed_while_it_starts(runs, moment):
     run = runs.start()
     wait_until(lambda: moment in run.terminal() or run.child.exit_code() is not None, START_SECONDS)
     os.kill(run.child.pid, signal.SIGKILL)
-    gone(run)
+    run.wait_until_gone()
 
 
 def test_a_run_can_follow_a_killed_one_at_once(runs):
