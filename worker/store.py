@@ -78,7 +78,7 @@ class EventStore:
                     observations = [event for _, event in distinct.values()]
                 else:
                     observations = [distinct[key][1] for key in new]
-                    repeats = {key: item for key, item in distinct.items() if key not in set(new)}
+                    repeats = {key: distinct[key] for key in distinct.keys() - set(new)}
                     conflicting += _conflicting(connection, repeats)
                 merge_rollups(connection, roll_up(observations))
         return StoreReport(len(observations), conflicting)
