@@ -6,9 +6,9 @@ loses it.
 
 # Counted by the web processes
 REQUESTS = "prompt_analytics_requests_total"
+EVENTS_ACCEPTED = "prompt_analytics_events_accepted_total"
 EVENTS_REPLAYED = "prompt_analytics_events_replayed_total"
 APPEND_SECONDS = "prompt_analytics_append_seconds"
-"""A histogram; its count is the number of accepted events, which so cost no counter of their own."""
 
 # Read from Redis at scrape time; absent where it does not answer
 REDIS_UP = "prompt_analytics_redis_up"

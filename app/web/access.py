@@ -47,6 +47,25 @@ def requires_key(scope: Scope) -> Callable[[Callable[_P, Response]], Callable[_P
     return decorate
 
 
+def charge_events(count: int) -> None:
+    """Count a request that brings several events as so many hits; the guard has counted one of them already.
+
+    Raises a 429 where the key's limit has no room for all; then the request stays one hit, so that fewer events may
+    still pass. Sets `g.rate_window` anew.
+    """
+    if count == 1:
+        return
+    key: ApiKey = g.api_key
+    limits = services().limits
+    window = limits.hit_together(limits.limit_of(key.rate_limit), "key", str(key.key_id), count - 1)
+    g.rate_window = window
+    if window.exceeded:
+        raise rate_limited(
+            "This batch has more events than this API key's rate limit has left.",
+            retry_after_seconds=window.retry_after_seconds,
+        )
+
+
 def _count(key: ApiKey, scope: Scope) -> Window:
     limits = services().limits
     try:

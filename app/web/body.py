@@ -1,6 +1,7 @@
 """The one reader of request bodies: whole, within a size and a time, or not at all."""
 
 import re
+import zlib
 from typing import Any
 
 from flask import request
@@ -15,16 +16,28 @@ _DISCARD_SECONDS = 1.0
 _DISCARD_LIMITS = 64
 """How much more of a body that is too large is taken, in multiples of the limit."""
 _PIECE_BYTES = 65_536
+_GZIP_ONLY = 16
+"""Added to zlib's wbits: a gzip header and trailer, with its checksum, and nothing else."""
 
 
-def read_json_body(*, limit_bytes: int, deadline_seconds: float) -> bytes:
-    """The body of the current request, which says that it is JSON.
+def read_json_body(*, limit_bytes: int, deadline_seconds: float, inflated_limit_bytes: int = 0) -> bytes:
+    """The body of the current request, which says that it is JSON; inflated, where it says that it is gzip too.
 
-    Raises ApiError: 415 for another type or any compression (nothing is ever inflated), 413 for more than
-    `limit_bytes`, 408 where the body is not here after `deadline_seconds`, 400 for one that ends early or is
-    wrongly chunked. After the last three the connection is not used again.
+    Raises ApiError: 415 for another type or compression (and for gzip, where `inflated_limit_bytes` is 0: then nothing
+    is ever inflated), 413 for more than `limit_bytes` as sent or `inflated_limit_bytes` inflated, 408 where the body is
+    not here after `deadline_seconds`, 400 for one that ends early, is wrongly chunked or is not what gzip makes. After
+    a body that was not read to its end the connection is not used again.
     """
-    _require_plain_json()
+    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
+    _require_json()
+    if encoding != "identity" and (encoding != "gzip" or not inflated_limit_bytes):
+        known = "identity or gzip" if inflated_limit_bytes else "identity"
+        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"The Content-Encoding must be {known}.")
+    body = _read_whole(limit_bytes, deadline_seconds)
+    return body if encoding == "identity" else _inflate(body, inflated_limit_bytes)
+
+
+def _read_whole(limit_bytes: int, deadline_seconds: float) -> bytes:
     stream = request.environ["wsgi.input"]
     declared = request.content_length
     too_large = declared is not None and declared > limit_bytes
@@ -35,21 +48,33 @@ def read_json_body(*, limit_bytes: int, deadline_seconds: float) -> bytes:
     if too_large:
         _close_after_answer(stream)
         _discard(stream, limit_bytes * _DISCARD_LIMITS)
-        raise ApiError(413, "PAYLOAD_TOO_LARGE", f"The body is larger than {limit_bytes} bytes.")
+        raise _too_large(f"The body is larger than {limit_bytes} bytes.")
     if declared is not None and len(body) < declared:
         _close_after_answer(stream)
         raise _malformed("The body is shorter than its Content-Length.")
     return body
 
 
-def _require_plain_json() -> None:
+def _require_json() -> None:
     content_type = request.environ.get("CONTENT_TYPE", "")
     if content_type != "application/json" and not _JSON.fullmatch(content_type):
         raise ApiError(
             415, "UNSUPPORTED_MEDIA_TYPE", "The Content-Type must be application/json; its only charset is utf-8."
         )
-    if request.environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body without a Content-Encoding.")
+
+
+def _inflate(body: bytes, limit_bytes: int) -> bytes:
+    """What is in a gzip file of one member; never more than one byte above the limit is inflated."""
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | _GZIP_ONLY)
+    try:
+        inflated = inflater.decompress(body, limit_bytes + 1)
+    except zlib.error:
+        raise _malformed("The body is not gzip, or is damaged.") from None
+    if len(inflated) > limit_bytes:
+        raise _too_large(f"The inflated body is larger than {limit_bytes} bytes.")
+    if not inflater.eof or inflater.unused_data:
+        raise _malformed("The body ends before its gzip file does, or goes on behind it.")
+    return inflated
 
 
 def _read_in_time(stream: Any, size: int, deadline_seconds: float) -> bytes:
@@ -89,6 +114,10 @@ def _close_after_answer(stream: Any) -> None:
     """
     if hasattr(stream, "failed"):
         stream.failed = True
+
+
+def _too_large(message: str) -> ApiError:
+    return ApiError(413, "PAYLOAD_TOO_LARGE", message)
 
 
 def _malformed(message: str) -> ApiError:

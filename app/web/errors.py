@@ -109,7 +109,7 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
             return ApiError(
                 400,
                 "IDEMPOTENCY_KEY_REUSED",
-                "This Idempotency-Key was used before with another body. The first event is untouched.",
+                "This Idempotency-Key was used before with another body. What it stored is untouched.",
             )
         case NotFound():
             return ApiError(404, "NOT_FOUND", "There is no such resource in this project.")
@@ -118,7 +118,7 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
             return ApiError(
                 429,
                 "BACKPRESSURE",
-                "The event buffer is full. The event was not stored; send it again later.",
+                "The event buffer is full. Nothing was stored; send it again later.",
                 retry_after_seconds=BACKPRESSURE_RETRY_SECONDS,
             )
         case Unavailable():

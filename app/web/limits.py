@@ -22,14 +22,20 @@ KEY_PREFIX = "pa:limit:"
 _log = logging.getLogger(__name__)
 
 # The expiry is set whenever it is missing, so that a counter can never be stuck above its limit.
+# With a third argument, the limit, what goes beyond it is not counted at all.
 _COUNT = """
+local fits = 1
+if ARGV[3] and tonumber(redis.call('GET', KEYS[1]) or 0) + ARGV[1] > tonumber(ARGV[3]) then
+  fits = 0
+  ARGV[1] = 0
+end
 local count = redis.call('INCRBY', KEYS[1], ARGV[1])
 local expires_in_ms = redis.call('PTTL', KEYS[1])
 if expires_in_ms < 0 then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   expires_in_ms = tonumber(ARGV[2])
 end
-return {count, expires_in_ms}
+return {count, expires_in_ms, fits}
 """
 
 
@@ -75,10 +81,18 @@ class OneTripRedisStorage(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count `amount`; `expiry` is in seconds. Raises BufferFull (Redis is full) and BufferUnavailable."""
+        self._run_count(key, amount, expiry * 1_000)
+        return self.last_hit[0]
+
+    def incr_within(self, key: str, expiry: int, amount: int, limit: int) -> bool:
+        """Count `amount` if the limit has room for all of it, else nothing; returns whether it had. As `incr`."""
+        return self._run_count(key, amount, expiry * 1_000, limit)
+
+    def _run_count(self, key: str, *arguments: int) -> bool:
         with redis_errors():
-            count, expires_in_ms = self._count(keys=[KEY_PREFIX + key], args=[amount, expiry * 1_000])
+            count, expires_in_ms, fits = self._count(keys=[KEY_PREFIX + key], args=arguments)
         self._local.last_hit = (count, time.time() + expires_in_ms / 1_000)
-        return int(count)
+        return bool(fits)
 
     @property
     def last_hit(self) -> tuple[int, float]:
@@ -138,8 +152,17 @@ class RateLimits:
         if not identifier:
             raise ValueError(f"the rate limit on {subject} has nothing to count by")
         allowed = self._strategy.hit(limit, subject, identifier)
+        return self._window(limit, exceeded=not allowed)
+
+    def hit_together(self, limit: RateLimitItem, subject: str, identifier: str, hits: int) -> Window:
+        """Count several hits, or none of them where the limit has no room for all. As `hit`."""
+        key = limit.key_for(subject, identifier)
+        allowed = self._storage.incr_within(key, limit.get_expiry(), hits, limit.amount)
+        return self._window(limit, exceeded=not allowed)
+
+    def _window(self, limit: RateLimitItem, *, exceeded: bool) -> Window:
         count, reset_at = self._storage.last_hit
-        return Window(limit.amount, max(0, limit.amount - count), reset_at, exceeded=not allowed)
+        return Window(limit.amount, max(0, limit.amount - count), reset_at, exceeded)
 
     def limit_of(self, rate_limit: str | None) -> RateLimitItem:
         """A key's own limit, or the default; also the default, and an error in the log, for one that is broken."""

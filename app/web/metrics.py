@@ -43,10 +43,11 @@ _registry = CollectorRegistry()
 _requests = Counter(
     names.REQUESTS, "Answers by endpoint, status and error code.", ("endpoint", "status", "code"), registry=_registry
 )
+_accepted = Counter(names.EVENTS_ACCEPTED, "Events that the buffer took.", registry=_registry)
 _replayed = Counter(names.EVENTS_REPLAYED, "Events answered as repeats by their Idempotency-Key.", registry=_registry)
 _append_seconds = Histogram(
     names.APPEND_SECONDS,
-    "How long it took to append an event to the buffer; the count is that of accepted events.",
+    "How long it took to append an event or a batch to the buffer.",
     buckets=APPEND_BUCKETS_SECONDS,
     registry=_registry,
 )
@@ -63,11 +64,12 @@ def record_answer(endpoint: str | None, status: int, code: str | None) -> None:
     counter.inc()
 
 
-def record_append(appended: Appended, seconds: float) -> None:
-    """Count one event that the buffer did not refuse, and how long that took."""
+def record_append(appended: Appended, events: int, seconds: float) -> None:
+    """Count events that came together and that the buffer did not refuse, and how long that took."""
     if appended is Appended.REPLAYED:
-        _replayed.inc()
+        _replayed.inc(events)
     else:
+        _accepted.inc(events)
         _append_seconds.observe(seconds)
 
 

@@ -62,7 +62,7 @@ def scrape_since(before: Samples, url: str) -> Samples:
 
 
 def accepted(found: Samples) -> float:
-    return value(found, f"{names.APPEND_SECONDS}_count")
+    return value(found, names.EVENTS_ACCEPTED)
 
 
 def workers_of(web: AppProcess) -> list[psutil.Process]:

@@ -103,7 +103,7 @@ def test_it_has_the_fields_of_the_contract_with_their_types(event_schema: dict[s
     published = CONTRACT["requestBody"]["content"]["application/json"]["schema"]
     assert event_schema["type"] == published["type"]
     assert sorted(event_schema["required"]) == sorted(published["required"])
-    assert set(event_schema["properties"]) == set(published["properties"])
+    assert set(event_schema["properties"]) == {*published["properties"], "timestamp"}
     for name, field in published["properties"].items():
         assert {key: event_schema["properties"][name].get(key) for key in field} == field
         assert ("format" in event_schema["properties"][name]) == ("format" in field)

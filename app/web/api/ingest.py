@@ -1,25 +1,31 @@
-"""`POST /api/v1/prompts/analytics`: one event into the buffer."""
+"""`POST /api/v1/prompts/analytics` and its `/batch`: events into the buffer."""
 
 import re
 import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, g, request
 
 from app.core.buffer import Appended
 from app.core.events import Event, idempotent_event_id, new_event_id
-from app.web.access import requires_key
-from app.web.api.schemas import EventSchema, decode_json, load
+from app.web.access import charge_events, requires_key
+from app.web.api.schemas import BatchSchema, EventSchema, decode_json, load
 from app.web.body import read_json_body
 from app.web.errors import Detail, validation_error
 from app.web.metrics import record_append
 from app.web.services import services
 
-BODY_LIMIT_BYTES = 16 * 1024
+EVENT_LIMIT_BYTES = 16 * 1024
+BATCH_LIMIT_BYTES = 1024 * 1024
+INFLATED_BATCH_LIMIT_BYTES = 4 * 1024 * 1024
 BODY_DEADLINE_SECONDS = 5.0
 
 blueprint = Blueprint("ingest", __name__)
 
-_SCHEMA = EventSchema()
+_EVENT = EventSchema()
+_BATCH = BatchSchema()
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -39,26 +45,51 @@ def log_event() -> Response:
     the outcome is unknown, and a retry with the same Idempotency-Key is safe. A worker that could not be woken
     changes nothing: workers also look by themselves.
     """
-    body = read_json_body(limit_bytes=BODY_LIMIT_BYTES, deadline_seconds=BODY_DEADLINE_SECONDS)
+    body = read_json_body(limit_bytes=EVENT_LIMIT_BYTES, deadline_seconds=BODY_DEADLINE_SECONDS)
     idempotency_key = _idempotency_key()
-    fields = load(_SCHEMA, decode_json(body))
+    return _append([load(_EVENT, decode_json(body))], idempotency_key)
+
+
+@blueprint.post("/api/v1/prompts/analytics/batch")
+@requires_key("ingest")
+def log_events() -> Response:
+    """As `log_event`, for all events of the batch or for none; each counts against the key's limit.
+
+    The events are charged once they are known to be good: a bad batch is one hit, as a bad event is.
+    """
+    body = read_json_body(
+        limit_bytes=BATCH_LIMIT_BYTES,
+        deadline_seconds=BODY_DEADLINE_SECONDS,
+        inflated_limit_bytes=INFLATED_BATCH_LIMIT_BYTES,
+    )
+    idempotency_key = _idempotency_key()
+    events = load(_BATCH, decode_json(body))["events"]
+    charge_events(len(events))
+    return _append(events, idempotency_key)
+
+
+def _append(loaded: Sequence[dict[str, Any]], idempotency_key: str | None) -> Response:
     web = services()
     project_id = g.api_key.project_id
-    event_id = (
-        new_event_id()
-        if idempotency_key is None
-        else idempotent_event_id(web.idempotency_secret, project_id, idempotency_key)
-    )
-    event = Event(event_id=event_id, project_id=project_id, **fields)
+    events = [
+        Event(event_id=_event_id(project_id, idempotency_key, position), project_id=project_id, **fields)
+        for position, fields in enumerate(loaded)
+    ]
     began_at = time.perf_counter()
-    appended = web.buffer.append(event, idempotent=idempotency_key is not None)
-    record_append(appended, time.perf_counter() - began_at)
+    appended = web.buffer.append(*events, idempotent=idempotency_key is not None)
+    record_append(appended, len(events), time.perf_counter() - began_at)
     if appended is Appended.STORED_FIRST:
         web.wake_worker()
     answer = NoContent()
     if appended is Appended.REPLAYED:
         answer.headers["Idempotent-Replayed"] = "true"
     return answer
+
+
+def _event_id(project_id: int, idempotency_key: str | None, position: int) -> UUID:
+    if idempotency_key is None:
+        return new_event_id()
+    return idempotent_event_id(services().idempotency_secret, project_id, idempotency_key, position)
 
 
 def _idempotency_key() -> str | None:

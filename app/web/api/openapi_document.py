@@ -7,7 +7,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from app.web.api.openapi_parts import ALWAYS, ERROR, HEADERS, WITH_KEY, Json, error_answer, header_references
-from app.web.api.schemas import EventSchema
+from app.web.api.schemas import BatchSchema, EventSchema
 from app.web.api.usage_answers import ProjectUsageSchema, PromptUsageSchema
 from app.web.api.usage_schemas import UsageQuerySchema
 
@@ -27,6 +27,14 @@ Call this after each prompt invocation. A 204 says that the event is kept and wi
 call safely, send the same `Idempotency-Key` with the same body. Fields that are not listed are ignored.
 """
 
+BATCH_DESCRIPTION = """\
+The same for up to 1,000 events in one call, for clients that collect or backfill: all of them are logged, or none. Each
+counts against the key's rate limit, and a batch with more events than the limit has left is refused with a 429. A field
+in the details of a 400 is named by its place, such as `events[3].latency_ms`.
+
+The body may be sent with `Content-Encoding: gzip`.
+"""
+
 EXAMPLE = {
     "prompt_id": "123e4567-e89b-12d3-a456-426614174000",
     "version_hash": "3f2a9c1",
@@ -38,7 +46,7 @@ EXAMPLE = {
 IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Any text that is new for each event, such as a UUID: makes it safe to repeat the call.",
+    "description": "Any text that is new for each call, such as a UUID: makes it safe to repeat the call.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
@@ -52,7 +60,7 @@ TOO_MANY = error_answer(
     [*ALWAYS, "Retry-After"],
 )
 UNAVAILABLE = error_answer(
-    "A server behind this service did not answer. Whether the event was stored is unknown; a retry with the same "
+    "A server behind this service did not answer. Whether anything was stored is unknown; a retry with the same "
     "Idempotency-Key is safe.",
     ["UNAVAILABLE"],
     [*ALWAYS, "Retry-After"],
@@ -73,6 +81,7 @@ def build_document() -> Json:
     )
     _add_components(spec)
     spec.path(ANALYTICS, operations={"post": _log_event(), "get": _read_project()})
+    spec.path(ANALYTICS + "/batch", operations={"post": _log_events()})
     spec.path(ANALYTICS + "/{prompt_id}", operations={"get": _read_prompt()})
     return spec.to_dict()
 
@@ -85,35 +94,53 @@ def _add_components(spec: APISpec) -> None:
         spec.components.header(name, header)
     spec.components.schema("Error", ERROR)
     spec.components.schema("Event", schema=EventSchema)
+    spec.components.schema("Batch", schema=BatchSchema)
     for name, response in (("Unauthorized", UNAUTHORIZED), ("TooMany", TOO_MANY), ("Unavailable", UNAVAILABLE)):
         spec.components.response(name, response)
 
 
 def _log_event() -> Json:
+    return _log(
+        operation_id="logEvent",
+        summary="Log a prompt usage event",
+        description=LOG_DESCRIPTION,
+        body={"schema": "Event", "example": EXAMPLE},
+        too_large="The body is larger than 16 KiB.",
+        unsupported="The body is not application/json in UTF-8, or it is compressed.",
+    )
+
+
+def _log_events() -> Json:
+    return _log(
+        operation_id="logEvents",
+        summary="Log a batch of prompt usage events",
+        description=BATCH_DESCRIPTION,
+        body={"schema": "Batch", "example": {"events": [EXAMPLE]}},
+        too_large="The body is larger than 1 MiB, or than 4 MiB when it is inflated.",
+        unsupported="The body is not application/json in UTF-8, or it is compressed with anything but gzip.",
+    )
+
+
+def _log(*, operation_id: str, summary: str, description: str, body: Json, too_large: str, unsupported: str) -> Json:
     return {
         "tags": ["Prompts"],
-        "operationId": "logEvent",
-        "summary": "Log a prompt usage event",
-        "description": LOG_DESCRIPTION,
+        "operationId": operation_id,
+        "summary": summary,
+        "description": description,
         "parameters": [IDEMPOTENCY_KEY],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": "Event", "example": EXAMPLE}},
-        },
+        "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {
             "204": {"description": "Logged.", "headers": header_references(*WITH_KEY, "Idempotent-Replayed")},
             "400": error_answer(
                 "VALIDATION_ERROR: the details name every bad field. "
-                "IDEMPOTENCY_KEY_REUSED: the key was used before with another body; the first event is untouched.",
+                "IDEMPOTENCY_KEY_REUSED: the key was used before with another body; what it logged is untouched.",
                 ["VALIDATION_ERROR", "IDEMPOTENCY_KEY_REUSED"],
                 WITH_KEY,
             ),
             **_key_answers("ingest"),
             "408": error_answer("The body took longer than 5 seconds.", ["REQUEST_TIMEOUT"], WITH_KEY),
-            "413": error_answer("The body is larger than 16 KiB.", ["PAYLOAD_TOO_LARGE"], WITH_KEY),
-            "415": error_answer(
-                "The body is not application/json in UTF-8, or it is compressed.", ["UNSUPPORTED_MEDIA_TYPE"], WITH_KEY
-            ),
+            "413": error_answer(too_large, ["PAYLOAD_TOO_LARGE"], WITH_KEY),
+            "415": error_answer(unsupported, ["UNSUPPORTED_MEDIA_TYPE"], WITH_KEY),
         },
     }
 

@@ -14,7 +14,7 @@ HEADERS: dict[str, Json] = {
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
     },
     "X-RateLimit-Limit": {
-        "description": "How many requests the key may make in a window.",
+        "description": "How many requests the key may make in a window; each event of a batch counts as one.",
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
@@ -34,7 +34,7 @@ HEADERS: dict[str, Json] = {
         "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_RETRY_SECONDS},
     },
     "Idempotent-Replayed": {
-        "description": "The event was stored before, under the same Idempotency-Key.",
+        "description": "The same was stored before, under the same Idempotency-Key.",
         "schema": {"type": "string", "const": "true"},
     },
     "WWW-Authenticate": {

@@ -8,13 +8,16 @@ import json
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NoReturn
 from uuid import UUID
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
+from app.web.api.times import RecentTime
 from app.web.errors import Detail, validation_error
 
+BATCH_SIZE = 1_000
 VERSION_HASH_LENGTH = 256
 LARGEST_NUMBER = 10**12
 MAX_DECIMAL_PLACES = 400
@@ -55,10 +58,17 @@ def load(schema: Schema, value: Any) -> dict[str, Any]:
     return loaded
 
 
-def _details(messages: Any) -> Iterable[Detail]:
-    for field, field_messages in messages.items():
-        for message in field_messages:
-            yield Detail(field="body" if field == "_schema" else field, message=message)
+def _details(messages: Any, outer: str = "") -> Iterable[Detail]:
+    """What marshmallow says, which nests as the body does: `{"events": {3: {"score": […]}}}` is events[3].score."""
+    for name, found in messages.items():
+        if isinstance(name, int):
+            field = f"{outer}[{name}]"
+        else:
+            field = outer if name == "_schema" else f"{outer}.{name}".removeprefix(".")
+        if isinstance(found, dict):
+            yield from _details(found, field)
+        else:
+            yield from (Detail(field=field or "body", message=message) for message in found)
 
 
 class StrictNumber(fields.Decimal):
@@ -102,7 +112,13 @@ class PromptId(fields.UUID):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> UUID:
         if not isinstance(value, str) or not _UUID.fullmatch(value):
             raise self.make_error("invalid_uuid")
-        return UUID(hex=value)
+        return _uuid(value)
+
+
+@lru_cache(maxsize=10_000)
+def _uuid(text: str) -> UUID:
+    """The few prompts of a client come again and again, and a UUID takes long to make."""
+    return UUID(hex=text)
 
 
 class VersionHash(fields.String):
@@ -121,6 +137,22 @@ class VersionHash(fields.String):
         if _CONTROL_CHARACTERS_OR_SURROGATES.search(value):
             raise self.make_error("control")
         return value
+
+
+class EventList(fields.List[dict[str, Any]]):
+    """Events, of which all that are wrong are named; but first there must not be too many."""
+
+    default_error_messages = {
+        "required": "Is required.",
+        "null": "Must be an array of events.",
+        "invalid": "Must be an array of events.",
+    }
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[dict[str, Any] | None]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        self._validate(value)
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class EventSchema(Schema):
@@ -150,4 +182,31 @@ class EventSchema(Schema):
     cost_usd = StrictNumber(smallest=0, largest=LARGEST_NUMBER, description="Cost in US dollars, kept exactly.")
     score = StrictNumber(
         smallest=-LARGEST_NUMBER, largest=LARGEST_NUMBER, description="Downstream score, where there is one."
+    )
+    timestamp = RecentTime(
+        attribute="occurred_at_ms",
+        metadata={
+            "type": "string",
+            "format": "date-time",
+            "description": (
+                "When the prompt was invoked, where that is not now: from 30 days ago to 5 minutes ahead, with an "
+                "offset. Kept to the millisecond."
+            ),
+        },
+    )
+
+
+class BatchSchema(Schema):
+    """The body of `POST /api/v1/prompts/analytics/batch`."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    error_messages = EventSchema.error_messages
+
+    events = EventList(
+        fields.Nested(EventSchema),
+        required=True,
+        validate=validate.Length(min=1, max=BATCH_SIZE, error="Must have {min} to {max} events."),
+        metadata={"description": "All are logged, or none."},
     )

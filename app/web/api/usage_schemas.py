@@ -1,8 +1,7 @@
 """What the read API takes."""
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -21,39 +20,12 @@ from app.core.time_range import (
     has_points_for,
 )
 from app.web.api.schemas import PromptId, load
+from app.web.api.times import Instant
 from app.web.errors import ApiError, Detail, validation_error
 
 DEFAULT_RANGE = timedelta(hours=24)
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 _INTERVALS = tuple(reversed(FROM_COARSE_TO_FINE))
-_ISO_8601 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)",
-    re.ASCII,
-)
-
-
-class Instant(fields.AwareDateTime):
-    """A time in ISO 8601 with its offset, as a datetime in UTC. The stock field takes more than that."""
-
-    default_error_messages = {
-        "invalid": "Must be an ISO 8601 time with an offset, such as 2026-01-31T12:00:00Z (a + is written %2B).",
-        "out_of_range": f"Must lie between the years {EARLIEST.year} and {LATEST.year}.",
-    }
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> datetime:
-        if not isinstance(value, str) or not _ISO_8601.fullmatch(value):
-            raise self.make_error("invalid")
-        try:
-            time = datetime.fromisoformat(value.upper()).astimezone(UTC)
-        except ValueError:
-            raise self.make_error("invalid") from None
-        except OverflowError:
-            raise self.make_error("out_of_range") from None
-        if not EARLIEST <= time <= LATEST:
-            raise self.make_error("out_of_range")
-        return time
 
 
 class UsageQuerySchema(Schema):
