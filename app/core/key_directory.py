@@ -1,10 +1,11 @@
 """KeyDirectory: from an API key to what it may do, while PostgreSQL is down too, and never long after its revocation.
 
 Three places are asked in turn: this process's memory (at most 1 s old), Redis, PostgreSQL. A record in Redis that
-PostgreSQL has not confirmed for a minute is confirmed again where PostgreSQL answers, and used as it is where not.
+PostgreSQL has not confirmed for a minute is used as it is, and confirmed in the background where PostgreSQL answers.
 A revocation leaves a tombstone in Redis, which is read with the record in one trip and always wins.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any
 import orjson
 import redis
 
+from app.core import background
 from app.core.database import ConnectionPool, database_errors
 from app.core.errors import DatabaseUnavailable, InvalidApiKey, Rejected, Unavailable
 from app.core.keys import hash_key, is_well_formed
@@ -32,8 +34,8 @@ TOMBSTONE_LIFETIME_SECONDS = 30 * 86_400
 """Longer than any record lives that was written just before the tombstone."""
 
 DATABASE_WAIT_SECONDS = 0.5
-DATABASE_PAUSE_SECONDS = 5.0
-"""After PostgreSQL failed to answer, known keys do not wait for it again for so long."""
+"""How long to wait for a connection of the pool; below, for PostgreSQL's answer all in all."""
+DATABASE_DEADLINE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class KeyDirectory:
         self._monotonic = monotonic
         self._now = now
         self._memory: dict[bytes, tuple[float, ApiKey | None]] = {}
-        self._database_asked_again_at = 0.0
+        self._confirming = threading.Lock()
 
     def find(self, key: str) -> ApiKey:
         """The valid key.
@@ -99,18 +101,21 @@ class KeyDirectory:
             return None
         known, checked_at = _decode(record) if record is not None else (None, 0.0)
         if known is None:
-            return self._ask_database(key_hash)
-        confirmed_for = self._now().timestamp() - checked_at
-        if confirmed_for <= CONFIRM_AFTER_SECONDS or self._monotonic() < self._database_asked_again_at:
-            return known
-        # Set before the attempt, so that of many requests at once only this one waits for it.
-        self._database_asked_again_at = self._monotonic() + DATABASE_PAUSE_SECONDS
+            return background.database_answer(
+                lambda: self._ask_database(key_hash), deadline_seconds=DATABASE_DEADLINE_SECONDS
+            )
+        too_old = self._now().timestamp() - checked_at > CONFIRM_AFTER_SECONDS
+        # One at a time, the other keys at a later look-up: a PostgreSQL that hangs holds no more than that one.
+        if too_old and self._confirming.acquire(blocking=False):
+            threading.Thread(target=self._confirm, args=(key_hash,), daemon=True).start()
+        return known
+
+    def _confirm(self, key_hash: bytes) -> None:
         try:
-            confirmed = self._ask_database(key_hash)
-        except DatabaseUnavailable:
-            return known
-        self._database_asked_again_at = 0.0
-        return confirmed
+            with suppress(DatabaseUnavailable):
+                self._ask_database(key_hash)
+        finally:
+            self._confirming.release()
 
     def _ask_database(self, key_hash: bytes) -> ApiKey | None:
         with database_errors(), self._pool.connection(timeout=DATABASE_WAIT_SECONDS) as connection:

@@ -5,15 +5,17 @@ finds it: the ⌈p·n⌉-th smallest of n latencies, estimated by the middle of 
 [min, max]; so it is within 1 % (below a femtosecond, where latencies count as zero, within that).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 from uuid import UUID
 
 import numpy as np
 
+from app.core import background
 from app.core.database import Connection, ConnectionPool, database_errors
 from app.core.errors import NotFound
 from app.core.latency_sketch import SMALLEST_MS, ZERO_BUCKET, bucket_of, middle_of
@@ -33,8 +35,11 @@ from app.core.rollups import WHOLE
 from app.core.time_range import Grain, Part, TimeRange, bucket_starts, ceil_to, fewest_parts
 
 PERCENTILES = (50, 95, 99)
+ANSWER_SECONDS = 10.0
 MAX_ROWS = 1_000
 """At most so many prompts or versions are listed: those with the most events."""
+
+_T = TypeVar("_T")
 
 _SKETCH_ENTRY = np.dtype([("bucket", "<i2"), ("count", "<u4")])
 _BELOW_ALL_BUCKETS = bucket_of(SMALLEST_MS) - 1
@@ -101,6 +106,19 @@ class PromptUsage:
     series: list[tuple[datetime, Usage]]
     versions: list[tuple[str, Usage]]
     truncated: bool
+
+
+def read_usage(pool: ConnectionPool, read: Callable[[Connection], _T]) -> _T:
+    """What `read` finds in a snapshot of its own. It runs in another thread, which knows nothing of the request.
+
+    Raises what it raises, and DatabaseUnavailable, which is no later than after ANSWER_SECONDS.
+    """
+
+    def read_snapshot() -> _T:
+        with usage_snapshot(pool) as connection:
+            return read(connection)
+
+    return background.database_answer(read_snapshot, deadline_seconds=ANSWER_SECONDS)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import psycopg
 import pytest
 import redis
@@ -23,6 +22,7 @@ from app.local.redis_server import RunningRedis, start_redis
 from app.web import create_app
 from config.settings import load_settings
 from tests.databases import new_database
+from tests.frozen import frozen
 from tests.processes import SECRET_KEY, app_environment, start_process
 from tests.waiting import wait_until
 
@@ -92,20 +92,6 @@ def redis_setting(client: redis.Redis, name: str, value: str) -> Iterator[None]:
         yield
     finally:
         client.config_set(name, before)
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """The server and its backends neither answer nor go away."""
-    server = psutil.Process(pid)
-    processes = [server, *server.children(recursive=True)]
-    for process in processes:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.resume()
 
 
 def problems(client: FlaskClient) -> dict[str, str]:

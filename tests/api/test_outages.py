@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key
 from tests.conftest import StartProcess
+from tests.frozen import frozen
 from tests.waiting import wait_until
 
 PATH = "/api/v1/prompts/analytics"
@@ -75,8 +77,38 @@ def test_ingestion_goes_on_while_postgresql_is_down(
         assert client.post(PATH, json=EVENT).status_code == 204
         posted += 1
     assert len(buffered()) == posted
-    # One request may have waited half a second for PostgreSQL. If each one did, five would fit.
+    # If each one had waited half a second for PostgreSQL, five would fit.
     assert posted > 20
+
+
+def test_ingestion_goes_on_while_postgresql_hangs(
+    client: httpx.Client, ingest_key: str, postgres: RunningPostgres, redis_client: redis.Redis, database_url: str
+) -> None:
+    assert client.post(PATH, json=EVENT).status_code == 204
+    new_key = {"Authorization": f"Bearer {create_key(database_url)}"}
+    with frozen(postgres.pid):
+        make_record_old(redis_client, ingest_key)
+        began_at = time.monotonic()
+        while time.monotonic() - began_at < 2.5:
+            assert client.post(PATH, json=EVENT, timeout=1).status_code == 204
+        # more than the pool of a process has connections
+        for _ in range(10):
+            assert_unavailable(httpx.post(str(client.base_url) + PATH, json=EVENT, headers=new_key, timeout=4))
+        assert client.post(PATH, json=EVENT, timeout=1).status_code == 204
+    wait_until(lambda: client.post(PATH, json=EVENT, headers=new_key).status_code == 204)
+
+
+def test_the_read_api_answers_503_in_time_while_postgresql_hangs(
+    web: str, postgres: RunningPostgres, database_url: str
+) -> None:
+    headers = {"Authorization": f"Bearer {create_key(database_url, scopes=['read'])}"}
+    assert httpx.get(web + PATH, headers=headers).status_code == 200
+    # for each process more questions than its pool has connections
+    paths = [PATH, f"{PATH}/{EVENT['prompt_id']}"] * 8
+    with frozen(postgres.pid), ThreadPoolExecutor(len(paths)) as threads:
+        for answer in threads.map(lambda path: httpx.get(web + path, headers=headers, timeout=12), paths):
+            assert_unavailable(answer)
+    wait_until(lambda: httpx.get(web + PATH, headers=headers, timeout=12).status_code == 200)
 
 
 def make_record_old(client: redis.Redis, key: str) -> None:

@@ -1,5 +1,6 @@
 """The key directory on real servers, with clocks that the tests turn."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from app.core.database import ConnectionPool, open_pool
 from app.core.errors import BufferUnavailable, DatabaseUnavailable, InvalidApiKey
 from app.core.key_directory import (
     CONFIRM_AFTER_SECONDS,
+    DATABASE_DEADLINE_SECONDS,
     MEMORY_ENTRIES,
     RECORD_PREFIX,
     TOMBSTONE_PREFIX,
@@ -18,7 +20,10 @@ from app.core.key_directory import (
     revoke_in_redis,
 )
 from app.core.keys import hash_key, mint_key
+from app.local.postgres import RunningPostgres
 from tests.api_keys import create_key, revoke_key_in_database
+from tests.frozen import frozen
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
 
@@ -126,9 +131,22 @@ def test_a_key_that_is_revoked_in_postgresql_alone_stops_within_a_minute(
     directory.find(key)
     revoke_key_in_database(database_url, key)
     clock.seconds += CONFIRM_AFTER_SECONDS + 1
+    directory.find(key)
+    wait_until(lambda: client.get(RECORD_PREFIX + hash_key(key).hex()) is None)
+    clock.seconds += 1.001
     with pytest.raises(InvalidApiKey):
         directory.find(key)
-    assert client.get(RECORD_PREFIX + hash_key(key).hex()) is None
+
+
+def test_a_key_is_confirmed_each_minute(
+    directory: KeyDirectory, client: redis.Redis, database_url: str, clock: Clock
+) -> None:
+    key = create_key(database_url)
+    directory.find(key)
+    before = client.get(RECORD_PREFIX + hash_key(key).hex())
+    clock.seconds += CONFIRM_AFTER_SECONDS + 1
+    directory.find(key)
+    wait_until(lambda: client.get(RECORD_PREFIX + hash_key(key).hex()) != before)
 
 
 def test_an_unknown_key_is_remembered_for_a_second_only(
@@ -167,19 +185,39 @@ def test_a_known_key_is_found_for_days_without_postgresql(
         alone.find(mint_key())
 
 
-def test_a_known_key_does_not_wait_for_a_silent_postgresql_each_time(
-    directory: KeyDirectory, client: redis.Redis, dead_pool: ConnectionPool, database_url: str, clock: Clock
+def test_known_keys_never_wait_for_a_postgresql_that_hangs(
+    directory: KeyDirectory, pool: ConnectionPool, postgres: RunningPostgres, database_url: str, clock: Clock
 ) -> None:
-    key = create_key(database_url)
-    directory.find(key)
-    alone = KeyDirectory(client, dead_pool, monotonic=clock.monotonic, now=clock.now)
+    keys = [create_key(database_url) for _ in range(5)]
+    known = [directory.find(key) for key in keys]
     clock.seconds += CONFIRM_AFTER_SECONDS + 1
-    asked = []
-    for _ in range(4):
-        alone.find(key)
-        asked.append(dead_pool.get_stats()["requests_num"])
-        clock.seconds += 2
-    assert asked == [1, 1, 1, 2]
+    asked_before = pool.get_stats()["requests_num"]
+    with frozen(postgres.pid):
+        began_at = time.monotonic()
+        assert [directory.find(key) for key in keys] == known
+        assert time.monotonic() - began_at < 0.5
+        assert pool.get_stats()["requests_num"] == asked_before + 1, "confirmations go one at a time"
+
+
+def test_a_new_key_does_not_wait_for_long_for_a_postgresql_that_hangs(
+    directory: KeyDirectory, postgres: RunningPostgres, database_url: str
+) -> None:
+    directory.find(create_key(database_url))
+    key = create_key(database_url)
+    with frozen(postgres.pid):
+        began_at = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            directory.find(key)
+        assert time.monotonic() - began_at < DATABASE_DEADLINE_SECONDS + 1
+    wait_until(lambda: is_found(directory, key))
+
+
+def is_found(directory: KeyDirectory, key: str) -> bool:
+    try:
+        directory.find(key)
+    except DatabaseUnavailable:
+        return False
+    return True
 
 
 def test_a_record_of_another_shape_is_read_again_from_postgresql(

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from app.core.usage import ProjectUsage, PromptUsage, Usage, project_usage, prompt_usage, usage_snapshot
+from app.core.usage import ProjectUsage, PromptUsage, Usage, project_usage, prompt_usage, read_usage
 from app.web.access import requires_key
 from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
 from app.web.formatting import success
@@ -19,8 +19,11 @@ blueprint = Blueprint("usage", __name__)
 def read_project() -> Response:
     """The project as a whole, its series and its prompts; 503 while PostgreSQL does not answer."""
     query = read_query(request.args, datetime.now(UTC))
-    with usage_snapshot(services().database) as connection:
-        usage = project_usage(connection, g.api_key.project_id, query.time_range, query.interval)
+    project_id = g.api_key.project_id
+    usage = read_usage(
+        services().database,
+        lambda connection: project_usage(connection, project_id, query.time_range, query.interval),
+    )
     prompts = [{"prompt_id": prompt_id, **_totals(totals)} for prompt_id, totals in usage.prompts]
     return success({**_heading(query, usage), "prompts": prompts, "truncated": usage.truncated})
 
@@ -31,8 +34,11 @@ def read_prompt(prompt_id: str) -> Response:
     """One prompt as a whole, its series and its versions; 404 for a prompt that the project never used."""
     prompt = read_prompt_id(prompt_id)
     query = read_query(request.args, datetime.now(UTC))
-    with usage_snapshot(services().database) as connection:
-        usage = prompt_usage(connection, g.api_key.project_id, prompt, query.time_range, query.interval)
+    project_id = g.api_key.project_id
+    usage = read_usage(
+        services().database,
+        lambda connection: prompt_usage(connection, project_id, prompt, query.time_range, query.interval),
+    )
     versions = [{"version_hash": version_hash, **_totals(totals)} for version_hash, totals in usage.versions]
     return success({"prompt_id": prompt, **_heading(query, usage), "versions": versions, "truncated": usage.truncated})
 
