@@ -1,7 +1,7 @@
 """Servers that hang: they keep their connections and say nothing."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -10,11 +10,14 @@ import psutil
 def frozen(pid: int) -> Iterator[None]:
     """The server and its backends neither answer nor go away."""
     server = psutil.Process(pid)
-    processes = [server, *server.children(recursive=True)]
-    for process in processes:
-        process.suspend()
+    server.suspend()
+    backends = server.children(recursive=True)
+    for backend in backends:
+        with suppress(psutil.NoSuchProcess):  # its client had just closed the connection
+            backend.suspend()
     try:
         yield
     finally:
-        for process in processes:
-            process.resume()
+        for process in (server, *backends):
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
