@@ -68,11 +68,12 @@ class KeyDirectory:
         self._memory: dict[bytes, tuple[float, ApiKey | None]] = {}
         self._confirming = threading.Lock()
 
-    def find(self, key: str) -> ApiKey:
-        """The valid key.
+    def find(self, key: str, *, may_ask_database: Callable[[], bool] = lambda: True) -> ApiKey:
+        """The valid key. `may_ask_database` is asked only where neither memory nor Redis knows the key.
 
-        Raises InvalidApiKey for a malformed, unknown, revoked or expired one, BufferUnavailable where Redis
-        does not answer, and DatabaseUnavailable where only PostgreSQL could tell and does not answer.
+        Raises InvalidApiKey for a malformed, unknown, revoked or expired one and for one that only PostgreSQL
+        could know but must not be asked for, BufferUnavailable where Redis does not answer, and DatabaseUnavailable
+        where only PostgreSQL could tell and does not answer.
         """
         if not is_well_formed(key):
             raise InvalidApiKey
@@ -81,7 +82,7 @@ class KeyDirectory:
         remembered = self._memory.get(key_hash)
         if remembered is None or asked_at - remembered[0] > MEMORY_SECONDS:
             # The time before the look-up counts, so that a revocation during it is seen a second later.
-            remembered = (asked_at, self._look_up(key_hash))
+            remembered = (asked_at, self._look_up(key_hash, may_ask_database))
             self._remember(key_hash, remembered)
         api_key = remembered[1]
         if api_key is None or (api_key.expires_at is not None and api_key.expires_at <= self._now()):
@@ -93,7 +94,7 @@ class KeyDirectory:
             self._memory.clear()
         self._memory[key_hash] = entry
 
-    def _look_up(self, key_hash: bytes) -> ApiKey | None:
+    def _look_up(self, key_hash: bytes, may_ask_database: Callable[[], bool]) -> ApiKey | None:
         name = key_hash.hex()
         with redis_errors():
             record, tombstone = self._client.mget(RECORD_PREFIX + name, TOMBSTONE_PREFIX + name)
@@ -101,6 +102,9 @@ class KeyDirectory:
             return None
         known, checked_at = _decode(record) if record is not None else (None, 0.0)
         if known is None:
+            if not may_ask_database():
+                # raised, and so not remembered: the key may be good, and another client may ask PostgreSQL for it
+                raise InvalidApiKey
             return background.database_answer(
                 lambda: self._ask_database(key_hash), deadline_seconds=DATABASE_DEADLINE_SECONDS
             )

@@ -160,6 +160,10 @@ class RateLimits:
         allowed = self._storage.incr_within(key, limit.get_expiry(), hits, limit.amount)
         return self._window(limit, exceeded=not allowed)
 
+    def has_room(self, limit: RateLimitItem, subject: str, identifier: str) -> bool:
+        """Whether a hit would be allowed; counts none. Raises BufferUnavailable."""
+        return bool(self._strategy.test(limit, subject, identifier))
+
     def _window(self, limit: RateLimitItem, *, exceeded: bool) -> Window:
         count, reset_at = self._storage.last_hit
         return Window(limit.amount, max(0, limit.amount - count), reset_at, exceeded)

@@ -129,6 +129,19 @@ def test_an_unknown_key_is_not_refused_for_good_while_postgresql_is_down(
     assert nonsense.status_code == 401
 
 
+def test_an_address_with_too_many_failures_costs_postgresql_nothing_more(
+    web: str, client: httpx.Client, stopped_postgres: Callable[[], None]
+) -> None:
+    assert client.post(PATH, json=EVENT).status_code == 204
+    nonsense = {"Authorization": "Bearer nonsense"}
+    assert {httpx.post(web + PATH, json=EVENT, headers=nonsense).status_code for _ in range(20)} == {401}
+    stopped_postgres()
+    for _ in range(3):
+        invented = httpx.post(web + PATH, json=EVENT, headers={"Authorization": f"Bearer {mint_key()}"})
+        assert (invented.status_code, invented.json()["error"]["code"]) == (429, "RATE_LIMITED")
+    assert client.post(PATH, json=EVENT).status_code == 204
+
+
 def test_a_new_key_works_as_soon_as_postgresql_is_back(web: str, postgres: RunningPostgres, database_url: str) -> None:
     headers = {"Authorization": f"Bearer {create_key(database_url)}"}
     postgres.stop()

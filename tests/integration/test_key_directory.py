@@ -163,6 +163,26 @@ def test_an_unknown_key_is_remembered_for_a_second_only(
     assert directory.find(key).project_id > 0
 
 
+def test_a_key_that_it_may_not_ask_postgresql_for_is_refused_but_not_remembered_as_unknown(
+    directory: KeyDirectory, pool: ConnectionPool, database_url: str
+) -> None:
+    key = create_key(database_url)
+    asked_before = pool.get_stats().get("requests_num", 0)
+    with pytest.raises(InvalidApiKey):
+        directory.find(key, may_ask_database=lambda: False)
+    assert pool.get_stats().get("requests_num", 0) == asked_before
+    assert directory.find(key).project_id > 0
+
+
+def test_a_known_key_is_found_without_asking_whether_it_may_ask(
+    directory: KeyDirectory, database_url: str, clock: Clock
+) -> None:
+    key = create_key(database_url)
+    known = directory.find(key)
+    clock.seconds += 2
+    assert directory.find(key, may_ask_database=lambda: False) == known
+
+
 def test_an_expired_key_is_refused_though_it_is_remembered(
     directory: KeyDirectory, database_url: str, clock: Clock
 ) -> None:
