@@ -71,10 +71,12 @@ class RawConnection:
         self.close()
 
 
-def ingest_head(key: str, *lines: str, content_type: str = "application/json") -> bytes:
+def ingest_head(
+    key: str, *lines: str, content_type: str = "application/json", path: str = "/api/v1/prompts/analytics"
+) -> bytes:
     """The head of an ingest request, up to and with the empty line; `lines` are further header lines."""
     head = [
-        "POST /api/v1/prompts/analytics HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         "Host: 127.0.0.1",
         f"Authorization: Bearer {key}",
         f"Content-Type: {content_type}",
