@@ -287,3 +287,8 @@ def test_a_batch_needs_the_scope_ingest(web: str, database_url: str, buffered: B
 def test_the_longest_events_that_are_valid_fit_into_a_batch_of_the_schema() -> None:
     longest = {**EVENT, "version_hash": "x" * 256}
     assert len(BatchSchema().load({"events": [longest] * 1_000})["events"]) == 1_000
+
+
+def test_it_is_no_prompt_that_could_be_read(client: httpx.Client) -> None:
+    answer = client.get(BATCH_PATH)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")

@@ -58,7 +58,7 @@ def store(database_url: str, read_key: str) -> Iterator[Store]:
         ) -> None:
             row = connection.execute("SELECT id FROM projects WHERE name = %s", [project]).fetchone()
             assert row is not None
-            measures = {name: Decimal(number) for name, number in numbers.items()}
+            measures: dict[str, Any] = {name: Decimal(number) for name, number in numbers.items()}
             event = Event(new_event_id(), row[0], UUID(prompt), version, **measures)
             time_ms = int((datetime.now(UTC) - age).timestamp() * 1_000)
             store_in_batches(connection, [ReceivedEvent(event, time_ms)], batch_size=1)

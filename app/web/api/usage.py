@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.routing import BaseConverter
 
 from app.core.usage import ProjectUsage, PromptUsage, Usage, project_usage, prompt_usage, read_usage
 from app.web.access import requires_key
@@ -28,7 +30,19 @@ def read_project() -> Response:
     return success({**_heading(query, usage), "prompts": prompts, "truncated": usage.truncated})
 
 
-@blueprint.get("/api/v1/prompts/analytics/<prompt_id>")
+class PromptIdConverter(BaseConverter):
+    """Whatever may stand for a prompt id in a path, right or wrong; `batch` is the other resource there."""
+
+    regex = "(?!batch$)[^/]+"
+    part_isolating = True
+
+
+@blueprint.record
+def _register_converter(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["prompt_id"] = PromptIdConverter
+
+
+@blueprint.get("/api/v1/prompts/analytics/<prompt_id:prompt_id>")
 @requires_key("read")
 def read_prompt(prompt_id: str) -> Response:
     """One prompt as a whole, its series and its versions; 404 for a prompt that the project never used."""
