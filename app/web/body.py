@@ -20,21 +20,21 @@ _GZIP_ONLY = 16
 """Added to zlib's wbits: a gzip header and trailer, with its checksum, and nothing else."""
 
 
-def read_json_body(*, limit_bytes: int, deadline_seconds: float, inflated_limit_bytes: int = 0) -> bytes:
+def read_json_body(*, limit_bytes: int, deadline_seconds: float, takes_gzip: bool = False) -> bytes:
     """The body of the current request, which says that it is JSON; inflated, where it says that it is gzip too.
 
-    Raises ApiError: 415 for another type or compression (and for gzip, where `inflated_limit_bytes` is 0: then nothing
-    is ever inflated), 413 for more than `limit_bytes` as sent or `inflated_limit_bytes` inflated, 408 where the body is
-    not here after `deadline_seconds`, 400 for one that ends early, is wrongly chunked or is not what gzip makes. After
-    a body that was not read to its end the connection is not used again.
+    Raises ApiError: 415 for another type or compression (and for gzip, unless `takes_gzip`: then nothing is ever
+    inflated), 413 for more than `limit_bytes`, as it was sent or inflated, 408 where the body is not here after
+    `deadline_seconds`, 400 for one that ends early, is wrongly chunked or is not what gzip makes. After a body that was
+    not read to its end the connection is not used again.
     """
-    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
     _require_json()
-    if encoding != "identity" and (encoding != "gzip" or not inflated_limit_bytes):
-        known = "identity or gzip" if inflated_limit_bytes else "identity"
+    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
+    if encoding != "identity" and not (takes_gzip and encoding == "gzip"):
+        known = "identity or gzip" if takes_gzip else "identity"
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"The Content-Encoding must be {known}.")
     body = _read_whole(limit_bytes, deadline_seconds)
-    return body if encoding == "identity" else _inflate(body, inflated_limit_bytes)
+    return body if encoding == "identity" else _inflate(body, limit_bytes)
 
 
 def _read_whole(limit_bytes: int, deadline_seconds: float) -> bytes:

@@ -116,7 +116,7 @@ def _log_events() -> Json:
         summary="Log a batch of prompt usage events",
         description=BATCH_DESCRIPTION,
         body={"schema": "Batch", "example": {"events": [EXAMPLE]}},
-        too_large="The body is larger than 1 MiB, or than 4 MiB when it is inflated.",
+        too_large="The body is larger than 1 MiB, as sent or inflated.",
         unsupported="The body is not application/json in UTF-8, or it is compressed with anything but gzip.",
     )
 
