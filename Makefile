@@ -6,7 +6,7 @@ SHELL := /bin/sh
 PYTHON_CANDIDATES := python3.11 python3.12 python3 python3.13 python3.14
 VENV_PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
-SOURCES := app worker config tests
+SOURCES := app worker config tests bench
 
 # A virtual environment knows its own path: after the checkout was moved it must be made again.
 ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
@@ -25,6 +25,10 @@ run: $(INSTALLED) ## Start everything on this machine: PostgreSQL, Redis, web an
 test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of them)
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 
+.PHONY: bench
+bench: $(INSTALLED) .venv-bench/.installed $(if $(BENCH_MLFLOW),.venv-mlflow/.installed) ## Measure how fast it is, beside other ways to do the same (ten minutes)
+	@exec $(VENV_PYTHON) -m bench
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, format and types
 	@$(VENV_PYTHON) -m ruff check .
@@ -37,8 +41,8 @@ format: $(INSTALLED) ## Format the code and mend what can be mended by itself
 	@$(VENV_PYTHON) -m ruff format .
 
 .PHONY: clean
-clean: ## Remove the virtual environment and caches; the data in .local/ stays
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove the virtual environments and caches; the data in .local/ stays
+	@rm -rf .venv .venv-bench .venv-mlflow .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.txt requirements-dev.txt
@@ -55,3 +59,17 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 		"$$python" -m venv --clear .venv; } && \
 	$(VENV_PYTHON) -m pip install -qq --disable-pip-version-check -r requirements-dev.txt && \
 	echo "$(CURDIR)" > $@
+
+.venv-bench/.installed: bench/requirements.txt
+	$(install_peer)
+
+.venv-mlflow/.installed: bench/requirements-mlflow.txt
+	$(install_peer)
+
+# What can't be installed is left out of the comparison.
+define install_peer
+	@echo "Installing $< into $(@D)"
+	@$(VENV_PYTHON) -m venv --clear $(@D) && \
+	$(@D)/bin/python -m pip install -qq --disable-pip-version-check -r $< && touch $@ || \
+	{ rm -rf $(@D); echo "$< could not be installed: its figures will be missing" >&2; }
+endef

@@ -11,13 +11,14 @@ import psycopg
 
 from app.core.queries.projects import insert_project
 from app.local.errors import CannotRun
-from bench.comparison import FASTAPI_PROGRAM, measure_peers, peer_figures, start_flask_peer
+from bench.comparison import FASTAPI_PYTHON, measure_peers, peer_figures, start_flask_peer
 from bench.drain import drain_figures, measure_drain
 from bench.freshness import freshness_figures, measure_freshness
 from bench.ingest import ingest_figures, measure_ingest
 from bench.load_generator import find_wrk
 from bench.machine import facts
 from bench.memory import MemoryLog, memory_figures
+from bench.mlflow_peer import PYTHON as MLFLOW_PYTHON
 from bench.needs import needs
 from bench.notes import notes
 from bench.reads import measure_reads, reads_figures
@@ -38,7 +39,7 @@ def main() -> int:
     try:
         find_wrk()
         with open_stand() as stand:
-            figures, needed = measure(stand, schedule)
+            figures, needed = measure(stand, schedule, with_mlflow=bool(os.environ.get("BENCH_MLFLOW")))
             page = results_page(
                 figures, facts=facts(stand), notes=notes(schedule), needs=needed, is_standard=schedule.is_standard
             )
@@ -56,7 +57,7 @@ def main() -> int:
     return 0
 
 
-def measure(stand: Stand, schedule: Schedule) -> tuple[Sequence[Figure], str]:
+def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Sequence[Figure], str]:
     """All figures, and what a billion events need."""
     say("Starting web and the servers beside it")
     api_key = stand.create_key(PROJECT)
@@ -78,9 +79,9 @@ def measure(stand: Stand, schedule: Schedule) -> tuple[Sequence[Figure], str]:
     worker_memory.look()
     worker.child.stop()
     say("Peers")
-    if not FASTAPI_PROGRAM.exists():
+    if not FASTAPI_PYTHON.exists():
         say("FastAPI is left out: it is not installed in .venv-bench")
-    peers = measure_peers(stand, schedule, bare)
+    peers = measure_peers(stand, schedule, bare, with_mlflow=with_mlflow and MLFLOW_PYTHON.exists())
     figures = [
         *ingest_figures(ingest),
         *drain_figures(drained, ingest.ours_per_second),

@@ -6,7 +6,9 @@ import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.local.children import Child, Guard
 from app.local.errors import CannotRun
@@ -61,6 +63,20 @@ def run_load(guard: Guard, source: Source, seconds: int, *, think_ms: float = 0.
     return _measured(source.url, output)
 
 
+def send_one(source: Source) -> int:
+    """Send the first body alone; returns the status of the answer. Raises OSError where there is none."""
+    url = urlsplit(source.url)
+    with source.bodies_path.open() as bodies:
+        body = bodies.readline().rstrip()
+    headers = {"Authorization": f"Bearer {source.api_key}", "Idempotency-Key": secrets.token_hex(6)}
+    connection = HTTPConnection("127.0.0.1", url.port, timeout=GRACE_SECONDS)
+    try:
+        connection.request("POST", url.path, body, {**headers, "Content-Type": "application/json"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def start_load(guard: Guard, source: Source, seconds: int, *, think_ms: float, log_path: Path) -> Child:
     """The same in the background; its figures are in the log when it has ended."""
     return guard.start(_command(source, seconds, think_ms), log_path=log_path)
@@ -89,8 +105,9 @@ def _measured(url: str, output: str) -> Load:
         measured = json.loads(output.strip().splitlines()[-1])
     except (IndexError, ValueError):
         raise CannotRun(f"wrk measured nothing: {output.strip() or 'it said nothing'}") from None
-    bad = measured["refused"] + measured["failed"]
-    if bad or not measured["requests"]:
-        raise CannotRun(f"{url}: {bad} of {measured['requests']} requests were refused or failed; nothing is measured")
+    if measured["refused"] or measured["failed"] or not measured["requests"]:
+        raise CannotRun(
+            "{url}: of {requests} requests {refused} were refused and {failed} failed".format(url=url, **measured)
+        )
     seconds = measured["duration_us"] / 1_000_000
     return Load(measured["requests"] / seconds, measured["p50_us"] / 1_000, measured["p99_us"] / 1_000)

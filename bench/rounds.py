@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bench.load_generator import PACED_CONNECTIONS, Load, Source, run_load, think_ms_for
+from bench.load_generator import PACED_CONNECTIONS, Load, Source, run_load, send_one, think_ms_for
 from bench.stand import Stand
 
 WARM_UP_SECONDS = 1
@@ -33,6 +33,12 @@ def in_turn(
     return results
 
 
+def start_afresh(stand: Stand, contender: Contender) -> None:
+    """Empty Redis, and make the API key known in it again, which it always is where there are clients."""
+    stand.empty_redis()
+    send_one(contender.source)
+
+
 def events_per_second(
     stand: Stand,
     contenders: Sequence[Contender],
@@ -47,7 +53,7 @@ def events_per_second(
     """
 
     def measure(contender: Contender) -> float:
-        stand.empty_redis()
+        start_afresh(stand, contender)
         load = run_load(stand.guard, contender.source, seconds)
         after(contender)
         return load.requests_per_second * contender.events_per_request
@@ -64,7 +70,7 @@ def loads_at_rate(
     think_ms = {each.name: think_ms_for(rate) for each in contenders}
 
     def measure(contender: Contender, seconds: int) -> Load:
-        stand.empty_redis()
+        start_afresh(stand, contender)
         load = run_load(stand.guard, contender.source, seconds, think_ms=think_ms[contender.name])
         # A connection also waits for its answers: what was really sent tells how long.
         correction = PACED_CONNECTIONS * 1_000 * (1 / rate - 1 / load.requests_per_second)
