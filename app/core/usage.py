@@ -1,24 +1,20 @@
 """What a project and its prompts used in a range of time, merged from rollups.
 
-Counts, sums, minima and maxima are exact. A percentile is the value at nearest rank, as PostgreSQL's percentile_disc
-finds it: the ⌈p·n⌉-th smallest of n latencies, estimated by the middle of its sketch bucket and brought into
-[min, max]; so it is within 1 % (below a femtosecond, where latencies count as zero, within that).
+Counts, sums, minima and maxima are exact; percentiles are estimated, within 1 %, and brought into [min, max].
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
-
-import numpy as np
 
 from app.core import background
 from app.core.database import Connection, ConnectionPool, database_errors
 from app.core.errors import NotFound
-from app.core.latency_sketch import SMALLEST_MS, ZERO_BUCKET, bucket_of, middle_of
+from app.core.percentiles import percentiles_of
 from app.core.queries.usage import (
     UsageRow,
     begin_snapshot,
@@ -34,16 +30,13 @@ from app.core.queries.usage import (
 from app.core.rollups import WHOLE
 from app.core.time_range import Grain, Part, TimeRange, bucket_starts, ceil_to, fewest_parts
 
-PERCENTILES = (50, 95, 99)
 ANSWER_SECONDS = 10.0
 MAX_ROWS = 1_000
 """At most so many prompts or versions are listed: those with the most events."""
 
 _T = TypeVar("_T")
-
-_SKETCH_ENTRY = np.dtype([("bucket", "<i2"), ("count", "<u4")])
-_BELOW_ALL_BUCKETS = bucket_of(SMALLEST_MS) - 1
-_NOTHING = UsageRow(0, 0, None, 0, None, None, None, None, 0, None, None, None)
+_K = TypeVar("_K", UUID, str)
+_Group = TypeVar("_Group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +82,25 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectUsage:
-    """`series` has every bucket of the range, by its beginning; `prompts` those with events, busiest first."""
+class UsageReport(Generic[_K]):
+    """What was used all in all, over time, and by whom.
+
+    `series` has every bucket of the range, by its beginning; `breakdown` the prompts of a project by their ids, or the
+    versions of a prompt by their hashes, those with events only, busiest first; `truncated`, whether there are more.
+    """
 
     totals: Usage
     series: list[tuple[datetime, Usage]]
-    prompts: list[tuple[UUID, Usage]]
+    breakdown: list[tuple[_K, Usage]]
     truncated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PromptUsage:
-    """`series` has every bucket of the range, by its beginning; `versions` those with events, busiest first."""
-
-    totals: Usage
-    series: list[tuple[datetime, Usage]]
-    versions: list[tuple[str, Usage]]
-    truncated: bool
+NOTHING = Usage(
+    0,
+    CostUsage(0, None, None),
+    LatencyUsage(0, None, None, None, None, None, None),
+    ScoreUsage(0, None, None, None),
+)
 
 
 def read_usage(pool: ConnectionPool, read: Callable[[Connection], _T]) -> _T:
@@ -132,41 +127,72 @@ def usage_snapshot(pool: ConnectionPool) -> Iterator[Connection]:
         yield connection
 
 
-def project_usage(connection: Connection, project_id: int, time_range: TimeRange, interval: Grain) -> ProjectUsage:
+def project_usage(connection: Connection, project_id: int, time_range: TimeRange, interval: Grain) -> UsageReport[UUID]:
     """What a project used. `connection` is one of `usage_snapshot`; raises psycopg errors, which that translates."""
-    counted = _widened(connection, project_id, time_range)
-    parts = fewest_parts(counted)
-    totals = merged_usage(select_totals(connection, project_id, WHOLE, parts))
-    used = select_series(connection, project_id, WHOLE, fewest_parts(counted, coarsest=interval), interval)
-    series = _gapless(time_range, interval, dict(used))
-    busiest = select_busiest_prompts(connection, project_id, parts, MAX_ROWS)
-    rows = select_prompts(connection, project_id, parts, busiest[:MAX_ROWS] or None)
-    prompts = [(prompt_id, merged_usage(row)) for prompt_id, row in rows]
-    prompts.sort(key=lambda prompt: (-prompt[1].events, prompt[0]))
-    return ProjectUsage(totals, series, prompts, truncated=len(busiest) > MAX_ROWS)
+    return _report(
+        connection,
+        project_id,
+        WHOLE,
+        time_range,
+        interval,
+        select_busiest=lambda parts: select_busiest_prompts(connection, project_id, parts, MAX_ROWS),
+        select_breakdown=lambda parts, only: select_prompts(connection, project_id, parts, only),
+    )
 
 
 def prompt_usage(
     connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange, interval: Grain
-) -> PromptUsage:
+) -> UsageReport[str]:
     """What one prompt used. As `project_usage`, and raises NotFound for a prompt that the project has never used."""
     prompt_key = select_prompt_key(connection, project_id, prompt_id)
     if prompt_key is None:
         raise NotFound("prompt")
+    return _report(
+        connection,
+        project_id,
+        prompt_key,
+        time_range,
+        interval,
+        select_busiest=lambda parts: select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS),
+        select_breakdown=lambda parts, only: select_versions(connection, project_id, prompt_key, parts, only),
+    )
+
+
+def _report(
+    connection: Connection,
+    project_id: int,
+    prompt_key: int,
+    time_range: TimeRange,
+    interval: Grain,
+    *,
+    select_busiest: Callable[[Sequence[Part]], list[int]],
+    select_breakdown: Callable[[Sequence[Part], Sequence[int] | None], list[tuple[_K, UsageRow]]],
+) -> UsageReport[_K]:
     counted = _widened(connection, project_id, time_range)
     parts = fewest_parts(counted)
-    totals = merged_usage(select_totals(connection, project_id, prompt_key, parts))
-    used = select_series(connection, project_id, prompt_key, fewest_parts(counted, coarsest=interval), interval)
-    series = _gapless(time_range, interval, dict(used))
-    busiest = select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS)
-    rows = select_versions(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or None)
-    versions = [(version_hash, merged_usage(row)) for version_hash, row in rows]
-    versions.sort(key=lambda version: (-version[1].events, version[0]))
-    return PromptUsage(totals, series, versions, truncated=len(busiest) > MAX_ROWS)
+    totals = select_totals(connection, project_id, prompt_key, parts)
+    series = select_series(connection, project_id, prompt_key, fewest_parts(counted, coarsest=interval), interval)
+    busiest = select_busiest(parts)
+    breakdown = select_breakdown(parts, busiest[:MAX_ROWS] or None)
+    return UsageReport(
+        totals=merged_usage([totals])[0],
+        series=_gapless(time_range, interval, dict(_merged(series))),
+        breakdown=sorted(_merged(breakdown), key=lambda each: (-each[1].events, each[0])),
+        truncated=len(busiest) > MAX_ROWS,
+    )
 
 
-def merged_usage(row: UsageRow) -> Usage:
-    """The totals of merged rollups."""
+def merged_usage(rows: Sequence[UsageRow]) -> list[Usage]:
+    """The totals of each of these merged rollups."""
+    percentiles = iter(percentiles_of([row.latency_sketch for row in rows if row.latency_sketch]))
+    return [_usage(row, next(percentiles) if row.latency_sketch else None) for row in rows]
+
+
+def _merged(rows: Sequence[tuple[_Group, UsageRow]]) -> Iterator[tuple[_Group, Usage]]:
+    return zip((group for group, _ in rows), merged_usage([row for _, row in rows]), strict=True)
+
+
+def _usage(row: UsageRow, percentiles: list[float] | None) -> Usage:
     return Usage(
         events=row.events,
         cost_usd=CostUsage(
@@ -174,7 +200,7 @@ def merged_usage(row: UsageRow) -> Usage:
             sum=row.cost_sum if row.cost_count else None,
             mean=_mean(row.cost_sum, row.cost_count),
         ),
-        latency_ms=_latency_usage(row),
+        latency_ms=_latency_usage(row, percentiles),
         score=ScoreUsage(
             count=row.score_count,
             mean=_mean(row.score_sum, row.score_count),
@@ -184,26 +210,13 @@ def merged_usage(row: UsageRow) -> Usage:
     )
 
 
-def _latency_usage(row: UsageRow) -> LatencyUsage:
-    if not row.latency_sketch or row.latency_min is None or row.latency_max is None:
-        return LatencyUsage(0, None, None, None, None, None, None)
+def _latency_usage(row: UsageRow, percentiles: list[float] | None) -> LatencyUsage:
+    if percentiles is None or row.latency_min is None or row.latency_max is None:
+        return NOTHING.latency_ms
     shortest, longest = float(row.latency_min), float(row.latency_max)
-    p50, p95, p99 = (min(max(shortest, middle), longest) for middle in _middles_at_ranks(row.latency_sketch))
+    p50, p95, p99 = (min(max(shortest, estimate), longest) for estimate in percentiles)
     mean = _mean(row.latency_sum, row.latency_count)
     return LatencyUsage(row.latency_count, mean, row.latency_min, row.latency_max, p50, p95, p99)
-
-
-def _middles_at_ranks(sketch: bytes) -> list[float]:
-    """The middles of the buckets in which the percentiles lie, of a sketch that is not empty."""
-    entries = np.frombuffer(sketch, _SKETCH_ENTRY)
-    # The zero bucket's number lies far below all others; the one next to the smallest stands in for it.
-    buckets = np.maximum(entries["bucket"].astype(np.intp), _BELOW_ALL_BUCKETS)
-    lowest = int(buckets.min())
-    running = np.bincount(buckets - lowest, weights=entries["count"]).cumsum()
-    total = int(running[-1])
-    ranks = [-(-total * percentile // 100) for percentile in PERCENTILES]
-    found = [lowest + int(position) for position in np.searchsorted(running, ranks)]
-    return [middle_of(ZERO_BUCKET if bucket == _BELOW_ALL_BUCKETS else bucket) for bucket in found]
 
 
 def _mean(total: Decimal | None, count: int) -> float | None:
@@ -221,5 +234,5 @@ def _widened(connection: Connection, project_id: int, time_range: TimeRange) -> 
     return replace(time_range, end=day_end)
 
 
-def _gapless(time_range: TimeRange, interval: Grain, used: dict[datetime, UsageRow]) -> list[tuple[datetime, Usage]]:
-    return [(start, merged_usage(used.get(start, _NOTHING))) for start in bucket_starts(time_range, interval)]
+def _gapless(time_range: TimeRange, interval: Grain, used: dict[datetime, Usage]) -> list[tuple[datetime, Usage]]:
+    return [(start, used.get(start, NOTHING)) for start in bucket_starts(time_range, interval)]

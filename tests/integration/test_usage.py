@@ -61,8 +61,8 @@ def test_it_lists_the_busiest_prompts_and_says_that_there_are_more(pool: Connect
     store_in_batches(database, [*events, *(an_event(project_id, prompt) for prompt in busy)], batch_size=5_000)
     with usage_snapshot(pool) as connection:
         found = project_usage(connection, project_id, WHOLE_DAY, "day")
-    assert (found.truncated, len(found.prompts)) == (True, MAX_ROWS)
-    assert [(prompt.int, usage.events) for prompt, usage in found.prompts[:4]] == [*((n, 2) for n in busy), (0, 1)]
+    assert (found.truncated, len(found.breakdown)) == (True, MAX_ROWS)
+    assert [(prompt.int, usage.events) for prompt, usage in found.breakdown[:4]] == [*((n, 2) for n in busy), (0, 1)]
     assert found.totals.events == MAX_ROWS + 6
 
 
@@ -73,8 +73,8 @@ def test_it_lists_the_busiest_versions_and_says_that_there_are_more(pool: Connec
     store_in_batches(database, [*events, *(an_event(project_id, 0, f"{n:04}") for n in busy)], batch_size=5_000)
     with usage_snapshot(pool) as connection:
         found = prompt_usage(connection, project_id, UUID(int=0), WHOLE_DAY, "day")
-    assert (found.truncated, len(found.versions)) == (True, MAX_ROWS)
-    assert [(name, usage.events) for name, usage in found.versions[:4]] == [
+    assert (found.truncated, len(found.breakdown)) == (True, MAX_ROWS)
+    assert [(name, usage.events) for name, usage in found.breakdown[:4]] == [
         *((f"{n:04}", 2) for n in busy),
         ("0000", 1),
     ]
@@ -92,14 +92,14 @@ def test_a_project_with_many_prompts_lists_all_of_those_in_the_range(
         nothing = project_usage(
             connection, project_id, TimeRange(DAY - timedelta(days=3), DAY - timedelta(days=1), "hour"), "day"
         )
-    assert (found.truncated, [prompt.int for prompt, _ in found.prompts]) == (False, [7])
-    assert (nothing.truncated, nothing.prompts) == (False, [])
+    assert (found.truncated, [prompt.int for prompt, _ in found.breakdown]) == (False, [7])
+    assert (nothing.truncated, nothing.breakdown) == (False, [])
 
 
 def test_a_project_without_events_has_nulls_in_every_bucket(pool: ConnectionPool, database: Connection) -> None:
     project_id = new_project(database)
     with usage_snapshot(pool) as connection:
         found = project_usage(connection, project_id, WHOLE_DAY, "hour")
-    assert (len(found.series), found.prompts, found.truncated) == (24, [], False)
+    assert (len(found.series), found.breakdown, found.truncated) == (24, [], False)
     assert {usage.events for _, usage in found.series} == {0}
     assert found.totals == found.series[0][1]

@@ -155,8 +155,8 @@ def assert_project_equals(
     assert_series_equals(found.series, question, counted)
     by_prompt = grouped(counted, lambda event: event.event.prompt_id)
     order = sorted(by_prompt, key=lambda prompt: (-len(by_prompt[prompt]), prompt))
-    assert [prompt for prompt, _ in found.prompts] == order
-    for prompt, usage in found.prompts:
+    assert [prompt for prompt, _ in found.breakdown] == order
+    for prompt, usage in found.breakdown:
         assert_usage_equals(usage, by_prompt[prompt])
 
 
@@ -173,6 +173,6 @@ def assert_prompt_equals(
     assert_series_equals(found.series, question, counted)
     by_version = grouped(counted, lambda event: event.event.version_hash)
     order = sorted(by_version, key=lambda version: (-len(by_version[version]), version))
-    assert [version for version, _ in found.versions] == order
-    for version, usage in found.versions:
+    assert [version for version, _ in found.breakdown] == order
+    for version, usage in found.breakdown:
         assert_usage_equals(usage, by_version[version])

@@ -8,11 +8,16 @@ from hypothesis import strategies as st
 
 from app.core.latency_sketch import encode_sketch, sketch_of
 from app.core.queries.usage import UsageRow
-from app.core.usage import merged_usage
+from app.core.usage import Usage, merged_usage
 from tests.usage_recount import assert_percentile_equals
 
 ABSENT = UsageRow(0, 0, None, 0, None, None, None, None, 0, None, None, None)
 latencies_ms = st.floats(0, 1e12) | st.floats(0, 1e-6) | st.sampled_from([0.0, 1e-9, 1.02, 1e12])
+
+
+def usage_of(row: UsageRow) -> Usage:
+    (usage,) = merged_usage([row])
+    return usage
 
 
 def row_of(sketch: bytes, values: list[float]) -> UsageRow:
@@ -28,7 +33,7 @@ def row_of(sketch: bytes, values: list[float]) -> UsageRow:
 
 
 def test_what_was_never_counted_is_none_and_not_zero() -> None:
-    usage = merged_usage(ABSENT)
+    usage = usage_of(ABSENT)
     assert (usage.events, usage.cost_usd.count, usage.latency_ms.count, usage.score.count) == (0, 0, 0, 0)
     assert (usage.cost_usd.sum, usage.cost_usd.mean) == (None, None)
     assert (usage.latency_ms.mean, usage.latency_ms.min, usage.latency_ms.max) == (None, None, None)
@@ -39,33 +44,33 @@ def test_what_was_never_counted_is_none_and_not_zero() -> None:
 def test_rows_of_events_without_measures_have_totals_that_are_none_too() -> None:
     zero = Decimal(0)
     empty_row = UsageRow(7, 0, zero, 0, zero, None, None, b"", 0, zero, None, None)
-    assert merged_usage(empty_row) == merged_usage(ABSENT._replace(events=7))
+    assert usage_of(empty_row) == usage_of(ABSENT._replace(events=7))
 
 
 def test_a_cost_of_nothing_is_zero_and_not_none() -> None:
-    usage = merged_usage(ABSENT._replace(events=2, cost_count=2, cost_sum=Decimal(0)))
+    usage = usage_of(ABSENT._replace(events=2, cost_count=2, cost_sum=Decimal(0)))
     assert (usage.cost_usd.sum, usage.cost_usd.mean) == (Decimal(0), 0.0)
 
 
 def test_it_keeps_every_digit_of_a_sum() -> None:
     cost = Decimal("0.1000000000000000055511151231257827021181583404541015625")
-    assert merged_usage(ABSENT._replace(cost_count=1, cost_sum=cost)).cost_usd.sum == cost
+    assert usage_of(ABSENT._replace(cost_count=1, cost_sum=cost)).cost_usd.sum == cost
 
 
 def test_one_latency_is_its_own_percentiles() -> None:
-    found = merged_usage(row_of(sketch_of([123.456]), [123.456])).latency_ms
+    found = usage_of(row_of(sketch_of([123.456]), [123.456])).latency_ms
     assert (found.p50, found.p95, found.p99) == (123.456, 123.456, 123.456)
 
 
 def test_a_latency_of_zero_stays_zero() -> None:
     values = [0.0, 0.0, 5.0]
-    assert merged_usage(row_of(sketch_of(values), values)).latency_ms.p50 == 0.0
+    assert usage_of(row_of(sketch_of(values), values)).latency_ms.p50 == 0.0
 
 
 @given(st.lists(st.lists(latencies_ms, min_size=1, max_size=30), min_size=1, max_size=4))
 def test_percentiles_of_merged_sketches_are_within_one_percent(batches: list[list[float]]) -> None:
     values = [value for batch in batches for value in batch]
-    found = merged_usage(row_of(b"".join(map(sketch_of, batches)), values)).latency_ms
+    found = usage_of(row_of(b"".join(map(sketch_of, batches)), values)).latency_ms
     ascending = sorted(map(Decimal, values))
     for estimate, percentile in ((found.p50, 50), (found.p95, 95), (found.p99, 99)):
         assert_percentile_equals(estimate, ascending, percentile)
@@ -76,7 +81,7 @@ def test_percentiles_of_merged_sketches_are_within_one_percent(batches: list[lis
 @pytest.mark.parametrize(("slow", "p99"), [(1, 10.0), (2, 1_000.0)])
 def test_the_rank_is_rounded_up(slow: int, p99: float) -> None:
     values = [10.0] * (100 - slow) + [1_000.0] * slow
-    found = merged_usage(row_of(sketch_of(values), values)).latency_ms
+    found = usage_of(row_of(sketch_of(values), values)).latency_ms
     assert found.p99 == pytest.approx(p99, rel=0.01)
 
 
@@ -84,6 +89,6 @@ def test_it_counts_more_than_four_billion_latencies() -> None:
     fast, slow = 6 * 10**9, 5 * 10**9
     sketch = encode_sketch({0: fast, 100: slow})
     row = row_of(sketch, [1.0, 1.02**100])._replace(latency_count=fast + slow)
-    found = merged_usage(row).latency_ms
+    found = usage_of(row).latency_ms
     assert found.p50 == pytest.approx(1.0, rel=0.01)
     assert found.p95 == pytest.approx(1.02**100, rel=0.01)

@@ -74,10 +74,9 @@ SELECT EXISTS (
 SELECT_TOTALS = f"SELECT {_SUMS} FROM {_ROLLUPS_OF_ONE}"
 
 SELECT_SERIES = f"""
-SELECT bucket.start_at, {_SUMS}
+SELECT date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {_SUMS}
 FROM {_ROLLUPS_OF_ONE}
-CROSS JOIN LATERAL date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS bucket (start_at)
-GROUP BY bucket.start_at
+GROUP BY point_start
 """
 
 # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
-from app.core.usage import ProjectUsage, PromptUsage, Usage, project_usage, prompt_usage, read_usage
+from app.core.usage import Usage, UsageReport, project_usage, prompt_usage, read_usage
 from app.web.access import requires_key
 from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
 from app.web.formatting import success
@@ -26,7 +26,7 @@ def read_project() -> Response:
         services().database,
         lambda connection: project_usage(connection, project_id, query.time_range, query.interval),
     )
-    prompts = [{"prompt_id": prompt_id, **_totals(totals)} for prompt_id, totals in usage.prompts]
+    prompts = [{"prompt_id": prompt_id, **_totals(totals)} for prompt_id, totals in usage.breakdown]
     return success({**_heading(query, usage), "prompts": prompts, "truncated": usage.truncated})
 
 
@@ -53,11 +53,11 @@ def read_prompt(prompt_id: str) -> Response:
         services().database,
         lambda connection: prompt_usage(connection, project_id, prompt, query.time_range, query.interval),
     )
-    versions = [{"version_hash": version_hash, **_totals(totals)} for version_hash, totals in usage.versions]
+    versions = [{"version_hash": version_hash, **_totals(totals)} for version_hash, totals in usage.breakdown]
     return success({"prompt_id": prompt, **_heading(query, usage), "versions": versions, "truncated": usage.truncated})
 
 
-def _heading(query: UsageQuery, usage: ProjectUsage | PromptUsage) -> dict[str, Any]:
+def _heading(query: UsageQuery, usage: UsageReport[Any]) -> dict[str, Any]:
     return {
         "from": query.time_range.start,
         "to": query.time_range.end,

@@ -1,0 +1,41 @@
+"""Percentiles of many sketches at once."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.latency_sketch import ZERO_BUCKET, decode_sketch, encode_sketch, middle_of
+from app.core.percentiles import PERCENTILES, percentiles_of
+
+histograms = st.dictionaries(
+    st.integers(-1_000, 1_400) | st.just(ZERO_BUCKET), st.integers(1, 2**40), min_size=1, max_size=30
+)
+
+
+def percentiles_by_counting(sketch: bytes) -> list[float]:
+    """One bucket after the other, until the rank is reached."""
+    counts = decode_sketch(sketch)
+    found = []
+    for percentile in PERCENTILES:
+        rank = -(-sum(counts.values()) * percentile // 100)
+        passed = 0
+        for bucket in sorted(counts):
+            passed += counts[bucket]
+            if passed >= rank:
+                found.append(middle_of(bucket))
+                break
+    return found
+
+
+@given(st.lists(histograms.map(encode_sketch), max_size=40))
+def test_each_sketch_has_the_percentiles_of_its_own_buckets(sketches: list[bytes]) -> None:
+    assert percentiles_of(sketches) == [percentiles_by_counting(sketch) for sketch in sketches]
+
+
+def test_a_long_sketch_beside_short_ones_changes_nothing() -> None:
+    short = [encode_sketch({bucket: 1}) for bucket in range(100)]
+    long = encode_sketch(dict.fromkeys(range(-1_000, 1_000), 1)) * 10
+    found = percentiles_of([*short, long, *short])
+    assert found == [percentiles_by_counting(sketch) for sketch in (*short, long, *short)]
+    assert math.isclose(found[100][0], middle_of(-1), rel_tol=1e-12)
