@@ -1,9 +1,10 @@
 """The test stand: servers of its own, the real processes of the Procfile, and whatever is measured beside them."""
 
+import fcntl
 import os
 import secrets
+import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -123,12 +124,7 @@ class Stand:
 @contextmanager
 def open_stand() -> Iterator[Stand]:
     """PostgreSQL and Redis as in production, migrated; everything is ended and removed afterwards."""
-    DATA_DIR.mkdir(mode=0o700, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-", dir=DATA_DIR, ignore_cleanup_errors=True) as name,
-        Guard() as guard,
-    ):
-        folder = Path(name)
+    with _own_folder() as folder, Guard() as guard:
         postgres = start_postgres(folder / "postgres", guard, durable=True)
         redis_server = start_redis(folder / "redis", guard)
         base = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -144,3 +140,21 @@ def open_stand() -> Iterator[Stand]:
         guard.run(release, name="release", environment=environment, cwd=REPOSITORY)
         with redis.Redis.from_url(redis_server.url) as client:
             yield Stand(folder, guard, postgres, redis_server, client, environment)
+
+
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    """An empty folder for one run at a time; what a run that was killed has left there goes first."""
+    DATA_DIR.mkdir(mode=0o700, exist_ok=True)
+    folder = DATA_DIR / "bench"
+    with (DATA_DIR / "bench-lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotRun("another `make bench` is running in this checkout") from None
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
