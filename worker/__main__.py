@@ -35,11 +35,11 @@ def main() -> None:
     stop_on_signals(process)
     pause_seconds = 1.0
     log.info("worker started", extra={"consumer": settings.worker_name})
-    while not process.stopping.is_set():
+    while not process.is_stopping():
         process.tick()
         if run_queue(process, settings.redis_url):
             pause_seconds = 1.0
-        process.stopping.wait(pause_seconds)
+        process.pause(pause_seconds)
         pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
     pool.close()
     log.info("worker stopped")
@@ -49,7 +49,7 @@ def stop_on_signals(process: WorkerProcess) -> None:
     """Until RQ puts its own handlers in place, a signal only sets the flag that the drain looks at."""
 
     def stop(_signum: int, _frame: FrameType | None) -> None:
-        process.stopping.set()
+        process.request_stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

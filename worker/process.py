@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from threading import Event as Flag
 
 from app.core.buffer import Entry, EventBuffer
 from app.core.database import Connection, ConnectionPool, database_errors
@@ -16,6 +15,7 @@ from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
 
 UPKEEP_INTERVAL_SECONDS = 3_600.0
 UPKEEP_RETRY_SECONDS = 60.0
+LONGEST_NAP_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class WorkerProcess:
 
     def __init__(self, buffer: EventBuffer, pool: ConnectionPool, *, consumer: str, retention_days: int) -> None:
         """`pool` has one connection: one drain at a time runs in a process."""
-        self.stopping = Flag()
+        self._stopping = False
         self._buffer = buffer
         self._pool = pool
         self._consumer = consumer
@@ -34,6 +34,20 @@ class WorkerProcess:
         self._store = EventStore()
         self._has_more = False
         self._next_upkeep = 0.0
+
+    def request_stop(self) -> None:
+        """End after the batch in hand. Fit for a signal handler: a threading.Event could deadlock there."""
+        self._stopping = True
+
+    def is_stopping(self) -> bool:
+        """Whether `request_stop` was called."""
+        return self._stopping
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but wake soon when asked to stop."""
+        until = time.monotonic() + seconds
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, LONGEST_NAP_SECONDS))
 
     def tick(self) -> None:
         """Upkeep when it is due, then a drain. Never raises for a server that does not answer: it logs."""
@@ -66,7 +80,7 @@ class WorkerProcess:
 
     def has_more_to_drain(self) -> bool:
         """Whether the last drain ended because its time was up."""
-        return self._has_more and not self.stopping.is_set()
+        return self._has_more and not self._stopping
 
     def _drain(self) -> DrainReport:
         # The connection comes first: while PostgreSQL is down nothing is claimed that could not be stored.
@@ -88,8 +102,8 @@ class WorkerProcess:
                 set_aside,
                 consumer=self._consumer,
                 clock=time.monotonic,
-                pause=self.stopping.wait,
-                should_stop=self.stopping.is_set,
+                pause=self.pause,
+                should_stop=self.is_stopping,
             )
 
     def _maintain(self) -> None:

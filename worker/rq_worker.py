@@ -74,9 +74,9 @@ class DrainWorker(SimpleWorker):
         self._process.tick()
         while self._process.has_more_to_drain():
             self.heartbeat()
-            self._process.drain()
+            self._process.tick()
         self._may_be_cut_short = waiting
-        if waiting and self._process.stopping.is_set():
+        if waiting and self._process.is_stopping():
             raise StopRequested
 
     @property
@@ -89,7 +89,7 @@ class DrainWorker(SimpleWorker):
         self._may_be_cut_short = True
         try:
             # A signal from before the wait has found nothing to cut short.
-            if self._process.stopping.is_set():
+            if self._process.is_stopping():
                 raise StopRequested
             return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
         finally:
@@ -97,6 +97,6 @@ class DrainWorker(SimpleWorker):
 
     def request_stop(self, _signum: int, _frame: FrameType | None) -> None:
         """Handle SIGTERM and SIGINT, however often they come: finish the batch in hand and end."""
-        self._process.stopping.set()
+        self._process.request_stop()
         if self._may_be_cut_short:
             raise StopRequested

@@ -46,7 +46,7 @@ class SharedConnectionRedis(redis.Redis):
             commands, self._waiting = self._waiting, []
             try:
                 if self._shared is None:
-                    self._shared = self.connection_pool.get_connection()
+                    self._shared = self._connect()
                 connection = self._shared
                 packed = connection.pack_commands([command.args for command in commands])
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
@@ -66,13 +66,19 @@ class SharedConnectionRedis(redis.Redis):
             connection = self._shared
             while connection is self._shared and self._in_flight:
                 try:
-                    answer = connection.read_response()
+                    answer = connection.read_response(disconnect_on_error=False)
                 except redis.ResponseError as refusal:
                     answer = refusal
                 except Exception as error:  # noqa: BLE001 - the same
                     self._lose(connection, error)
                     break
                 self._in_flight.popleft().set(answer)
+
+    def _connect(self) -> Any:
+        """A connection that is never used again once it is lost: a reader may still be at the old one."""
+        connection = self.connection_pool.connection_class(**self.connection_pool.connection_kwargs)
+        connection.connect()
+        return connection
 
     def _lose(self, connection: Any, error: Exception) -> None:
         """Give up a connection, unless that has been done already; its answers could no longer be told apart."""
@@ -82,7 +88,6 @@ class SharedConnectionRedis(redis.Redis):
         lost, self._in_flight = self._in_flight, deque()
         _fail(lost, error)
         connection.disconnect()
-        self.connection_pool.release(connection)
 
 
 class _Command(NamedTuple):

@@ -83,13 +83,13 @@ def test_scripts_and_pipelines_work_as_on_any_client(run):
 def test_a_lost_connection_fails_all_in_flight_once_and_nothing_is_sent_again(run):
     run("""
         client.set("warm", "up")
-        plain.execute_command("CLIENT", "PAUSE", 300)
+        plain.execute_command("CLIENT", "PAUSE", 1_000)
         flying = [gevent.spawn(outcome, client.incr, "n") for _ in range(20)]
         gevent.sleep(0.05)
         client._shared._sock.shutdown(2)
         gevent.joinall(flying)
         assert {greenlet.value for greenlet in flying} == {"ConnectionError"}, {g.value for g in flying}
-        until(lambda: client.ping())
+        until(lambda: outcome(client.ping) is True)
         assert int(plain.get("n") or 0) <= 20
         assert all_at_once(*[(client.incr, "m") for _ in range(5)]) == [1, 2, 3, 4, 5]
     """)
@@ -99,10 +99,10 @@ def test_a_silent_server_fails_everybody_within_the_timeout_and_is_asked_anew(ru
     run("""
         import time
         client.ping()
-        plain.execute_command("CLIENT", "PAUSE", 1500)
+        plain.execute_command("CLIENT", "PAUSE", 2_000)
         began = time.monotonic()
         assert set(all_at_once(*[(client.incr, "n") for _ in range(20)])) == {"TimeoutError"}
-        assert 0.4 < time.monotonic() - began < 1.2
+        assert 0.4 < time.monotonic() - began < 4
         until(lambda: outcome(client.ping) is True)
         assert all_at_once(*[(client.incr, "m") for _ in range(3)]) == [1, 2, 3]
     """)
@@ -110,8 +110,9 @@ def test_a_silent_server_fails_everybody_within_the_timeout_and_is_asked_anew(ru
 
 def test_one_who_gives_up_waiting_leaves_the_others_their_answers(run):
     run("""
+        client = SharedConnectionRedis(connect(sys.argv[1], timeout_seconds=5).connection_pool)
         client.ping()
-        plain.execute_command("CLIENT", "PAUSE", 200)
+        plain.execute_command("CLIENT", "PAUSE", 1_000)
         impatient = gevent.spawn(lambda: gevent.with_timeout(0.02, client.set, "a", "1", timeout_value="gave up"))
         patient = gevent.spawn(client.echo, "mine")
         gevent.joinall([impatient, patient])
