@@ -9,6 +9,7 @@ import psycopg
 from app.local.children import REPOSITORY
 from app.local.errors import CannotRun
 from app.local.ports import free_port
+from app.local.servers import last_words
 from bench.ingest import BARE, single_source
 from bench.load_generator import run_load
 from bench.mlflow_peer import metrics_source, start_mlflow
@@ -109,7 +110,7 @@ def _stored_by_rq(stand: Stand, peer: Contender, worker_class: str, seconds: int
         while (first := _rows(connection)) == before:
             worker.expect_running()
             if time.monotonic() > deadline:
-                raise CannotRun(f"the RQ worker stores nothing (see {worker.log_path})")
+                raise CannotRun(f"the RQ worker stores nothing: {last_words(worker.log_path, 0)}")
             time.sleep(0.01)
         began_at = time.monotonic()
         time.sleep(seconds)

@@ -16,6 +16,8 @@ DATABASE = "mlflow"
 CREATE_DATABASE = "CREATE DATABASE mlflow"
 API_PATH = "/api/2.0/mlflow"
 BODIES = 5_000
+START_SECONDS = 180.0
+"""It imports for half a minute and then makes its tables."""
 
 
 def start_mlflow(stand: Stand) -> Process:
@@ -26,7 +28,14 @@ def start_mlflow(stand: Stand) -> Process:
     port = free_port()
     command = [str(PYTHON), "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}"]
     command += [f"--workers={WEB_PROCESSES}", f"--default-artifact-root={stand.folder / 'mlflow'}"]
-    return stand.start("mlflow", command, port=port, ready_path="/health", MLFLOW_BACKEND_STORE_URI=store)
+    return stand.start(
+        "mlflow",
+        command,
+        port=port,
+        ready_path="/health",
+        start_seconds=START_SECONDS,
+        MLFLOW_BACKEND_STORE_URI=store,
+    )
 
 
 def metrics_source(stand: Stand, server: Process) -> Source:

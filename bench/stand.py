@@ -71,18 +71,25 @@ class Stand:
     environment: Mapping[str, str]
 
     def start(
-        self, name: str, command: Sequence[str], *, port: int, ready_path: str | None = None, **variables: str
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        port: int,
+        ready_path: str | None = None,
+        start_seconds: float = START_SECONDS,
+        **variables: str,
     ) -> Process:
         """Start a process; where `ready_path` is given, it answers there with 200 when this returns."""
         log_path = self.folder / f"{name}-{port}.log"
         environment = {**self.environment, "PORT": str(port), **variables}
         child = self.guard.start(command, log_path=log_path, environment=environment, cwd=REPOSITORY)
         process = Process(name, port, child, log_path)
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + start_seconds
         while ready_path is not None and get(port, ready_path)[0] != HTTPStatus.OK:
             process.expect_running()
             if time.monotonic() > deadline:
-                raise CannotRun(f"{name} is not ready after {START_SECONDS:.0f} s (see {log_path})")
+                raise CannotRun(f"{name} is not ready after {start_seconds:.0f} s: {last_words(log_path, 0)}")
             time.sleep(0.05)
         return process
 
@@ -103,7 +110,9 @@ class Stand:
         while self.redis.scard("rq:workers") == known:
             process.expect_running()
             if time.monotonic() > deadline:
-                raise CannotRun(f"the worker waits for no jobs after {START_SECONDS:.0f} s (see {process.log_path})")
+                raise CannotRun(
+                    f"the worker waits for no jobs after {START_SECONDS:.0f} s: {last_words(process.log_path, 0)}"
+                )
             time.sleep(0.02)
         return process
 
