@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.core.keys import mint_key
 from app.web import create_app
 from config.settings import load_settings
 from tests.raw_http import RawConnection
@@ -57,8 +58,9 @@ def test_an_outage_is_logged_once_a_second_and_not_for_each_request(
 ) -> None:
     settings = {"DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1", "SECRET_KEY": "s" * 32}
     client = create_app(load_settings(settings)).test_client()
+    headers = {"Authorization": f"Bearer {mint_key()}"}
     started = time.monotonic()
-    assert {client.post(PATH).status_code for _ in range(50)} == {503}
+    assert {client.post(PATH, headers=headers).status_code for _ in range(50)} == {503}
     logged = [record for record in caplog.records if "did not answer" in record.getMessage()]
     assert 1 <= len(logged) <= 1 + time.monotonic() - started
 

@@ -124,7 +124,7 @@ def test_a_record_that_is_written_after_the_tombstone_does_not_revive_the_key(
     assert client.ttl(TOMBSTONE_PREFIX + hash_key(key).hex()) > record_ttl
 
 
-def test_a_key_that_is_revoked_in_postgresql_alone_stops_within_a_minute(
+def test_a_key_that_is_revoked_in_postgresql_alone_stops_after_about_a_minute(
     directory: KeyDirectory, client: redis.Redis, database_url: str, clock: Clock
 ) -> None:
     key = create_key(database_url)
