@@ -74,7 +74,7 @@ def start_process(
     child = guard.start(
         shell_command(read_procfile()[name]),
         log_path=log_path,
-        environment={**environment, "PORT": str(port)},
+        environment={**environment, "PORT": str(port), "TMPDIR": str(folder)},
         cwd=REPOSITORY,
     )
     process = AppProcess(name, port, log_path, child)

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import select
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -51,6 +52,7 @@ def run(data_dir: Path, environment: Mapping[str, str], *, parent_pid: int | Non
         settings = {**urls, "secret_key": environment.get("SECRET_KEY") or _kept_secret_key(data_dir)}
         stack.enter_context(_running_file(data_dir, settings, port))
         whole = process_environment(environment, **settings, port=str(port))
+        whole["TMPDIR"] = str(_empty_folder(data_dir / "tmp"))
         # Only this machine is meant to see it.
         whole.setdefault("GUNICORN_CMD_ARGS", f"--bind=127.0.0.1:{port}")
         processes = stack.enter_context(_processes(data_dir, guard, whole))
@@ -61,6 +63,13 @@ def run(data_dir: Path, environment: Mapping[str, str], *, parent_pid: int | Non
         while (parent_pid is None or os.getppid() == parent_pid) and not _hung_up(terminals):
             _look_after(guard, processes, servers)
             time.sleep(LOOK_SECONDS)
+
+
+def _empty_folder(folder: Path) -> Path:
+    """For the temporary files of processes that may be killed: they go at the next start."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def _check_settings(environment: Mapping[str, str]) -> int:
