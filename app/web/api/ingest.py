@@ -16,6 +16,7 @@ from app.web.body import read_json_body
 from app.web.errors import Detail, validation_error
 from app.web.metrics import record_append
 from app.web.services import services
+from app.web.turns import Turns
 
 EVENT_LIMIT_BYTES = 16 * 1024
 BATCH_LIMIT_BYTES = 1024 * 1024
@@ -26,6 +27,8 @@ blueprint = Blueprint("ingest", __name__)
 
 _EVENT = EventSchema()
 _BATCH = BatchSchema()
+# Reading batches at the same time would make none of them ready sooner, and hold all of them in memory.
+_BATCHES = Turns()
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -59,7 +62,8 @@ def log_events() -> Response:
     """
     body = read_json_body(limit_bytes=BATCH_LIMIT_BYTES, deadline_seconds=BODY_DEADLINE_SECONDS, takes_gzip=True)
     idempotency_key = _idempotency_key()
-    events = load(_BATCH, decode_json(body))["events"]
+    with _BATCHES.turn():
+        events = load(_BATCH, decode_json(body))["events"]
     charge_events(len(events))
     return _append(events, idempotency_key)
 

@@ -12,12 +12,15 @@ from functools import lru_cache
 from typing import Any, NoReturn
 from uuid import UUID
 
+import gevent
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from app.web.api.times import RecentTime
 from app.web.errors import Detail, validation_error
 
 BATCH_SIZE = 1_000
+EVENTS_AT_A_STRETCH = 50
+SHORTEST_PAUSE_SECONDS = 0.000_001
 VERSION_HASH_LENGTH = 256
 LARGEST_NUMBER = 10**12
 MAX_DECIMAL_PLACES = 400
@@ -80,6 +83,7 @@ class StrictNumber(fields.Decimal):
     }
 
     def __init__(self, *, smallest: int, largest: int, description: str) -> None:
+        self._bounds = Decimal(smallest), Decimal(largest)
         super().__init__(
             validate=validate.Range(min=smallest, max=largest, error="Must be from {min} to {max}."),
             error_messages={"null": self.default_error_messages["not_a_number"]},
@@ -94,7 +98,10 @@ class StrictNumber(fields.Decimal):
         return value
 
     def _validate(self, value: Decimal) -> None:
-        super()._validate(value)
+        smallest, largest = self._bounds
+        if not smallest <= value <= largest:
+            # Says so. Not asked before, because it would take a fifth of all the time that validation takes.
+            super()._validate(value)
         exponent = value.as_tuple().exponent
         if not isinstance(exponent, int) or not -MAX_DECIMAL_PLACES <= exponent <= MAX_EXPONENT:
             raise self.make_error("too_long")
@@ -152,7 +159,16 @@ class EventList(fields.List[dict[str, Any]]):
         if not isinstance(value, list):
             raise self.make_error("invalid")
         self._validate(value)
-        return super()._deserialize(value, attr, data, **kwargs)
+        return super()._deserialize(_with_pauses(value), attr, data, **kwargs)
+
+
+def _with_pauses(events: Iterable[Any]) -> Iterable[Any]:
+    """The events, and between them a turn for the other requests of the process, some of which have deadlines."""
+    for number, event in enumerate(events, 1):
+        yield event
+        if number % EVENTS_AT_A_STRETCH == 0:
+            # Not sleep(0), after which gevent may go on here before it has looked at any socket.
+            gevent.sleep(SHORTEST_PAUSE_SECONDS)
 
 
 class EventSchema(Schema):
