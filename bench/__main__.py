@@ -1,4 +1,4 @@
-"""`make bench`. BENCH_SECONDS is the length of one run under load; less than 5 is for trying it out."""
+"""`make bench`. BENCH_SECONDS is the length of one run under load; less than 4 is for trying it out."""
 
 import os
 import signal

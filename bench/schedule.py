@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-STANDARD_SECONDS = 5
+STANDARD_SECONDS = 4
 """With this a whole run stays under ten minutes on two cores."""
 
 
@@ -20,32 +20,23 @@ class Schedule:
         return self.seconds >= STANDARD_SECONDS
 
     @property
-    def warm_up_seconds(self) -> int:
-        return 1
-
-    @property
     def peer_seconds(self) -> int:
-        return max(1, self.seconds - 2)
+        return max(1, self.seconds - 1)
 
     @property
     def drain_events(self) -> int:
         """In the buffer before each drain."""
-        return 20_000 * self.seconds
+        return 25_000 * self.seconds
 
     @property
     def lone_events(self) -> int:
-        return 3 * self.seconds
-
-    @property
-    def freshness_seconds(self) -> int:
-        """For freshness under load."""
-        return 5 * self.seconds
+        return 4 * self.seconds
 
     @property
     def read_events(self) -> tuple[int, int]:
         """The smaller and the larger number of events that the read API answers over."""
-        return 200_000 * self.seconds, 2_000_000 * self.seconds
+        return 250_000 * self.seconds, 2_500_000 * self.seconds
 
     @property
     def reads_per_round(self) -> int:
-        return 8 * self.seconds
+        return 10 * self.seconds
