@@ -28,15 +28,17 @@ from bench.stand import Stand, open_stand
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PROJECT = "bench"
+LONGEST_SECONDS = 10
+"""A drain of more events would be cut off by its own limit of ten seconds."""
 
 
 def main() -> int:
     """0 where everything was measured, whether or not the targets were met."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
-    schedule = Schedule(seconds=int(os.environ.get("BENCH_SECONDS") or STANDARD_SECONDS))
     began_at = time.monotonic()
     try:
+        schedule = _schedule(os.environ.get("BENCH_SECONDS") or str(STANDARD_SECONDS))
         find_wrk()
         with open_stand() as stand:
             figures, needed = measure(stand, schedule, with_mlflow=bool(os.environ.get("BENCH_MLFLOW")))
@@ -92,6 +94,12 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
         *peer_figures(peers),
     ]
     return figures, needs(ingest, drained)
+
+
+def _schedule(seconds: str) -> Schedule:
+    if not seconds.isdecimal() or not 1 <= int(seconds) <= LONGEST_SECONDS:
+        raise CannotRun(f"BENCH_SECONDS must be a whole number from 1 to {LONGEST_SECONDS}")
+    return Schedule(int(seconds))
 
 
 def say(text: str) -> None:
