@@ -9,7 +9,7 @@ from app.commands.servers import database_connection, describe, settings
 from app.commands.tables import show_table, time_text
 from app.core import redis_client
 from app.core.errors import BufferFull, NotFound, PromptAnalyticsError
-from app.core.key_directory import revoke_in_redis
+from app.core.key_directory import publish_in_redis, revoke_in_redis
 from app.core.keys import display_prefix, hash_key, mint_key
 from app.core.queries.api_keys import (
     ApiKeyDescription,
@@ -60,16 +60,21 @@ def keys() -> None:
 def create(project: str, name: str, scopes: tuple[str, ...], limit: str | None) -> None:
     """Make a key and print it, this once; only its hash is stored."""
     key = mint_key()
-    with database_connection(settings()) as connection, connection.transaction():
-        insert_api_key(
-            connection,
-            insert_project(connection, project),
-            name,
-            key_hash=hash_key(key),
-            prefix=display_prefix(key),
-            scopes=sorted(set(scopes)),
-            rate_limit=limit,
-        )
+    current = settings()
+    with database_connection(current) as connection:
+        with connection.transaction():
+            insert_api_key(
+                connection,
+                insert_project(connection, project),
+                name,
+                key_hash=hash_key(key),
+                prefix=display_prefix(key),
+                scopes=sorted(set(scopes)),
+                rate_limit=limit,
+            )
+        # An address with too many failures is looked up in Redis only, and a new key must work from there too.
+        with redis_client.connect(current.redis_url, max_connections=1) as client:
+            publish_in_redis(client, connection, hash_key(key), datetime.now(UTC))
     click.echo(key)
 
 

@@ -17,7 +17,7 @@ import orjson
 import redis
 
 from app.core import background
-from app.core.database import ConnectionPool, database_errors
+from app.core.database import Connection, ConnectionPool, database_errors
 from app.core.errors import DatabaseUnavailable, InvalidApiKey, Rejected, Unavailable
 from app.core.keys import hash_key, is_well_formed
 from app.core.queries.api_keys import select_api_key_by_hash
@@ -123,20 +123,27 @@ class KeyDirectory:
 
     def _ask_database(self, key_hash: bytes) -> ApiKey | None:
         with database_errors(), self._pool.connection(timeout=DATABASE_WAIT_SECONDS) as connection:
-            row = select_api_key_by_hash(connection, key_hash)
-        name = RECORD_PREFIX + key_hash.hex()
-        api_key = (
-            None
-            if row is None
-            else ApiKey(row.key_id, row.project_id, frozenset(row.scopes), row.rate_limit, row.expires_at)
-        )
-        # PostgreSQL has answered; a record that Redis does not take is only asked for again.
-        with suppress(Unavailable, Rejected), redis_errors():
-            if api_key is None:
-                self._client.delete(name)
-            else:
-                self._client.set(name, _encode(api_key, self._now()), ex=RECORD_LIFETIME_SECONDS)
-        return api_key
+            return publish_in_redis(self._client, connection, key_hash, self._now())
+
+
+def publish_in_redis(client: redis.Redis, connection: Connection, key_hash: bytes, now: datetime) -> ApiKey | None:
+    """The key as PostgreSQL knows it, which all processes then find in Redis; None for one that is not valid.
+
+    Call it inside `database_errors`. A record that Redis does not take is only asked for again.
+    """
+    row = select_api_key_by_hash(connection, key_hash)
+    name = RECORD_PREFIX + key_hash.hex()
+    api_key = (
+        None
+        if row is None
+        else ApiKey(row.key_id, row.project_id, frozenset(row.scopes), row.rate_limit, row.expires_at)
+    )
+    with suppress(Unavailable, Rejected), redis_errors():
+        if api_key is None:
+            client.delete(name)
+        else:
+            client.set(name, _encode(api_key, now), ex=RECORD_LIFETIME_SECONDS)
+    return api_key
 
 
 def revoke_in_redis(client: redis.Redis, key_hash: bytes) -> None:

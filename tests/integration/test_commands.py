@@ -95,6 +95,14 @@ def test_keys_list_tells_revoked_and_expired_keys(succeed: Succeed, database_url
     assert states == ["expired", "revoked"]
 
 
+def test_a_new_key_works_also_from_an_address_with_too_many_failures(succeed: Succeed, web: str, clean_redis: None):
+    with httpx.Client(base_url=web) as client:
+        wait_until(lambda: client.get("/api/v1/prompts/analytics").status_code == 429)
+        key = succeed("keys", "create", "--project", "demo", "--name", "first").strip()
+        answer = client.post("/api/v1/prompts/analytics", json=EVENT, headers={"Authorization": f"Bearer {key}"})
+        assert answer.status_code == 204
+
+
 def test_a_revoked_key_stops_within_a_second(succeed: Succeed, web: str):
     key = succeed("keys", "create", "--project", "demo", "--name", "first").strip()
     with httpx.Client(base_url=web, headers={"Authorization": f"Bearer {key}"}) as client:
