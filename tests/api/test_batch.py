@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Barrier
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.core.buffer import IDEMPOTENCY_PREFIX, STREAM, EventBuffer
 from app.core.database import connect
 from app.core.events import Event
 from app.core.redis_client import connect as connect_redis
-from app.web.api.schemas import BatchSchema, EventSchema
+from app.web.api.schemas import EventSchema
 from tests.api_keys import create_key
 from tests.conftest import StartProcess
 from tests.recount import assert_rollups_equal_a_recount
@@ -284,9 +285,12 @@ def test_a_batch_needs_the_scope_ingest(web: str, database_url: str, buffered: B
     assert buffered() == []
 
 
-def test_the_longest_events_that_are_valid_fit_into_a_batch_of_the_schema() -> None:
-    longest = {**EVENT, "version_hash": "x" * 256}
-    assert len(BatchSchema().load({"events": [longest] * 1_000})["events"]) == 1_000
+def test_a_thousand_long_events_fit_into_a_body(client: httpx.Client, buffered: Buffered) -> None:
+    time = datetime.now(UTC).isoformat()
+    numbers = dict.fromkeys(("latency_ms", "cost_usd", "score"), 123456789.12345679)
+    long = {**EVENT, "version_hash": "x" * 256, "timestamp": time, **numbers}
+    assert post(client, [long] * 1_000).status_code == 204
+    assert len(buffered()) == 1_000
 
 
 def test_it_is_no_prompt_that_could_be_read(client: httpx.Client) -> None:

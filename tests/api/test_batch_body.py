@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
@@ -9,6 +10,8 @@ import httpx
 import pytest
 
 from app.core.events import Event
+from app.web.body import _inflate
+from app.web.errors import ApiError
 from tests.raw_http import RawConnection, chunked, ingest_head
 
 PATH = "/api/v1/prompts/analytics/batch"
@@ -80,14 +83,29 @@ def test_it_takes_an_inflated_body_of_exactly_1_mib_and_none_that_is_larger(
     assert len(buffered()) == 3
 
 
-def test_a_gzip_bomb_is_refused_before_it_goes_off(client: httpx.Client, buffered: Buffered) -> None:
+@pytest.fixture
+def bomb() -> bytes:
     compressor = zlib.compressobj(wbits=31)
     megabyte = b" " * 1_000_000
     bomb = b"".join(compressor.compress(megabyte) for _ in range(500)) + compressor.flush()
     assert len(bomb) < LIMIT_BYTES
+    return bomb
+
+
+def test_a_gzip_bomb_is_refused(client: httpx.Client, buffered: Buffered, bomb: bytes) -> None:
     answer = post(client, bomb)
     assert (answer.status_code, code_of(answer)) == (413, "PAYLOAD_TOO_LARGE")
     assert buffered() == []
+
+
+def test_a_gzip_bomb_does_not_go_off(bomb: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ApiError):
+            _inflate(bomb, LIMIT_BYTES)
+        assert tracemalloc.get_traced_memory()[1] < 4 * LIMIT_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_sent_body_is_limited_too(client: httpx.Client) -> None:
