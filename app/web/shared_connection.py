@@ -45,7 +45,7 @@ class SharedConnectionRedis(redis.Redis):
             self._has_waiting.clear()
             commands, self._waiting = self._waiting, []
             try:
-                if self._shared is None:
+                if self._shared is None or (not self._in_flight and _was_lost(self._shared)):
                     self._shared = self._connect()
                 connection = self._shared
                 packed = connection.pack_commands([command.args for command in commands])
@@ -105,6 +105,17 @@ class _Answer:
         if isinstance(self._answer, redis.ResponseError):
             raise self._answer
         return self._answer
+
+
+def _was_lost(connection: Any) -> bool:
+    """Whether a connection on which nothing is in flight was closed meanwhile: it can be read, but for its end."""
+    try:
+        lost = connection.can_read(timeout=0)
+    except (redis.RedisError, OSError):
+        lost = True
+    if lost:
+        connection.disconnect()
+    return bool(lost)
 
 
 def _fail(results: Any, error: Exception) -> None:

@@ -134,3 +134,13 @@ def test_without_a_server_it_fails_at_once_and_comes_back_with_it(run, redis_ser
     run("""
         assert client.incr("n") == 1
     """)
+
+
+def test_a_connection_that_was_lost_while_nothing_was_in_flight_costs_nobody_an_answer(run):
+    run("""
+        client.ping()
+        for _ in range(3):
+            plain.client_kill_filter(_type="normal", skipme=True)
+            gevent.sleep(0.1)
+            assert all_at_once(*[(client.echo, "here") for _ in range(5)]) == [b"here"] * 5
+    """)
