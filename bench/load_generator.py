@@ -18,6 +18,8 @@ THREADS = 1
 CONNECTIONS = 32
 PACED_CONNECTIONS = 128
 """So many that a slow answer does not keep the next requests from coming."""
+TIMEOUT_SECONDS = 10
+"""Large batches on 32 connections wait for each other; that is slow, and no failure."""
 INSTALL_SECONDS = 120
 GRACE_SECONDS = 30
 
@@ -95,7 +97,15 @@ def think_ms_for(rate: float, connections: int = PACED_CONNECTIONS, *, answer_ms
 
 def _command(source: Source, seconds: int, think_ms: float) -> list[str]:
     connections = PACED_CONNECTIONS if think_ms else CONNECTIONS
-    shape = [f"-t{THREADS}", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), source.url]
+    shape = [
+        f"-t{THREADS}",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        f"--timeout={TIMEOUT_SECONDS}s",
+        "-s",
+        str(SCRIPT),
+        source.url,
+    ]
     run = secrets.token_hex(6)
     return [find_wrk(), *shape, "--", source.api_key, run, str(source.bodies_path), f"{think_ms:.3f}"]
 
