@@ -108,8 +108,13 @@ StartProcess = Callable[..., AppProcess]
 
 
 @pytest.fixture
-def start(guard: Guard, tmp_path: Path, database_url: str, redis_url: str) -> Iterator[StartProcess]:
-    """Starts processes of a test's own: start("worker"), start("web", buffer_max_events="10"); they end with it."""
+def start(
+    guard: Guard, tmp_path: Path, database_url: str, redis_url: str, request: pytest.FixtureRequest
+) -> Iterator[StartProcess]:
+    """Starts processes of a test's own: start("worker"), start("web", buffer_max_events="10"); they end with it.
+
+    The report of a failed test shows what they warned of.
+    """
     started = []
 
     def start_one(name: str, *, wait: bool = True, **settings: str) -> AppProcess:
@@ -121,3 +126,4 @@ def start(guard: Guard, tmp_path: Path, database_url: str, redis_url: str) -> It
     yield start_one
     for process in started:
         process.kill()
+        request.node.add_report_section("teardown", f"warnings of {process.name}", process.warnings())

@@ -37,6 +37,10 @@ class AppProcess:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
+    def warnings(self) -> str:
+        """The last lines of its log that are above INFO."""
+        return "\n".join([line for line in self.log().splitlines() if '"level": "INFO"' not in line][-40:])
+
     def exit_code(self) -> int | None:
         """None while it runs; negative: the signal that ended it."""
         return self.child.exit_code()

@@ -21,15 +21,14 @@ def begin(work: Callable[[], _T]) -> "Future[_T]":
     return future
 
 
-def database_answer(ask: Callable[[], _T], *, deadline_seconds: float) -> _T:
-    """What `ask` makes of PostgreSQL. Raises what it raises, and DatabaseUnavailable where it takes too long.
+def database_answer(work: "Future[_T]", *, deadline_seconds: float) -> _T:
+    """What some work makes of PostgreSQL. Raises what it raises, and DatabaseUnavailable where it takes too long.
 
     It is not stopped then: it keeps its thread, and the connection that it has, until PostgreSQL answers or the
     connection breaks. So the size of the pool bounds how many there can be.
     """
-    future = begin(ask)
     try:
-        return future.result(deadline_seconds)
+        return work.result(deadline_seconds)
     except TimeoutError as error:
         raise DatabaseUnavailable(f"no answer within {deadline_seconds:g} s") from error
 

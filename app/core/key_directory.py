@@ -8,6 +8,7 @@ A revocation leaves a tombstone in Redis, which is read with the record in one t
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,9 +34,8 @@ RECORD_LIFETIME_SECONDS = 7 * 86_400
 TOMBSTONE_LIFETIME_SECONDS = 30 * 86_400
 """Longer than any record lives that was written just before the tombstone."""
 
-DATABASE_WAIT_SECONDS = 0.5
-"""How long to wait for a connection of the pool; below, for PostgreSQL's answer all in all."""
 DATABASE_DEADLINE_SECONDS = 2.0
+"""How long to wait for a connection of the pool and for PostgreSQL's answer, all in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class KeyDirectory:
         self._now = now
         self._memory: dict[bytes, tuple[float, ApiKey | None]] = {}
         self._confirming = threading.Lock()
+        self._asking: dict[bytes, Future[ApiKey | None]] = {}
+        self._asking_lock = threading.Lock()
 
     def find(self, key: str, *, may_ask_database: Callable[[], bool] = lambda: True) -> ApiKey:
         """The valid key. `may_ask_database` is asked only where neither memory nor Redis knows the key.
@@ -105,14 +107,21 @@ class KeyDirectory:
             if not may_ask_database():
                 # raised, and so not remembered: the key may be good, and another client may ask PostgreSQL for it
                 raise InvalidApiKey
-            return background.database_answer(
-                lambda: self._ask_database(key_hash), deadline_seconds=DATABASE_DEADLINE_SECONDS
-            )
+            return background.database_answer(self._asked(key_hash), deadline_seconds=DATABASE_DEADLINE_SECONDS)
         too_old = self._now().timestamp() - checked_at > CONFIRM_AFTER_SECONDS
         # One at a time, the other keys at a later look-up: a PostgreSQL that hangs holds no more than that one.
         if too_old and self._confirming.acquire(blocking=False):
             threading.Thread(target=self._confirm, args=(key_hash,), daemon=True).start()
         return known
+
+    def _asked(self, key_hash: bytes) -> "Future[ApiKey | None]":
+        """One question a key, however many requests wait for it: a new client's first requests come all at once."""
+        with self._asking_lock:
+            answer = self._asking.get(key_hash)
+            if answer is None:
+                answer = self._asking[key_hash] = background.begin(lambda: self._ask_database(key_hash))
+                answer.add_done_callback(lambda _: self._asking.pop(key_hash, None))
+        return answer
 
     def _confirm(self, key_hash: bytes) -> None:
         try:
@@ -122,7 +131,7 @@ class KeyDirectory:
             self._confirming.release()
 
     def _ask_database(self, key_hash: bytes) -> ApiKey | None:
-        with database_errors(), self._pool.connection(timeout=DATABASE_WAIT_SECONDS) as connection:
+        with database_errors(), self._pool.connection(timeout=DATABASE_DEADLINE_SECONDS) as connection:
             return publish_in_redis(self._client, connection, key_hash, self._now())
 
 

@@ -113,7 +113,7 @@ def read_usage(pool: ConnectionPool, read: Callable[[Connection], _T]) -> _T:
         with usage_snapshot(pool) as connection:
             return read(connection)
 
-    return background.database_answer(read_snapshot, deadline_seconds=ANSWER_SECONDS)
+    return background.database_answer(background.begin(read_snapshot), deadline_seconds=ANSWER_SECONDS)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -230,6 +231,21 @@ def test_a_new_key_does_not_wait_for_long_for_a_postgresql_that_hangs(
             directory.find(key)
         assert time.monotonic() - began_at < DATABASE_DEADLINE_SECONDS + 1
     wait_until(lambda: is_found(directory, key))
+
+
+def test_many_requests_with_a_new_key_ask_postgresql_once(
+    directory: KeyDirectory, pool: ConnectionPool, postgres: RunningPostgres, database_url: str
+) -> None:
+    directory.find(create_key(database_url))
+    key = create_key(database_url)
+    asked_before = pool.get_stats()["requests_num"]
+    with ThreadPoolExecutor(20) as requests:
+        with frozen(postgres.pid):
+            found = [requests.submit(directory.find, key) for _ in range(20)]
+            wait_until(lambda: len(directory._asking) == 1 and requests._work_queue.empty(), 1)
+        assert len({answer.result() for answer in found}) == 1
+    assert pool.get_stats()["requests_num"] == asked_before + 1
+    assert directory._asking == {}, "a later look-up asks anew"
 
 
 def is_found(directory: KeyDirectory, key: str) -> bool:
