@@ -3,26 +3,20 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
-import psycopg
 import pytest
-import redis
 
 from app.core.migrations import migrate
 from app.local.children import Guard
 from app.local.postgres import RunningPostgres, start_postgres
 from app.local.redis_server import RunningRedis, start_redis
+from tests.databases import empty_redis, empty_tables
 from tests.processes import AppProcess, app_environment, start_process
 
-SELECT_TABLES = """
-SELECT quote_ident(relname)
-  FROM pg_class
- WHERE relnamespace = 'public'::regnamespace
-   AND relkind IN ('r', 'p')
-   AND NOT relispartition
-   AND relname <> 'alembic_version'
-"""
+# Playwright has no wheels for some systems.
+collect_ignore = [] if find_spec("playwright") else ["browser"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--wheels-only",
         action="store_true",
         help="run PostgreSQL and Redis from the development wheels although the system has its own",
+    )
+    parser.addoption(
+        "--require-browser",
+        action="store_true",
+        help="fail the browser tests where there is no Chromium, instead of skipping them",
     )
 
 
@@ -80,9 +79,7 @@ def clean_database(postgres: RunningPostgres, database_url: str) -> None:
     """Empty tables, and a server that runs, whatever the test before did to it."""
     if postgres.exit_code() is not None:
         postgres.restart()
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        tables = ", ".join(str(name) for (name,) in connection.execute(SELECT_TABLES))
-        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE".encode())
+    empty_tables(database_url)
 
 
 @pytest.fixture
@@ -90,10 +87,7 @@ def clean_redis(redis_server: RunningRedis) -> None:
     """No keys, a server that runs, and the settings that it had at its start."""
     if redis_server.exit_code() is not None:
         redis_server.restart()
-    with redis.Redis.from_url(redis_server.url) as client:
-        client.config_set("maxmemory", 0)
-        client.config_set("maxmemory-policy", "noeviction")
-        client.flushall()
+    empty_redis(redis_server.url)
 
 
 @pytest.fixture(scope="session")

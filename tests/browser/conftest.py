@@ -1,0 +1,99 @@
+"""A real Chromium before the real service. Whatever goes wrong in the page fails the test that opened it."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from app.local.children import Guard
+from app.local.postgres import RunningPostgres
+from app.local.redis_server import RunningRedis
+from tests.browser.watch import Watch
+from tests.databases import empty_redis, empty_tables
+from tests.processes import app_environment, start_process
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ["--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
+NO_BROWSER = "no Chromium found: apt-get install chromium"
+TIMEOUT_MS = 10_000
+WIDE = {"width": 1440, "height": 900}
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"viewport": WIDE, "color_scheme": "light"},
+    "dark": {"viewport": WIDE, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
+    "no JavaScript": {"viewport": WIDE, "java_script_enabled": False},
+}
+"""How a page may be looked at; each is a browser context of Playwright."""
+
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
+    """The system's Chromium; Playwright's own browsers are never downloaded."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        if pytestconfig.getoption("--require-browser"):
+            pytest.fail(NO_BROWSER)
+        pytest.skip(NO_BROWSER)
+    # Chromium's sandbox refuses to start as root.
+    arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def empty_servers(postgres: RunningPostgres, redis_server: RunningRedis, database_url: str) -> dict[str, str]:
+    """The settings that lead to the servers of the tests, with nothing in them, whatever tests before did."""
+    for server in (postgres, redis_server):
+        if server.exit_code() is not None:
+            server.restart()
+    empty_tables(database_url)
+    empty_redis(redis_server.url)
+    return app_environment(database_url, redis_server.url)
+
+
+@pytest.fixture(scope="module")
+def service(
+    browser: Browser, empty_servers: dict[str, str], web: str, guard: Guard, server_folder: Path
+) -> Iterator[str]:
+    """The URL of web, with a worker beside it. The browser comes first: where it is missing, nothing is started."""
+    worker = start_process("worker", guard, server_folder, empty_servers)
+    yield web
+    worker.stop()
+
+
+@pytest.fixture
+def new_page(browser: Browser, service: str) -> Iterator[NewPage]:
+    """Opens a page in a context of its own: new_page("dark"). Its test fails where the page complains.
+
+    new_page("light", expected="status of 404") lets pass what has these words in it.
+    """
+    watches = []
+    contexts = []
+
+    def open_one(look: str = "light", *, expected: str | None = None) -> Page:
+        context = browser.new_context(base_url=service, reduced_motion="reduce", **LOOKS[look])
+        context.set_default_timeout(TIMEOUT_MS)
+        contexts.append(context)
+        watches.append(Watch(context, service, expected=expected))
+        return context.new_page()
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    problems = [problem for watch in watches for problem in watch.problems]
+    assert problems == []
+
+
+@pytest.fixture
+def page(new_page: NewPage, request: pytest.FixtureRequest) -> Page:
+    """A page as most people see it, or as the test's parameter says: parametrize("page", ["dark"], indirect=True)."""
+    return new_page(getattr(request, "param", "light"))
