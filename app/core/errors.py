@@ -34,6 +34,14 @@ class AlreadyExists(Rejected):
     """A thing with this name exists already."""
 
 
+class LastAdmin(Rejected):
+    """A project keeps at least one admin."""
+
+
+class LinkNotValid(Rejected):
+    """The sign-in link was used, is too old, or never was."""
+
+
 class Unavailable(PromptAnalyticsError):
     """A server did not answer; the outcome is unknown, a retry may succeed."""
 

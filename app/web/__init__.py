@@ -11,6 +11,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app.web import health, metrics
 from app.web.api import ingest, openapi, usage
 from app.web.errors import register_error_handlers
+from app.web.pages import register_pages
+from app.web.pages.errors import error_page
 from app.web.services import register_services
 from config.logging import name_requests_in_logs
 from config.settings import Settings, load_settings
@@ -25,7 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     it after the fork.
     """
     settings = settings or load_settings()
-    app = _SyncFlask(__name__, static_folder=None)
+    app = _SyncFlask(__name__, static_folder=None, template_folder="pages/templates")
     # Every answer is ours and in the envelope: no automatic OPTIONS, no redirects to tidier paths.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
@@ -33,9 +35,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     name_requests_in_logs(lambda: g.get("request_id") if has_request_context() else None)
     app.after_request(_complete_headers)
     register_services(app, settings)
-    register_error_handlers(app)
+    register_error_handlers(app, error_page)
     for module in (ingest, usage, health, metrics, openapi):
         app.register_blueprint(module.blueprint)
+    register_pages(app, settings.secret_key)
     if settings.trusted_proxy_count > 0:
         hops = settings.trusted_proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's own way

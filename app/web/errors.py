@@ -1,14 +1,17 @@
-"""The one place that maps errors to HTTP: every error leaves as the envelope `{"success": false, "error": …}`."""
+"""The one place that maps errors to HTTP.
+
+Every error leaves as the envelope `{"success": false, "error": …}`; those of the pages for people leave as a page.
+"""
 
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import orjson
-from flask import Flask, Response, g
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from app.core.errors import (
@@ -19,10 +22,13 @@ from app.core.errors import (
     PromptAnalyticsError,
     Unavailable,
 )
+from app.web.paths import is_page_path
 
 BACKPRESSURE_RETRY_SECONDS = 5
 UNAVAILABLE_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 60
+
+_ERROR_PAGE = "prompt_analytics.error_page"
 
 
 class _OnceASecond(logging.Filter):
@@ -93,8 +99,12 @@ def rate_limited(message: str, *, retry_after_seconds: float) -> ApiError:
     return ApiError(429, "RATE_LIMITED", message, retry_after_seconds=retry_after_seconds)
 
 
-def register_error_handlers(app: Flask) -> None:
-    """Answer every error of the application in the envelope; unforeseen ones are logged by Flask and are a 500."""
+def register_error_handlers(app: Flask, error_page: Callable[[ApiError], Response]) -> None:
+    """Answer every error of the application, by `error_page` where the path is a page's.
+
+    Unforeseen ones are logged by Flask and are a 500.
+    """
+    app.extensions[_ERROR_PAGE] = error_page
     app.register_error_handler(ApiError, _answer)
     app.register_error_handler(PromptAnalyticsError, lambda error: _answer(_from_core(error)))
     app.register_error_handler(HTTPException, _from_http)
@@ -143,6 +153,16 @@ def _from_http(error: HTTPException) -> Response:
 
 def _answer(error: ApiError) -> Response:
     g.error_code = error.code
+    if is_page_path(request.path):
+        answer = cast(Callable[[ApiError], Response], current_app.extensions[_ERROR_PAGE])(error)
+    else:
+        answer = _envelope(error)
+    if error.retry_after_seconds is not None:
+        answer.headers["Retry-After"] = str(_whole_seconds(error.retry_after_seconds))
+    return answer
+
+
+def _envelope(error: ApiError) -> Response:
     answer = Response(
         orjson.dumps(
             {
@@ -160,8 +180,6 @@ def _answer(error: ApiError) -> Response:
     )
     if error.status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
-    if error.retry_after_seconds is not None:
-        answer.headers["Retry-After"] = str(_whole_seconds(error.retry_after_seconds))
     return answer
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.database import connect
 from app.core.errors import DatabaseUnavailable, Rejected
-from app.core.migrations import SCHEMA_REVISION, current_revision, migrate
+from app.core.migrations import SCHEMA_REVISION, current_revision, migrate, runner
 from app.core.migrations.runner import MIGRATION_LOCK
 from app.local.postgres import RunningPostgres
 from tests.databases import new_database
@@ -128,3 +128,22 @@ def test_it_refuses_a_database_of_a_later_release(empty_database: str):
 def test_it_says_that_a_server_does_not_answer():
     with pytest.raises(DatabaseUnavailable):
         migrate("postgres://nobody@127.0.0.1:1/nothing")
+
+
+def test_users_of_the_first_release_become_operators_and_admins_of_every_project(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as first_release:
+        first_release.setattr(runner, "SCHEMA_REVISION", "0001")
+        migrate(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("INSERT INTO projects (name) VALUES ('demo'), ('other')")
+        connection.execute("INSERT INTO users (email, password_hash) VALUES ('admin@localhost', 'hash')")
+    assert migrate(empty_database) == "0001"
+    assert select(empty_database, "SELECT email, password_hash, is_operator FROM users") == [
+        ("admin@localhost", "hash", True)
+    ]
+    assert select(empty_database, "SELECT project_id, user_id, role FROM memberships ORDER BY 1") == [
+        (1, 1, "admin"),
+        (2, 1, "admin"),
+    ]
