@@ -21,6 +21,7 @@ INSERT INTO memberships (project_id, user_id, role) VALUES (%(project_id)s, %(us
 ON CONFLICT (project_id, user_id) DO UPDATE SET role = excluded.role
 """
 CSRF_FIELD = re.compile(r'name="csrf_token" value="([^"]+)"')
+NO_HASH = "the hash of no password"
 A_PAGE_WITH_A_FORM = "/account"
 
 
@@ -30,7 +31,7 @@ def create_project(database_url: str, name: str) -> int:
 
 
 def create_user(
-    database_url: str, email: str, *, password_hash: str | None = "no hash of any password", is_operator: bool = False
+    database_url: str, email: str, *, password_hash: str | None = NO_HASH, is_operator: bool = False
 ) -> int:
     """The id of the user, who is made where there is none."""
     return _insert(database_url, INSERT_USER, email=email, password_hash=password_hash, is_operator=is_operator)
@@ -45,8 +46,7 @@ def session_cookie(database_url: str, user_id: int) -> str:
     """The value of a cookie with a new session of the user."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         session_id = begin_session(connection, user_id)
-    cookie = session_serializer(SECRET_KEY).dumps({SESSION_ID: session_id, "_permanent": True})
-    return cookie if isinstance(cookie, str) else cookie.decode()
+    return str(session_serializer(SECRET_KEY).dumps({SESSION_ID: session_id, "_permanent": True}))
 
 
 def client_of(url: str, database_url: str, user_id: int) -> httpx.Client:

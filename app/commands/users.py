@@ -1,23 +1,35 @@
-"""`users`: sign-ins for the dashboard."""
+"""`users`: sign-ins for the dashboard. Whoever is made here is an operator."""
 
-import secrets
-
-import argon2
 import click
 
 from app.commands.servers import database_connection, settings
-from app.core.errors import AlreadyExists
-from app.core.queries.users import insert_user
+from app.commands.tables import show_table, time_text
+from app.core.accounts import create_operator, is_email, make_link_for
+from app.core.errors import AlreadyExists, NotFound
+from app.core.members import add_member
+from app.core.passwords import hash_password, make_password
+from app.core.queries.memberships import Role
+from app.core.queries.users import UserDescription, select_users
 
-PASSWORD_BYTES = 18
-MAX_EMAIL_LENGTH = 254
+MAX_NAME_LENGTH = 200
+LINK_PATH = "/login/link/"
 
 
 def _email(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    name, at, domain = value.rpartition("@")
-    if not (name and at and domain) or len(value) > MAX_EMAIL_LENGTH or not value.isprintable() or " " in value:
+    if not is_email(value):
         raise click.BadParameter("must be an email address")
     return value
+
+
+def _project(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    name = None if value is None else value.strip()
+    if name is not None and (not name or len(name) > MAX_NAME_LENGTH or not name.isprintable()):
+        raise click.BadParameter(f"must have 1 to {MAX_NAME_LENGTH} printable characters")
+    return name
+
+
+_EMAIL = click.option("--email", required=True, callback=_email, help="The user's email address, which is the sign-in.")
+_ROLE = click.option("--role", type=click.Choice(["admin", "member"]), default="admin", show_default=True)
 
 
 @click.group()
@@ -26,14 +38,55 @@ def users() -> None:
 
 
 @users.command()
-@click.option("--email", required=True, callback=_email, help="The user's email address, which is also the sign-in.")
-def create(email: str) -> None:
-    """Make a user and print a password for the first sign-in, this once."""
-    password = secrets.token_urlsafe(PASSWORD_BYTES)
-    password_hash = argon2.PasswordHasher().hash(password)
+@_EMAIL
+@click.option(
+    "--project", callback=_project, help="Made where there is none. Without it: the only one, or else `default`."
+)
+@_ROLE
+def create(email: str, project: str | None, role: Role) -> None:
+    """Make a user who is an operator, and print a password for the first sign-in, this once."""
+    password = make_password()
+    password_hash = hash_password(password)
     try:
         with database_connection(settings()) as connection:
-            insert_user(connection, email, password_hash)
+            create_operator(connection, email, password_hash, project=project, role=role)
     except AlreadyExists as error:
         raise click.ClickException(f"there is already a user {email}") from error
     click.echo(password)
+
+
+@users.command()
+@_EMAIL
+@click.option("--project", required=True, callback=_project, help="Made where there is none.")
+@_ROLE
+def add(email: str, project: str, role: Role) -> None:
+    """Let a user who is there already into a project, or change the user's role in it."""
+    with database_connection(settings()) as connection:
+        add_member(connection, email, project, role)
+    click.echo(f"{email} is {role} of {project}")
+
+
+@users.command()
+@_EMAIL
+def link(email: str) -> None:
+    """Print the path of a one-time link, valid for 7 days, with which a user chooses a password."""
+    try:
+        with database_connection(settings()) as connection:
+            token = make_link_for(connection, email)
+    except NotFound as error:
+        raise click.ClickException(f"there is no user {email}") from error
+    click.echo(f"{LINK_PATH}{token}")
+
+
+@users.command(name="list")
+def list_users() -> None:
+    """Show all users."""
+    with database_connection(settings()) as connection:
+        found = select_users(connection)
+    show_table(("ID", "EMAIL", "OPERATOR", "PASSWORD", "CREATED", "PROJECTS"), [_cells(user) for user in found])
+
+
+def _cells(user: UserDescription) -> tuple[str, ...]:
+    operator = "yes" if user.is_operator else "no"
+    password = "chosen" if user.has_password else "none yet"
+    return (str(user.user_id), user.email, operator, password, time_text(user.created_at), ", ".join(user.projects))

@@ -58,6 +58,17 @@ def remove_member(connection: Connection, project_id: int, user_id: int) -> None
         delete_membership(connection, project_id, user_id)
 
 
+def add_member(connection: Connection, email: str, project: str, role: Role) -> None:
+    """Let a user in, or change the role; the project is made where there is none. Raises NotFound, and LastAdmin."""
+    with connection.transaction():
+        user = select_user(connection, email)
+        if user is None:
+            raise NotFound(f"there is no user {email}")
+        project_id = insert_project(connection, project)
+        if not insert_membership(connection, project_id, user.user_id, role):
+            change_role(connection, project_id, user.user_id, role)
+
+
 def create_project(connection: Connection, name: str, user_id: int) -> int:
     """The id of a new project whose admin is the user. One without members, made with its first key, counts as new.
 

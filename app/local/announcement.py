@@ -31,7 +31,8 @@ def announcement(port: int, access: FirstAccess, data_dir: Path) -> str:
 Prompt Analytics runs at {url}
 
   API key     {access.api_key}  (project demo, scopes ingest and read)
-  Sign-in     {access.email}  {access.password}  (for the dashboard, which comes with the next release)
+  Dashboard   {url}/login
+  Sign-in     {access.email}  {access.password}
   API docs    {url}/docs
   Readiness   {url}/readyz
   Read API    {url}{READ_PATH}

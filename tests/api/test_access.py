@@ -22,7 +22,11 @@ EVENT = {"prompt_id": "123e4567-e89b-12d3-a456-426614174000", "version_hash": "v
 FAILURES_PER_MINUTE = 20
 
 # Everything else needs a key. Adding to this list is a decision about who may read what.
-PUBLIC_ENDPOINTS = {"health.healthz", "health.readyz", "metrics.metrics"}
+PUBLIC_ENDPOINTS = {"health.healthz", "health.readyz", "metrics.metrics", "assets.asset"}
+OPEN_PAGES = {f"pages_sign_in.{name}" for name in ("home", "login", "sign_in", "sign_out")} | {
+    f"pages_links.{name}" for name in ("show_link", "use_link")
+}
+PAGE_BLUEPRINTS = "pages_"
 PUBLIC_DOCUMENTATION_BLUEPRINT = "openapi"
 
 pytestmark = pytest.mark.usefixtures("clean_redis")
@@ -48,7 +52,10 @@ def test_every_route_has_an_access_rule_or_is_on_the_short_list(app: Flask) -> N
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         access = getattr(view, "access", "nothing")
-        if rule.endpoint in PUBLIC_ENDPOINTS or rule.endpoint.startswith(f"{PUBLIC_DOCUMENTATION_BLUEPRINT}."):
+        if rule.endpoint.startswith(PAGE_BLUEPRINTS):
+            assert access in {"member", "admin", "user"} or rule.endpoint in OPEN_PAGES, f"{rule.rule} has no rule"
+            assert (rule.endpoint in OPEN_PAGES) == (access is None), f"{rule.rule} is open, or is not"
+        elif rule.endpoint in PUBLIC_ENDPOINTS or rule.endpoint.startswith(f"{PUBLIC_DOCUMENTATION_BLUEPRINT}."):
             assert access is None, f"{rule.rule} is on the list, but not marked as public"
             assert view.__dict__["public_because"]
         else:

@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from importlib.util import find_spec
+from pathlib import Path
 
 from flask import Blueprint, Response, abort, request
 
@@ -16,10 +18,19 @@ _OWN = files("app.web.pages") / "static"
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _HASH_LENGTH = 16
 
+
+def _package_folder(name: str) -> Path:
+    """Where a package lies; unlike importlib.resources, this does not import it."""
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(name)
+    return Path(spec.submodule_search_locations[0])
+
+
 # The closed list: our own folder, and single files of packages.
 ASSETS: dict[str, Traversable] = {
     **{each.name: each for each in _OWN.iterdir() if each.name.rpartition(".")[2] in _TYPES},
-    "plotly.min.js": files("plotly") / "package_data" / "plotly.min.js",
+    "plotly.min.js": _package_folder("plotly") / "package_data" / "plotly.min.js",
 }
 
 blueprint = Blueprint("assets", __name__)
