@@ -29,8 +29,10 @@ def main() -> None:
     pool = open_pool(
         settings.database_url, application_name="pa-worker", size=1, statement_timeout_ms=STATEMENT_TIMEOUT_MS
     )
-    buffer = EventBuffer(connect(settings.redis_url, timeout_seconds=BUFFER_TIMEOUT_SECONDS, max_connections=4))
-    process = WorkerProcess(buffer, pool, consumer=settings.worker_name, retention_days=settings.retention_days)
+    client = connect(settings.redis_url, timeout_seconds=BUFFER_TIMEOUT_SECONDS, max_connections=4)
+    process = WorkerProcess(
+        EventBuffer(client), client, pool, consumer=settings.worker_name, retention_days=settings.retention_days
+    )
     jobs.bind(drain=process.drain)
     stop_on_signals(process)
     pause_seconds = 1.0

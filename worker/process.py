@@ -3,12 +3,17 @@
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+
+import redis
 
 from app.core.buffer import Entry, EventBuffer
 from app.core.database import Connection, ConnectionPool, database_errors
-from app.core.errors import PromptAnalyticsError
+from app.core.dead_letters import project_of
+from app.core.errors import PromptAnalyticsError, Rejected, Unavailable
 from app.core.queries.dead_letters import insert_dead_letter
+from app.core.tallies import DRAINED, add_counts, bucket_of
 from worker.drain import DrainReport, drain
 from worker.maintenance import maintain
 from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
@@ -23,10 +28,13 @@ log = logging.getLogger(__name__)
 class WorkerProcess:
     """State of one worker process: its connections, what its store remembers, and when it last did the upkeep."""
 
-    def __init__(self, buffer: EventBuffer, pool: ConnectionPool, *, consumer: str, retention_days: int) -> None:
+    def __init__(
+        self, buffer: EventBuffer, client: redis.Redis, pool: ConnectionPool, *, consumer: str, retention_days: int
+    ) -> None:
         """`pool` has one connection: one drain at a time runs in a process."""
         self._stopping = False
         self._buffer = buffer
+        self._client = client
         self._pool = pool
         self._consumer = consumer
         self._retention_days = retention_days
@@ -77,6 +85,9 @@ class WorkerProcess:
                 extra={"stored": report.stored, "repeated": report.repeated, "set_aside": report.set_aside}
                 | {"batches": report.batches, "emptied": report.emptied},
             )
+            # for people to look at: a drain is none the worse for a Redis that has no room for it
+            with suppress(Rejected, Unavailable):
+                add_counts(self._client, DRAINED, {(bucket_of(time.time()), "stored"): report.stored})
 
     def has_more_to_drain(self) -> bool:
         """Whether the last drain ended because its time was up."""
@@ -93,7 +104,14 @@ class WorkerProcess:
 
             def set_aside(entry: Entry, reason: str) -> None:
                 with database_errors():
-                    insert_dead_letter(connection, entry.entry_id, entry.payload, reason, received_at(entry))
+                    insert_dead_letter(
+                        connection,
+                        entry.entry_id,
+                        entry.payload,
+                        reason,
+                        received_at(entry),
+                        project_id=project_of(entry.payload),
+                    )
                 log.error("set an entry aside as a dead letter", extra={"entry_id": entry.entry_id, "reason": reason})
 
             return drain(

@@ -1,19 +1,13 @@
 """`dead-letters`: look at entries that could not be stored, put them back, or give them up."""
 
-from collections.abc import Callable
-
 import click
 
 from app.commands.servers import database_connection, event_buffer, settings
 from app.commands.tables import show_table, time_text
 from app.core.database import Connection
+from app.core.dead_letters import Outcome, give_up, put_back, take_out
 from app.core.errors import NotFound
-from app.core.queries.dead_letters import (
-    DeadLetter,
-    delete_dead_letter,
-    select_dead_letter_ids,
-    select_dead_letters,
-)
+from app.core.queries.dead_letters import DeadLetter, select_dead_letter_ids, select_dead_letters
 
 _ids = click.argument("dead_letter_ids", metavar="[ID]…", nargs=-1, type=click.IntRange(1, 2**63 - 1))
 _all = click.option("--all", "every", is_flag=True, help="All that there are now.")
@@ -40,7 +34,7 @@ def replay(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
     """Put dead letters back into the buffer; one that fails again comes back as a new dead letter."""
     current = settings()
     with event_buffer(current) as buffer, database_connection(current) as connection:
-        count = _take_out(connection, dead_letter_ids, every=every, then=buffer.append_again)
+        count = _take_out(connection, dead_letter_ids, put_back(buffer), every=every)
     click.echo(f"put back: {count}")
 
 
@@ -50,31 +44,21 @@ def replay(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
 def discard(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
     """Delete dead letters for good."""
     with database_connection(settings()) as connection:
-        count = _take_out(connection, dead_letter_ids, every=every, then=lambda _payload, _received_at_ms: None)
+        count = _take_out(connection, dead_letter_ids, give_up, every=every)
     click.echo(f"discarded: {count}")
 
 
-def _take_out(
-    connection: Connection, dead_letter_ids: tuple[int, ...], *, every: bool, then: Callable[[bytes, int], None]
-) -> int:
-    """Delete each and do something with its bytes and its first arrival, which undoes the deletion where it raises.
-
-    Where the commit fails after `then`, the dead letter is still there; replayed again, its event is found stored.
-    Raises NotFound for the first id that is not there; those before it are done.
-    """
+def _take_out(connection: Connection, dead_letter_ids: tuple[int, ...], outcome: Outcome, *, every: bool) -> int:
+    """How many were there. Raises NotFound for the first id that is not; those before it are done."""
     if every == bool(dead_letter_ids):
         raise click.UsageError("Give either ids or --all.")
-    count = 0
-    for dead_letter_id in select_dead_letter_ids(connection) if every else dict.fromkeys(dead_letter_ids):
-        with connection.transaction():
-            deleted = delete_dead_letter(connection, dead_letter_id)
-            if deleted is not None:
-                payload, received_at = deleted
-                then(payload, round(received_at.timestamp() * 1_000))
-                count += 1
-            elif not every:
-                raise NotFound(f"there is no dead letter with the id {dead_letter_id}")
-    return count
+    if every:
+        return len(take_out(connection, select_dead_letter_ids(connection), outcome))
+    asked_for = list(dict.fromkeys(dead_letter_ids))
+    for dead_letter_id in asked_for:
+        if not take_out(connection, [dead_letter_id], outcome):
+            raise NotFound(f"there is no dead letter with the id {dead_letter_id}")
+    return len(asked_for)
 
 
 def _cells(letter: DeadLetter) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ import redis
 from app.core import background
 from app.core.database import Connection, ConnectionPool, database_errors
 from app.core.errors import DatabaseUnavailable, InvalidApiKey, Rejected, Unavailable
+from app.core.key_uses import KeyUses
 from app.core.keys import hash_key, is_well_formed
 from app.core.queries.api_keys import select_api_key_by_hash
 from app.core.redis_client import redis_errors
@@ -59,12 +60,14 @@ class KeyDirectory:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        uses: KeyUses | None = None,
     ) -> None:
-        """The clocks: `monotonic` in seconds, `now` with a time zone."""
+        """The clocks: `monotonic` in seconds, `now` with a time zone. With `uses`, it notes when keys are used."""
         self._client = client
         self._pool = pool
         self._monotonic = monotonic
         self._now = now
+        self._uses = uses
         self._memory: dict[bytes, tuple[float, ApiKey | None]] = {}
         self._confirming = threading.Lock()
         self._asking: dict[bytes, Future[ApiKey | None]] = {}
@@ -82,13 +85,16 @@ class KeyDirectory:
         key_hash = hash_key(key)
         asked_at = self._monotonic()
         remembered = self._memory.get(key_hash)
-        if remembered is None or asked_at - remembered[0] > MEMORY_SECONDS:
+        is_old = remembered is None or asked_at - remembered[0] > MEMORY_SECONDS
+        if remembered is None or is_old:
             # The time before the look-up counts, so that a revocation during it is seen a second later.
             remembered = (asked_at, self._look_up(key_hash, may_ask_database))
             self._remember(key_hash, remembered)
         api_key = remembered[1]
         if api_key is None or (api_key.expires_at is not None and api_key.expires_at <= self._now()):
             raise InvalidApiKey
+        if is_old and self._uses is not None:
+            self._uses.note(api_key.key_id, self._now().timestamp())
         return api_key
 
     def _remember(self, key_hash: bytes, entry: tuple[float, ApiKey | None]) -> None:

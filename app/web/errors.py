@@ -23,10 +23,13 @@ from app.core.errors import (
     Unavailable,
 )
 from app.web.paths import is_page_path
+from app.web.services import services
 
 BACKPRESSURE_RETRY_SECONDS = 5
 UNAVAILABLE_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 60
+
+API_PATH = "/api/"
 
 _ERROR_PAGE = "prompt_analytics.error_page"
 
@@ -153,6 +156,9 @@ def _from_http(error: HTTPException) -> Response:
 
 def _answer(error: ApiError) -> Response:
     g.error_code = error.code
+    if request.path.startswith(API_PATH):
+        key = g.get("api_key")
+        services().refusals.note(None if key is None else key.project_id, error.code)
     if is_page_path(request.path):
         answer = cast(Callable[[ApiError], Response], current_app.extensions[_ERROR_PAGE])(error)
     else:

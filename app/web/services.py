@@ -14,6 +14,8 @@ from app.core import database, redis_client
 from app.core.buffer import EventBuffer
 from app.core.database import ConnectionPool
 from app.core.key_directory import KeyDirectory
+from app.core.key_uses import KeyUses
+from app.core.refusals import Refusals
 from app.web.limits import RateLimits
 from app.web.shared_connection import SharedConnectionRedis
 from app.web.wake import worker_waker
@@ -32,6 +34,7 @@ class Services:
     database: ConnectionPool
     keys: KeyDirectory
     limits: RateLimits
+    refusals: Refusals
     wake_worker: Callable[[], None]
     idempotency_secret: bytes
 
@@ -53,8 +56,9 @@ def register_services(app: Flask, settings: Settings) -> None:
             idempotency_window_seconds=settings.idempotency_window_seconds,
         ),
         database=pool,
-        keys=KeyDirectory(client, pool),
+        keys=KeyDirectory(client, pool, uses=KeyUses(client)),
         limits=RateLimits(app, client, default_limit=settings.default_rate_limit),
+        refusals=Refusals(client),
         wake_worker=worker_waker(client),
         idempotency_secret=derive_secret(settings.secret_key, b"idempotency"),
     )

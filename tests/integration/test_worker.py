@@ -7,6 +7,7 @@ import signal
 import time
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from app.core.buffer import STREAM, WAKE_INTERVAL_MS, Appended, EventBuffer
 from app.core.database import Connection, connect
 from app.core.events import Event, encode_event, new_event_id
 from app.core.redis_client import connect as connect_redis
+from app.core.tallies import DRAINED, read_counts
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.conftest import StartProcess
@@ -84,6 +86,16 @@ def test_it_drains_at_its_start_before_anybody_wakes_it(start, client, database)
     append(client)
     start("worker")
     wait_until(lambda: stored(database) == 1, 20)
+
+
+def test_it_leaves_for_people_what_it_stored_and_whose_dead_letters_it_made(start, client, database):
+    append(client)
+    client.xadd(STREAM, {"e": encode_event(Event(new_event_id(), 99, UUID(int=1), "v"))})
+    client.xadd(STREAM, {"e": b"not an event"})
+    start("worker")
+    wait_until(lambda: sum(read_counts(client, DRAINED, datetime.now(UTC)).values()) == 1, 20)
+    letters = database.execute("SELECT project_id FROM dead_letters ORDER BY id").fetchall()
+    assert letters == [(None,), (99,)]
 
 
 def test_a_job_wakes_it(idle_worker, client, database):

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from app.core.database import Connection
 
 INSERT_API_KEY = """
-INSERT INTO api_keys (project_id, name, key_hash, prefix, scopes, rate_limit)
-VALUES (%(project_id)s, %(name)s, %(key_hash)s, %(prefix)s, %(scopes)s, %(rate_limit)s)
+INSERT INTO api_keys (project_id, name, key_hash, prefix, scopes, rate_limit, expires_at, created_by, rotated_from)
+VALUES (%(project_id)s, %(name)s, %(key_hash)s, %(prefix)s, %(scopes)s, %(rate_limit)s, %(expires_at)s,
+        %(created_by)s, %(rotated_from)s)
 RETURNING id
 """
 
@@ -18,17 +19,52 @@ FROM api_keys
 WHERE key_hash = %(key_hash)s AND revoked_at IS NULL
 """
 
-SELECT_API_KEYS = """
-SELECT api_keys.id, projects.name, api_keys.name, api_keys.prefix, api_keys.scopes, api_keys.rate_limit,
-       api_keys.created_at, api_keys.expires_at, api_keys.revoked_at
+# Of several successors the last one counts: a key may be replaced again once its successor is revoked.
+SELECT_DESCRIPTIONS = """
+SELECT api_keys.id, projects.name, api_keys.name, api_keys.prefix, api_keys.scopes, api_keys.rate_limit, users.email,
+       api_keys.created_at, api_keys.expires_at, api_keys.revoked_at, successor.id, successor.prefix
 FROM api_keys
 JOIN projects ON projects.id = api_keys.project_id
-ORDER BY api_keys.id
+LEFT JOIN users ON users.id = api_keys.created_by
+LEFT JOIN LATERAL (
+     SELECT younger.id, younger.prefix
+     FROM api_keys AS younger
+     WHERE younger.rotated_from = api_keys.id AND younger.project_id = api_keys.project_id
+       AND younger.revoked_at IS NULL
+     ORDER BY younger.id DESC
+     LIMIT 1
+     ) AS successor ON true
 """
 
-SELECT_KEY_HASH = "SELECT key_hash FROM api_keys WHERE id = %(key_id)s"
+SELECT_API_KEYS = SELECT_DESCRIPTIONS + "ORDER BY api_keys.id"
+
+SELECT_API_KEYS_OF_PROJECT = (
+    SELECT_DESCRIPTIONS
+    + """
+WHERE api_keys.project_id = %(project_id)s
+ORDER BY api_keys.revoked_at IS NOT NULL, api_keys.id DESC
+LIMIT %(limit)s
+"""
+)
+
+SELECT_API_KEY = SELECT_DESCRIPTIONS + "WHERE api_keys.project_id = %(project_id)s AND api_keys.id = %(key_id)s"
+
+SELECT_KEY_HASH = """
+SELECT key_hash
+FROM api_keys
+WHERE id = %(key_id)s AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
+"""
+
+SELECT_HASH_FOR_UPDATE = """
+SELECT key_hash FROM api_keys WHERE id = %(key_id)s AND project_id = %(project_id)s FOR UPDATE
+"""
 
 UPDATE_REVOKED_AT = "UPDATE api_keys SET revoked_at = now() WHERE id = %(key_id)s AND revoked_at IS NULL"
+
+# least() passes over a null, which is a key that never expires.
+UPDATE_EXPIRES_AT_TO_EARLIER = """
+UPDATE api_keys SET expires_at = least(expires_at, %(expires_at)s) WHERE id = %(key_id)s
+"""
 
 
 class ApiKeyRow(NamedTuple):
@@ -42,7 +78,11 @@ class ApiKeyRow(NamedTuple):
 
 
 class ApiKeyDescription(NamedTuple):
-    """A key as people tell keys apart: `prefix` is its beginning. Times are in UTC."""
+    """A key as people tell keys apart: `prefix` is its beginning. Times are in UTC.
+
+    `created_by` is an email address, None for a key made on the command line. The successor is the key that it was
+    replaced by and that is not revoked.
+    """
 
     key_id: int
     project: str
@@ -50,9 +90,12 @@ class ApiKeyDescription(NamedTuple):
     prefix: str
     scopes: list[str]
     rate_limit: str | None
+    created_by: str | None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    successor_id: int | None
+    successor_prefix: str | None
 
 
 def insert_api_key(
@@ -64,6 +107,9 @@ def insert_api_key(
     prefix: str,
     scopes: Sequence[str],
     rate_limit: str | None,
+    expires_at: datetime | None = None,
+    created_by: int | None = None,
+    rotated_from: int | None = None,
 ) -> int:
     """Store a new key; returns its id."""
     row = connection.execute(
@@ -75,6 +121,9 @@ def insert_api_key(
             "prefix": prefix,
             "scopes": list(scopes),
             "rate_limit": rate_limit,
+            "expires_at": expires_at,
+            "created_by": created_by,
+            "rotated_from": rotated_from,
         },
     ).fetchone()
     assert row is not None
@@ -92,12 +141,35 @@ def select_api_keys(connection: Connection) -> list[ApiKeyDescription]:
     return [ApiKeyDescription(*row) for row in connection.execute(SELECT_API_KEYS)]
 
 
-def select_key_hash(connection: Connection, key_id: int) -> bytes | None:
-    """The SHA-256 of a key; None where there is no key with this id."""
-    row = connection.execute(SELECT_KEY_HASH, {"key_id": key_id}).fetchone()
+def select_api_keys_of_project(connection: Connection, project_id: int, *, limit: int) -> list[ApiKeyDescription]:
+    """The keys of a project: those that are not revoked first, the newest first."""
+    rows = connection.execute(SELECT_API_KEYS_OF_PROJECT, {"project_id": project_id, "limit": limit})
+    return [ApiKeyDescription(*row) for row in rows]
+
+
+def select_api_key(connection: Connection, project_id: int, key_id: int) -> ApiKeyDescription | None:
+    """One key; None where the project has none with this id."""
+    row = connection.execute(SELECT_API_KEY, {"project_id": project_id, "key_id": key_id}).fetchone()
+    return None if row is None else ApiKeyDescription(*row)
+
+
+def select_key_hash(connection: Connection, key_id: int, *, project_id: int | None = None) -> bytes | None:
+    """The SHA-256 of a key; None where there is no key with this id, or not in the project that is named."""
+    row = connection.execute(SELECT_KEY_HASH, {"key_id": key_id, "project_id": project_id}).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def lock_api_key(connection: Connection, project_id: int, key_id: int) -> bytes | None:
+    """The SHA-256 of a key, which nobody else changes until the end of the transaction; None as above."""
+    row = connection.execute(SELECT_HASH_FOR_UPDATE, {"key_id": key_id, "project_id": project_id}).fetchone()
     return None if row is None else bytes(row[0])
 
 
 def update_revoked_at(connection: Connection, key_id: int) -> None:
     """Revoke a key from now on; one that is revoked already keeps its time."""
     connection.execute(UPDATE_REVOKED_AT, {"key_id": key_id})
+
+
+def update_expires_at_to_earlier(connection: Connection, key_id: int, expires_at: datetime) -> None:
+    """Let a key expire then, unless it does so sooner."""
+    connection.execute(UPDATE_EXPIRES_AT_TO_EARLIER, {"key_id": key_id, "expires_at": expires_at})

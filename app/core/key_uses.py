@@ -1,0 +1,61 @@
+"""When each API key was last used, to about a minute: what a person needs to tell which key is still in use."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import redis
+
+from app.core.delayed import Delayed
+from app.core.errors import Rejected, Unavailable
+from app.core.redis_client import redis_errors
+
+LAST_USED = "pa:api-keys-used"
+"""A hash: a key's id, and when it was last used, in seconds since the epoch."""
+RESOLUTION_SECONDS = 60
+MAX_REMEMBERED = 10_000
+
+
+class KeyUses:
+    """One in each process. To note a use costs a look into a dictionary, and once a minute an entry in it.
+
+    What Redis does not take is lost until the key is used in a later minute.
+    """
+
+    def __init__(self, client: redis.Redis, *, delay_seconds: float = 1.0) -> None:
+        """What was noted is written together after `delay_seconds`."""
+        self._client = client
+        self._noted: dict[int, int] = {}
+        self._waiting: dict[int, int] = {}
+        self._flush = Delayed(self._write, delay_seconds=delay_seconds)
+
+    def note(self, key_id: int, now_seconds: float) -> None:
+        """The key is in use. Never waits and never raises."""
+        if now_seconds - self._noted.get(key_id, 0) < RESOLUTION_SECONDS:
+            return
+        if len(self._noted) >= MAX_REMEMBERED:
+            self._noted.clear()
+        self._noted[key_id] = self._waiting[key_id] = int(now_seconds)
+        self._flush.wish()
+
+    def _write(self) -> bool:
+        waiting, self._waiting = self._waiting, {}
+        try:
+            with redis_errors():
+                self._client.hset(LAST_USED, mapping={str(key_id): at for key_id, at in waiting.items()})
+        except (Unavailable, Rejected):
+            for key_id in waiting:
+                self._noted.pop(key_id, None)
+        return True
+
+
+def last_used(client: redis.Redis, key_ids: Sequence[int]) -> dict[int, datetime]:
+    """When these keys were last used; those that were not are left out. Raises BufferUnavailable."""
+    if not key_ids:
+        return {}
+    with redis_errors():
+        seconds = client.hmget(LAST_USED, [str(key_id) for key_id in key_ids])
+    return {
+        key_id: datetime.fromtimestamp(int(each), UTC)
+        for key_id, each in zip(key_ids, seconds, strict=True)
+        if each is not None
+    }

@@ -1,0 +1,71 @@
+"""How many requests were refused, by project and error code: counted in memory, written to Redis a second later."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import redis
+
+from app.core.delayed import Delayed
+from app.core.errors import Rejected, Unavailable
+from app.core.tallies import REFUSALS, add_counts, bucket_of, read_counts
+
+MAX_WAITING = 10_000
+"""So many different counts wait at most for a Redis that does not answer."""
+NO_PROJECT = 0
+"""Of requests that were refused before their key was known (projects start at 1)."""
+
+
+class RefusalCount(NamedTuple):
+    """Refusals with one code, in about the last hour (60 to 65 minutes) and the last day."""
+
+    code: str
+    last_hour: int
+    last_day: int
+
+
+class Refusals:
+    """One in each process."""
+
+    def __init__(
+        self, client: redis.Redis, *, clock: Callable[[], float] = time.time, delay_seconds: float = 1.0
+    ) -> None:
+        """`clock`: seconds since the epoch. What was noted is written together after `delay_seconds`."""
+        self._client = client
+        self._clock = clock
+        self._waiting: Counter[tuple[int, str]] = Counter()
+        self._flush = Delayed(self._write, delay_seconds=delay_seconds)
+
+    def note(self, project_id: int | None, code: str) -> None:
+        """A request was refused; without a project where its key was not known. Never waits and never raises."""
+        self._waiting[bucket_of(self._clock()), f"{project_id or NO_PROJECT}:{code}"] += 1
+        self._flush.wish()
+
+    def _write(self) -> bool:
+        waiting, self._waiting = self._waiting, Counter()
+        try:
+            add_counts(self._client, REFUSALS, waiting)
+        except (Unavailable, Rejected):
+            # an outage is when refusals are worth seeing
+            if len(waiting) <= MAX_WAITING:
+                self._waiting.update(waiting)
+            return not self._waiting
+        return True
+
+
+def count_refusals(client: redis.Redis, now: datetime, *, project_id: int | None) -> list[RefusalCount]:
+    """The refusals of a project, or with None all of the service, the most frequent of the day first.
+
+    Raises BufferUnavailable.
+    """
+    hour_began = bucket_of((now - timedelta(hours=1)).timestamp())
+    last_hour: Counter[str] = Counter()
+    last_day: Counter[str] = Counter()
+    for (bucket, name), count in read_counts(client, REFUSALS, now).items():
+        project, _, code = name.partition(":")
+        if project_id is None or project == str(project_id):
+            last_day[code] += count
+            last_hour[code] += count if bucket >= hour_began else 0
+    return [RefusalCount(code, last_hour[code], count) for code, count in last_day.most_common()]

@@ -1,0 +1,28 @@
+from uuid import UUID
+
+import orjson
+import pytest
+
+from app.core.dead_letters import LARGEST_PROJECT_ID, project_of
+from app.core.events import Event, encode_event
+
+
+def entry_of(project_id: object) -> bytes:
+    fields = orjson.loads(encode_event(Event(UUID(int=1), 1, UUID(int=2), "v")))
+    fields[2] = project_id
+    return orjson.dumps(fields)
+
+
+def test_an_entry_that_can_be_read_tells_its_project():
+    assert project_of(entry_of(7)) == 7
+    assert project_of(entry_of(LARGEST_PROJECT_ID)) == LARGEST_PROJECT_ID
+
+
+@pytest.mark.parametrize("project_id", [0, -1, LARGEST_PROJECT_ID + 1, True, "7", None, 7.0])
+def test_a_project_that_postgresql_would_refuse_is_none(project_id):
+    assert project_of(entry_of(project_id)) is None
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"not an event", b"[1,2,3,4,5,6,7,8]", b"\xff"])
+def test_bytes_that_are_no_event_tell_no_project(payload):
+    assert project_of(payload) is None
