@@ -21,6 +21,10 @@ help: ## Show this list
 run: $(INSTALLED) ## Start everything on this machine: PostgreSQL, Redis, web and worker (PORT=8000)
 	@exec $(VENV_PYTHON) -m app.local --parent-pid=$$PPID $(ARGS)
 
+.PHONY: demo
+demo: $(INSTALLED) ## Fill the project demo of a running `make run` with believable history
+	@exec $(VENV_PYTHON) -m app demo $(ARGS)
+
 .PHONY: test
 test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of them)
 	@$(VENV_PYTHON) -m pytest $(ARGS)

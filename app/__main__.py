@@ -3,6 +3,7 @@
 import click
 
 from app.commands.dead_letters import dead_letters
+from app.commands.demo import demo
 from app.commands.keys import keys
 from app.commands.servers import CommandGroup, settings
 from app.commands.status import status
@@ -30,6 +31,7 @@ main.add_command(keys)
 main.add_command(users)
 main.add_command(dead_letters, name="dead-letters")
 main.add_command(status)
+main.add_command(demo)
 
 if __name__ == "__main__":
     main(prog_name="python -m app")

@@ -55,7 +55,7 @@ class _MappingEnv(environs.Env):
 def load_settings(env: Mapping[str, str] | None = None, *, local: Mapping[str, str] | None = None) -> Settings:
     """Read and check all settings; `env` stands in for the environment.
 
-    `local` (the servers of a running `make run`) counts only where DATABASE_URL is not set, and then wins over the
+    `local` (servers and port of a running `make run`) counts only where DATABASE_URL is not set, and then wins over the
     environment, so that one's database is never used with another's buffer. Raises SettingsError.
     """
     values = os.environ if env is None else env

@@ -18,6 +18,7 @@ FORBIDDEN = {
     "app.web": ("worker", "app.commands", "app.local", "config", "alembic", "sqlalchemy"),
     "worker": ("app.web", "app.commands", "app.local", "config", "flask", "werkzeug", "alembic", "sqlalchemy"),
     "app.local": ("app.web", "app.commands", "worker", "config", "flask", "rq"),
+    "app.demo": ("app.web", "app.commands", "app.local", "worker", "config", "flask", "rq", "psycopg", "redis"),
     "app.commands": ("app.web", "worker", "flask", "rq"),
     "config": ("app", "worker", "flask", "rq", "psycopg", "redis"),
 }

@@ -21,13 +21,13 @@ PREVIOUS_RUN_SECONDS = 20.0
 
 
 def running_environment(data_dir: Path = DATA_DIR) -> dict[str, str] | None:
-    """DATABASE_URL, REDIS_URL and SECRET_KEY of the `make run` that runs now, else None; never raises."""
+    """DATABASE_URL, REDIS_URL, SECRET_KEY and PORT of the `make run` that runs now, else None; never raises."""
     try:
         running = json.loads((data_dir / RUNNING_NAME).read_text())
         with (data_dir / LOCK_NAME).open() as lock:
             if _try_lock(lock.fileno(), fcntl.LOCK_SH):
                 return None
-        return {name.upper(): str(running[name]) for name in ("database_url", "redis_url", "secret_key")}
+        return {name.upper(): str(running[name]) for name in ("database_url", "redis_url", "secret_key", "port")}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -224,7 +224,7 @@ def test_secrets_are_for_their_owner_only_and_are_replaced_whole(tmp_path):
 
 def test_running_environment_is_none_without_a_run_or_for_one_that_has_died(tmp_path):
     assert running_environment(tmp_path) is None
-    running = {"database_url": "postgresql://x", "redis_url": "redis://x", "secret_key": "s", "pid": os.getpid()}
+    running = {"database_url": "postgresql://x", "redis_url": "redis://x", "secret_key": "s", "port": 1, "pid": 2}
     (tmp_path / "running.json").write_text(json.dumps(running))
     assert running_environment(tmp_path) is None
     with locked(tmp_path):
@@ -232,6 +232,7 @@ def test_running_environment_is_none_without_a_run_or_for_one_that_has_died(tmp_
             "DATABASE_URL": "postgresql://x",
             "REDIS_URL": "redis://x",
             "SECRET_KEY": "s",
+            "PORT": "1",
         }
     assert running_environment(tmp_path) is None
 

@@ -1,0 +1,138 @@
+"""`demo`: fill a project with believable history, through the API as any client would."""
+
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import click
+
+from app.commands.servers import REDIS_TIMEOUT_SECONDS, database_connection, event_buffer, settings
+from app.core import redis_client
+from app.core.database import Connection
+from app.core.errors import BufferFull
+from app.core.key_directory import publish_in_redis, revoke_in_redis
+from app.core.keys import display_prefix, hash_key, mint_key
+from app.core.queries.api_keys import insert_api_key, update_revoked_at
+from app.core.queries.demo import select_first_key_at, update_unset_prompt_name, update_unset_version_name
+from app.core.queries.projects import insert_project
+from app.demo.events import OLDEST_DAYS, SLICE_SECONDS, History
+from app.demo.sending import Sender
+from app.demo.story import PROMPTS
+from config.settings import Settings
+
+SENDERS = 4
+SPARE_SECONDS = 300.0
+"""The oldest events must not become too old while they are being sent."""
+STORE_SECONDS = 120.0
+LOOK_SECONDS = 0.1
+MOST_EVENTS = 100_000_000
+RATE_LIMIT = "1000000/second"
+
+
+def _url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise click.BadParameter("must be where the service is, such as http://127.0.0.1:8000")
+    return value.rstrip("/")
+
+
+@click.command()
+@click.option(
+    "--project", default="demo", show_default=True, help="The project's name; it is made where there is none."
+)
+@click.option(
+    "--days", default=30, show_default=True, type=click.IntRange(1, OLDEST_DAYS), help="How far back it goes."
+)
+@click.option(
+    "--events", default=60_000, show_default=True, type=click.IntRange(1, MOST_EVENTS), help="About how many."
+)
+@click.option("--url", callback=_url, help="Where the service is; by default on this machine, at PORT.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Another seed, other numbers.")
+def demo(project: str, days: int, events: int, url: str | None, seed: int) -> None:
+    """Fill a project with believable history: ten prompts, their versions and how they replaced each other.
+
+    The same command again stores nothing twice; it adds what has happened since.
+    """
+    current = settings()
+    url = url or f"http://127.0.0.1:{current.port}"
+    name = f"demo: {events} events, {days} days, seed {seed}"
+    with database_connection(current) as connection:
+        project_id = insert_project(connection, project)
+        with _own_key(current, connection, project_id, name) as api_key:
+            began_at = select_first_key_at(connection, project_id, name).timestamp()
+            end = began_at // SLICE_SECONDS * SLICE_SECONDS
+            history = History(seed, events / days, days, end)
+            sent = _send(history, Sender(url, api_key), idempotency_prefix=f"demo-{events}-{days}-{seed}-{end:.0f}")
+        _wait_until_stored(current, time.monotonic())
+        _give_names(connection, project_id)
+    click.echo(f"{sent} events of {len(PROMPTS)} prompts are in the project {project}: {url}/dashboard")
+
+
+@contextmanager
+def _own_key(current: Settings, connection: Connection, project_id: int, name: str) -> Iterator[str]:
+    """A key that is revoked at the end; it stays in the list of keys, where its first making dates the story."""
+    key = mint_key()
+    with redis_client.connect(current.redis_url, timeout_seconds=REDIS_TIMEOUT_SECONDS, max_connections=1) as client:
+        key_id = insert_api_key(
+            connection,
+            project_id,
+            name,
+            key_hash=hash_key(key),
+            prefix=display_prefix(key),
+            scopes=["ingest"],
+            rate_limit=RATE_LIMIT,
+        )
+        try:
+            publish_in_redis(client, connection, hash_key(key), datetime.now(UTC))
+            yield key
+        finally:
+            with suppress(BufferFull):
+                revoke_in_redis(client, hash_key(key))
+            update_revoked_at(connection, key_id)
+
+
+def _send(history: History, sender: Sender, *, idempotency_prefix: str) -> int:
+    """Generates and sends all slices; returns the number of events. What failed first is raised."""
+    slices = list(history.slices(time.time(), spare_seconds=SPARE_SECONDS))
+
+    def send(slice_start: int) -> int:
+        return sender.send(history.events(slice_start), idempotency_key=f"{idempotency_prefix}/{slice_start}")
+
+    sent = 0
+    with ThreadPoolExecutor(SENDERS) as pool:
+        waiting = [pool.submit(send, slice_start) for slice_start in slices]
+        try:
+            hidden = not sys.stderr.isatty()
+            finished = as_completed(waiting)
+            with click.progressbar(finished, len(waiting), "Sending", file=sys.stderr, hidden=hidden) as done:
+                for each in done:
+                    sent += each.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return sent
+
+
+def _wait_until_stored(current: Settings, sent_at: float) -> None:
+    """Until the buffer holds nothing older than the end of the sending."""
+    with event_buffer(current) as buffer:
+        while buffer.state().oldest_age_seconds > (waited := time.monotonic() - sent_at):
+            if waited > STORE_SECONDS:
+                raise click.ClickException(
+                    "the events are in the buffer, but no worker stores them; start one, then repeat this command"
+                )
+            time.sleep(LOOK_SECONDS)
+
+
+def _give_names(connection: Connection, project_id: int) -> None:
+    for prompt in PROMPTS:
+        update_unset_prompt_name(connection, project_id, prompt.prompt_id, prompt.name)
+        for version in prompt.versions:
+            update_unset_version_name(
+                connection, project_id, prompt.prompt_id, prompt.version_hash(version), version.name
+            )

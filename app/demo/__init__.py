@@ -1,0 +1,1 @@
+"""Believable history for `python -m app demo`: what happened, the events of it, and their way to the service."""
