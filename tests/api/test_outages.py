@@ -85,17 +85,22 @@ def test_ingestion_goes_on_while_postgresql_hangs(
     client: httpx.Client, ingest_key: str, postgres: RunningPostgres, redis_client: redis.Redis, database_url: str
 ) -> None:
     assert client.post(PATH, json=EVENT).status_code == 204
-    new_key = {"Authorization": f"Bearer {create_key(database_url)}"}
-    with frozen(postgres.pid):
+    # more than the pools of both processes have connections
+    new_keys = [{"Authorization": f"Bearer {create_key(database_url)}"} for _ in range(10)]
+
+    def post_with(headers: dict[str, str]) -> httpx.Response:
+        return httpx.post(str(client.base_url) + PATH, json=EVENT, headers=headers, timeout=4)
+
+    with frozen(postgres.pid), ThreadPoolExecutor(len(new_keys)) as threads:
         make_record_old(redis_client, ingest_key)
         began_at = time.monotonic()
         while time.monotonic() - began_at < 2.5:
             assert client.post(PATH, json=EVENT, timeout=1).status_code == 204
-        # more than the pool of a process has connections
-        for _ in range(10):
-            assert_unavailable(httpx.post(str(client.base_url) + PATH, json=EVENT, headers=new_key, timeout=4))
+        # the second round finds what the first one has left of the pools
+        for answer in threads.map(post_with, new_keys * 2):
+            assert_unavailable(answer)
         assert client.post(PATH, json=EVENT, timeout=1).status_code == 204
-    wait_until(lambda: client.post(PATH, json=EVENT, headers=new_key).status_code == 204)
+    wait_until(lambda: all(client.post(PATH, json=EVENT, headers=key).status_code == 204 for key in new_keys))
 
 
 def test_the_read_api_answers_503_in_time_while_postgresql_hangs(
