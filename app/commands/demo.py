@@ -18,7 +18,9 @@ from app.core.key_directory import publish_in_redis, revoke_in_redis
 from app.core.keys import display_prefix, hash_key, mint_key
 from app.core.queries.api_keys import insert_api_key, update_revoked_at
 from app.core.queries.demo import select_first_key_at, update_unset_prompt_name, update_unset_version_name
+from app.core.queries.memberships import insert_membership, select_members
 from app.core.queries.projects import insert_project
+from app.core.queries.users import select_users
 from app.demo.events import OLDEST_DAYS, SLICE_SECONDS, History
 from app.demo.sending import Sender
 from app.demo.story import PROMPTS
@@ -68,7 +70,9 @@ def demo(project: str, days: int, events: int, url: str | None, seed: int) -> No
             began_at = select_first_key_at(connection, project_id, name).timestamp()
             end = began_at // SLICE_SECONDS * SLICE_SECONDS
             history = History(seed, events / days, days, end)
-            sent = _send(history, Sender(url, api_key), idempotency_prefix=f"demo-{events}-{days}-{seed}-{end:.0f}")
+            with Sender(url, api_key) as sender:
+                sent = _send(history, sender, idempotency_prefix=f"demo-{events}-{days}-{seed}-{end:.0f}")
+        _let_operators_in(connection, project_id)
         _wait_until_stored(current, time.monotonic())
         _give_names(connection, project_id)
     click.echo(f"{sent} events of {len(PROMPTS)} prompts are in the project {project}: {url}/dashboard")
@@ -127,6 +131,14 @@ def _wait_until_stored(current: Settings, sent_at: float) -> None:
                     "the events are in the buffer, but no worker stores them; start one, then repeat this command"
                 )
             time.sleep(LOOK_SECONDS)
+
+
+def _let_operators_in(connection: Connection, project_id: int) -> None:
+    """Into a project that nobody could look at otherwise."""
+    if not select_members(connection, project_id):
+        for user in select_users(connection):
+            if user.is_operator:
+                insert_membership(connection, project_id, user.user_id, "admin")
 
 
 def _give_names(connection: Connection, project_id: int) -> None:

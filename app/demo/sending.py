@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from types import TracebackType
+from typing import Self
 from urllib.parse import urlsplit
 
 from app.core.errors import Rejected, Unavailable
@@ -20,7 +22,7 @@ TRY_AGAIN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class Sender:
-    """Sends batches with one key; each thread has a connection of its own."""
+    """Sends batches with one key; each thread has a connection of its own. Leaving the context closes them."""
 
     def __init__(
         self,
@@ -38,6 +40,16 @@ class Sender:
         self._monotonic = monotonic
         self._sleep = sleep
         self._own = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for connection in self._opened:
+            connection.close()
 
     def send(self, events: list[Event], *, idempotency_key: str) -> int:
         """Send the events in batches, each until it is answered with 204; returns how many there were.
@@ -88,6 +100,7 @@ class Sender:
             host, port = self._address
             kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
             self._own.connection = kind(host, port, timeout=TIMEOUT_SECONDS)
+            self._opened.append(self._own.connection)
         connection: http.client.HTTPConnection = self._own.connection
         return connection
 

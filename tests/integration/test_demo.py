@@ -4,6 +4,7 @@ import pytest
 
 from app.demo.story import PROMPTS
 from tests.commands import Run, Succeed, fails_with_one_line, select
+from tests.sign_in import add_member, create_project, create_user
 from tests.stand_in import StandIn
 
 FEW = ("demo", "--events", "600", "--days", "2")
@@ -36,11 +37,21 @@ def test_a_repeat_stores_nothing_twice(fill, database_url: str):
 
 def test_prompts_and_versions_have_readable_names_but_keep_those_that_somebody_gave(fill, run: Run, database_url: str):
     fill()
-    assert {name for (name,) in select(database_url, NAMES)} == {prompt.name for prompt in PROMPTS}
+    assert {name for (name,) in select(database_url, NAMES)} <= {prompt.name for prompt in PROMPTS}
     assert select(database_url, "SELECT count(*) FROM prompt_versions WHERE name IS NULL") == [(0,)]
     select(database_url, "UPDATE prompts SET name = 'mine' RETURNING id")
     fill()
     assert select(database_url, NAMES) == [("mine",)]
+
+
+def test_operators_are_let_into_a_project_that_nobody_could_look_at_otherwise(fill, database_url: str):
+    operator = create_user(database_url, "operator@example.com", is_operator=True)
+    somebody = create_user(database_url, "somebody@example.com")
+    add_member(database_url, create_project(database_url, "theirs"), somebody, "admin")
+    fill("--project", "theirs")
+    fill("--project", "nobody's")
+    query = "SELECT name, user_id, role FROM memberships JOIN projects ON projects.id = project_id ORDER BY project_id"
+    assert select(database_url, query) == [("theirs", somebody, "admin"), ("nobody's", operator, "admin")]
 
 
 def test_its_key_may_only_ingest_and_is_revoked_at_the_end(fill, database_url: str):

@@ -24,21 +24,22 @@ class Clock:
         self.now += seconds
 
 
-def sender(service: StandIn, clock: Clock) -> Sender:
-    return Sender(service.url, "eg_live_x", monotonic=clock.monotonic, sleep=clock.sleep)
+def send(service: StandIn, clock: Clock, *, events: int = 1) -> int:
+    with Sender(service.url, "eg_live_x", monotonic=clock.monotonic, sleep=clock.sleep) as sender:
+        return sender.send([EVENT] * events, idempotency_key="k")
 
 
 def test_it_sends_no_more_than_a_batch_at_once_and_each_has_its_own_key():
     clock = Clock()
     with StandIn([(204, None)] * 3).running() as service:
-        assert sender(service, clock).send([EVENT] * (2 * BATCH_SIZE + 1), idempotency_key="k") == 2 * BATCH_SIZE + 1
+        assert send(service, clock, events=2 * BATCH_SIZE + 1) == 2 * BATCH_SIZE + 1
     assert service.asked == [("k/0", BATCH_SIZE), ("k/1", BATCH_SIZE), ("k/2", 1)]
 
 
 def test_it_waits_as_long_as_it_is_told_and_then_repeats_the_same_batch():
     clock = Clock()
     with StandIn([(429, "7"), (503, None), (204, None)]).running() as service:
-        sender(service, clock).send([EVENT], idempotency_key="k")
+        send(service, clock)
     assert service.asked == [("k/0", 1)] * 3
     assert clock.slept == [7, 1]
 
@@ -46,16 +47,16 @@ def test_it_waits_as_long_as_it_is_told_and_then_repeats_the_same_batch():
 def test_it_gives_up_when_the_service_never_takes_a_batch():
     clock = Clock()
     with StandIn([(503, "10")] * 20).running() as service, pytest.raises(Unavailable):
-        sender(service, clock).send([EVENT], idempotency_key="k")
+        send(service, clock)
     assert sum(clock.slept) == PATIENCE_SECONDS
 
 
 def test_it_tries_again_where_no_answer_comes():
     clock = Clock()
     with StandIn([]).running() as service:
-        client = sender(service, clock)
+        pass
     with pytest.raises(Unavailable):
-        client.send([EVENT], idempotency_key="k")
+        send(service, clock)
     assert len(clock.slept) > 10
 
 
@@ -63,5 +64,5 @@ def test_it_tries_again_where_no_answer_comes():
 def test_it_does_not_repeat_what_would_never_be_taken(status: int):
     clock = Clock()
     with StandIn([(status, None)]).running() as service, pytest.raises(Rejected):
-        sender(service, clock).send([EVENT], idempotency_key="k")
+        send(service, clock)
     assert clock.slept == []
