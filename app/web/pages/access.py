@@ -50,9 +50,10 @@ class Project:
 def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
     """Let in users with this role in the project that the URL names; with None, every user, without a project.
 
-    Sets `g.user` and `g.projects`, and, unless `role` is None, `g.project` and `g.role`. Nobody signed in: sent to the
-    sign-in page, or a 401 where something was to be changed. No member: 404, as if there were no such project. A
-    member where an admin is needed: 403. Unsafe methods need the token of their session.
+    Sets `g.user`, `g.projects`, `g.project` and `g.role`; where `role` is None the project is the one last looked at,
+    for the way back, and None for a user without any. Nobody signed in: sent to the sign-in page, or a 401 where
+    something was to be changed. No member: 404, as if there were no such project. A member where an admin is needed:
+    403. Unsafe methods need the token of their session.
     """
 
     def decorate(view: _View[_P]) -> _View[_P]:
@@ -64,7 +65,9 @@ def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
             g.user = User(found.user_id, found.email, found.is_operator)
             g.projects = [Project(each.project_id, each.name) for each in found.projects]
             _charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
-            if role is not None:
+            if role is None:
+                _show(_usual_project(found.projects))
+            else:
                 elsewhere = _enter_project(found.projects)
                 if elsewhere is not None:
                     return elsewhere
@@ -133,6 +136,8 @@ def _enter_project(projects: Sequence[ProjectRole]) -> Response | None:
     named = request.args.get("project")
     if named is None:
         project = _usual_project(projects)
+        if project is None:
+            raise PageError(404, "NOT_FOUND", "You are in no project", "Ask an admin of a project to invite you.")
         if request.method in SAFE_METHODS:
             query = urlencode([*request.args.items(multi=True), ("project", project.project_id)])
             return redirect(f"{quote(request.path)}?{query}", code=303)
@@ -140,9 +145,13 @@ def _enter_project(projects: Sequence[ProjectRole]) -> Response | None:
         project = _find_project(projects, named)
     if session.get(LAST_PROJECT) != project.project_id:
         session[LAST_PROJECT] = project.project_id
-    g.project = Project(project.project_id, project.name)
-    g.role = project.role
+    _show(project)
     return None
+
+
+def _show(project: ProjectRole | None) -> None:
+    g.project = None if project is None else Project(project.project_id, project.name)
+    g.role = None if project is None else project.role
 
 
 def _find_project(projects: Sequence[ProjectRole], named: str) -> ProjectRole:
@@ -152,9 +161,7 @@ def _find_project(projects: Sequence[ProjectRole], named: str) -> ProjectRole:
     raise ApiError(404, "NOT_FOUND", "There is no such project.")
 
 
-def _usual_project(projects: Sequence[ProjectRole]) -> ProjectRole:
-    """The one last looked at, else the first."""
-    if not projects:
-        raise PageError(404, "NOT_FOUND", "You are in no project", "Ask an admin of a project to invite you.")
+def _usual_project(projects: Sequence[ProjectRole]) -> ProjectRole | None:
+    """The one last looked at, else the first; None where there is none."""
     last = session.get(LAST_PROJECT)
-    return next((project for project in projects if project.project_id == last), projects[0])
+    return next((project for project in projects if project.project_id == last), projects[0] if projects else None)

@@ -1,0 +1,116 @@
+"""The members of a project: who is in it, as what, and how others get in."""
+
+import logging
+
+from flask import flash, g, redirect, url_for
+from werkzeug.wrappers import Response
+
+from app.core.errors import LastAdmin
+from app.core.members import Invitation, change_role, invite, remove_member
+from app.core.queries.memberships import select_members
+from app.web.errors import ApiError
+from app.web.pages.access import signed_in
+from app.web.pages.blueprints import page_blueprint
+from app.web.pages.database import ask
+from app.web.pages.forms import InviteForm, RoleForm
+from app.web.pages.rendering import page
+
+LAST_ADMIN = "A project keeps at least one admin: make somebody else an admin first."
+MAX_ID = 2**31 - 1
+
+_log = logging.getLogger(__name__)
+
+blueprint = page_blueprint("members")
+
+
+@blueprint.get("/dashboard/members")
+@signed_in(role="admin")
+def members() -> Response:
+    """The list, and the form of an invitation."""
+    return _members_page(InviteForm())
+
+
+@blueprint.post("/dashboard/members")
+@signed_in(role="admin")
+def add() -> Response:
+    """Let somebody in. A user without a password gets a one-time link, which is in this answer and nowhere else."""
+    form = InviteForm()
+    if not form.validate():
+        return _members_page(form, status=400)
+    project_id, email, role = g.project.project_id, form.email.data, form.role.data
+    invitation = ask(lambda connection: invite(connection, project_id, email, role))
+    _note("invited a member", role=role)
+    if invitation.token is not None:
+        return _members_page(InviteForm(formdata=None), invitation=invitation)
+    flash(_outcome(invitation), "success")
+    return redirect(url_for("pages_members.members"), code=303)
+
+
+@blueprint.post("/dashboard/members/<int:user_id>/role")
+@signed_in(role="admin")
+def set_role(user_id: int) -> Response:
+    """Make a member an admin, or an admin a member."""
+    form = RoleForm()
+    if not form.validate():
+        raise ApiError(400, "VALIDATION_ERROR", "There is no such role.")
+    project_id, role = g.project.project_id, form.role.data
+    try:
+        ask(lambda connection: change_role(connection, project_id, _checked(user_id), role))
+    except LastAdmin:
+        flash(LAST_ADMIN, "error")
+    else:
+        _note("changed a role", member=user_id, role=role)
+        flash("The role is changed. It holds from the next click on.", "success")
+    return _back(user_id)
+
+
+@blueprint.post("/dashboard/members/<int:user_id>/remove")
+@signed_in(role="admin")
+def remove(user_id: int) -> Response:
+    """Take a member out of the project."""
+    project_id = g.project.project_id
+    try:
+        ask(lambda connection: remove_member(connection, project_id, _checked(user_id)))
+    except LastAdmin:
+        flash(LAST_ADMIN, "error")
+    else:
+        _note("removed a member", member=user_id)
+        flash("The member is removed. Their API keys keep working: see the API keys page.", "success")
+    return _back(user_id)
+
+
+def _members_page(form: InviteForm, *, invitation: Invitation | None = None, status: int = 200) -> Response:
+    project_id = g.project.project_id
+    found = ask(lambda connection: select_members(connection, project_id))
+    link = None
+    if invitation is not None:
+        link = url_for("pages_links.show_link", token=invitation.token, _external=True)
+    return page(
+        "members.html", active="members", status=status, form=form, members=found, invitation=invitation, link=link
+    )
+
+
+def _outcome(invitation: Invitation) -> str:
+    if invitation.was_member:
+        return f"{invitation.email} is in this project already."
+    if invitation.has_password:
+        return f"{invitation.email} is in this project now, and signs in as before."
+    return (
+        f"{invitation.email} is in this project now. The link of the first invitation, elsewhere, works for this too."
+    )
+
+
+def _back(user_id: int) -> Response:
+    """To the list, or to the dashboard for somebody who gave up the right to see it."""
+    endpoint = "pages_sign_in.home" if user_id == g.user.user_id else "pages_members.members"
+    return redirect(url_for(endpoint), code=303)
+
+
+def _checked(user_id: int) -> int:
+    if user_id > MAX_ID:
+        raise ApiError(404, "NOT_FOUND", "There is no such member.")
+    return user_id
+
+
+def _note(message: str, **fields: object) -> None:
+    _log.info(message, extra={"by_user": g.user.user_id, "project": g.project.project_id, **fields})
