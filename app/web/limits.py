@@ -164,6 +164,10 @@ class RateLimits:
         """Whether a hit would be allowed; counts none. Raises BufferUnavailable."""
         return bool(self._strategy.test(limit, subject, identifier))
 
+    def give_back(self, limit: RateLimitItem, subject: str, identifier: str) -> None:
+        """Take one hit off again, for limits that only failures are to use up. Raises BufferUnavailable."""
+        self._storage.incr(limit.key_for(subject, identifier), limit.get_expiry(), amount=-1)
+
     def _window(self, limit: RateLimitItem, *, exceeded: bool) -> Window:
         count, reset_at = self._storage.last_hit
         return Window(limit.amount, max(0, limit.amount - count), reset_at, exceeded)

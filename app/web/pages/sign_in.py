@@ -1,7 +1,7 @@
 """Sign-in and sign-out.
 
-Attempts are counted by account and by address; beyond the limit the answer is a 429 whether or not the password is
-right. A browser with which the user has signed in before has a count of its own, so that nobody can lock another
+Failed attempts are counted by account and by address; beyond the limit the answer is a 429 whether or not the password
+is right. A browser with which the user has signed in before has a count of its own, so that nobody can lock another
 person out by guessing.
 """
 
@@ -31,6 +31,8 @@ from app.web.threads import run_in_thread
 
 ATTEMPTS_ON_AN_ACCOUNT = RateLimitItemPerMinute(10, 10)
 ATTEMPTS_FROM_AN_ADDRESS = RateLimitItemPerMinute(20)
+
+_Count = tuple[RateLimitItem, str, str]
 
 REFUSED = "Email or password is wrong."
 
@@ -83,28 +85,36 @@ def sign_out() -> Response:
 def _checked_user(email: str, password: str) -> StoredUser | None:
     """The user, if email and password are right. Takes as long for an unknown user as for a wrong password."""
     user = ask(lambda connection: select_user(connection, email)) if is_email(email) else None
-    _count_attempt(user, email)
+    attempt = _counts(user, email)
+    for count in attempt:
+        _hit(*count)
     password_hash = None if user is None else user.password_hash
     if not run_in_thread(lambda: is_password(password, password_hash)):
         return None
-    if user is not None and password_hash is not None and needs_new_hash(password_hash):
+    assert user is not None
+    assert password_hash is not None
+    for count in attempt:
+        services().limits.give_back(*count)
+    if needs_new_hash(password_hash):
         stronger = run_in_thread(lambda: hash_password(password))
         ask(lambda connection: replace_password_hash(connection, user.user_id, password_hash, stronger))
     return user
 
 
-def _count_attempt(user: StoredUser | None, email: str) -> None:
-    """Raises a 429 for one attempt too many; before the password is looked at, so that it says nothing about it."""
+def _counts(user: StoredUser | None, email: str) -> list[_Count]:
+    """What an attempt is counted by."""
     device = None if user is None else known_device(user.user_id)
     if user is not None and device is not None:
-        _count(ATTEMPTS_ON_AN_ACCOUNT, "sign-in-device", f"{user.user_id}-{device}")
-        return
-    _count(ATTEMPTS_FROM_AN_ADDRESS, "sign-in-address", network_of(request.remote_addr))
+        return [(ATTEMPTS_ON_AN_ACCOUNT, "sign-in-device", f"{user.user_id}-{device}")]
     account = hashlib.sha256(email.casefold().encode(errors="replace")).hexdigest() if user is None else user.user_id
-    _count(ATTEMPTS_ON_AN_ACCOUNT, "sign-in-account", str(account))
+    return [
+        (ATTEMPTS_FROM_AN_ADDRESS, "sign-in-address", network_of(request.remote_addr)),
+        (ATTEMPTS_ON_AN_ACCOUNT, "sign-in-account", str(account)),
+    ]
 
 
-def _count(limit: RateLimitItem, subject: str, identifier: str) -> None:
+def _hit(limit: RateLimitItem, subject: str, identifier: str) -> None:
+    """Raises a 429 for one attempt too many; before the password is looked at, so that it says nothing about it."""
     window = services().limits.hit(limit, subject, identifier)
     if window.exceeded:
         raise PageError(
