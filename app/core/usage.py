@@ -168,7 +168,7 @@ def _report(
     select_busiest: Callable[[Sequence[Part]], list[int]],
     select_breakdown: Callable[[Sequence[Part], Sequence[int] | None], list[tuple[_K, UsageRow]]],
 ) -> UsageReport[_K]:
-    counted = _widened(connection, project_id, time_range)
+    counted = counted_range(connection, project_id, time_range)
     parts = fewest_parts(counted)
     totals = select_totals(connection, project_id, prompt_key, parts)
     series = select_series(connection, project_id, prompt_key, fewest_parts(counted, coarsest=interval), interval)
@@ -176,8 +176,8 @@ def _report(
     breakdown = select_breakdown(parts, busiest[:MAX_ROWS] or None)
     return UsageReport(
         totals=merged_usage([totals])[0],
-        series=_gapless(time_range, interval, dict(_merged(series))),
-        breakdown=sorted(_merged(breakdown), key=lambda each: (-each[1].events, each[0])),
+        series=gapless(time_range, interval, dict(merged_by_group(series))),
+        breakdown=sorted(merged_by_group(breakdown), key=lambda each: (-each[1].events, each[0])),
         truncated=len(busiest) > MAX_ROWS,
     )
 
@@ -188,7 +188,8 @@ def merged_usage(rows: Sequence[UsageRow]) -> list[Usage]:
     return [_usage(row, next(percentiles) if row.latency_sketch else None) for row in rows]
 
 
-def _merged(rows: Sequence[tuple[_Group, UsageRow]]) -> Iterator[tuple[_Group, Usage]]:
+def merged_by_group(rows: Sequence[tuple[_Group, UsageRow]]) -> Iterator[tuple[_Group, Usage]]:
+    """The totals of each group, in the same order."""
     return zip((group for group, _ in rows), merged_usage([row for _, row in rows]), strict=True)
 
 
@@ -223,7 +224,7 @@ def _mean(total: Decimal | None, count: int) -> float | None:
     return None if total is None or count == 0 else float(total / count)
 
 
-def _widened(connection: Connection, project_id: int, time_range: TimeRange) -> TimeRange:
+def counted_range(connection: Connection, project_id: int, time_range: TimeRange) -> TimeRange:
     """The range up to the end of its last day, where nothing happened in between: it holds the same events.
 
     So it does for every range up to now, whose last hours and minutes are then read from one row.
@@ -234,5 +235,6 @@ def _widened(connection: Connection, project_id: int, time_range: TimeRange) -> 
     return replace(time_range, end=day_end)
 
 
-def _gapless(time_range: TimeRange, interval: Grain, used: dict[datetime, Usage]) -> list[tuple[datetime, Usage]]:
+def gapless(time_range: TimeRange, interval: Grain, used: dict[datetime, Usage]) -> list[tuple[datetime, Usage]]:
+    """Every bucket of the range, with NOTHING in those that are not among the used ones."""
     return [(start, used.get(start, NOTHING)) for start in bucket_starts(time_range, interval)]

@@ -15,7 +15,7 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 SET LOCAL work_mem = '32MB'
 """
 
-_SUMS = """
+SUMS = """
     coalesce(sum(rollup.events), 0)::bigint AS events,
     coalesce(sum(rollup.cost_count), 0)::bigint, sum(rollup.cost_sum),
     coalesce(sum(rollup.latency_count), 0)::bigint, sum(rollup.latency_sum),
@@ -25,7 +25,8 @@ _SUMS = """
 """
 _MEASURES = """prompt_key, version_key, bucket_start, events, cost_count, cost_sum,
            latency_count, latency_sum, latency_min, latency_max, latency_sketch,
-           score_count, score_sum, score_min, score_max"""
+           score_count, score_sum, score_min, score_max,
+           cost_sum_squares, latency_log_sum, latency_log_sum_squares, score_sum_squares"""
 _PARTS = """unnest(%(grains)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
      AS part (grain, start_at, end_at)"""
 _WITHIN_PART = "grain = part.grain AND bucket_start >= part.start_at AND bucket_start < part.end_at"
@@ -39,7 +40,7 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS rollup"""
 
-_ROLLUPS_OF_PROMPTS = f"""{_PARTS}
+ROLLUPS_OF_PROMPTS = f"""{_PARTS}
 CROSS JOIN LATERAL (
     SELECT {_MEASURES}
     FROM rollups
@@ -48,9 +49,9 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS rollup"""
 
-_ROLLUPS_OF_VERSIONS = f"""{_PARTS}
+ROLLUPS_OF_VERSIONS = f"""{_PARTS}
 CROSS JOIN (
-    SELECT id, version_hash
+    SELECT id, version_hash, name
     FROM prompt_versions
     WHERE prompt_key = %(prompt_key)s AND (%(only)s::bigint[] IS NULL OR id = ANY (%(only)s::bigint[]))
 ) AS version
@@ -71,10 +72,10 @@ SELECT EXISTS (
 )
 """
 
-SELECT_TOTALS = f"SELECT {_SUMS} FROM {_ROLLUPS_OF_ONE}"
+SELECT_TOTALS = f"SELECT {SUMS} FROM {_ROLLUPS_OF_ONE}"
 
 SELECT_SERIES = f"""
-SELECT date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {_SUMS}
+SELECT date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
 FROM {_ROLLUPS_OF_ONE}
 GROUP BY point_start
 """
@@ -82,7 +83,7 @@ GROUP BY point_start
 # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
 SELECT_BUSIEST_PROMPTS = f"""
 SELECT rollup.prompt_key
-FROM {_ROLLUPS_OF_PROMPTS}
+FROM {ROLLUPS_OF_PROMPTS}
 WHERE EXISTS (SELECT FROM prompts WHERE project_id = %(project_id)s OFFSET %(limit)s)
 GROUP BY rollup.prompt_key
 ORDER BY sum(rollup.events) DESC, rollup.prompt_key
@@ -91,7 +92,7 @@ LIMIT %(limit)s + 1
 
 SELECT_BUSIEST_VERSIONS = f"""
 SELECT rollup.version_key
-FROM {_ROLLUPS_OF_VERSIONS}
+FROM {ROLLUPS_OF_VERSIONS}
 WHERE EXISTS (SELECT FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET %(limit)s)
 GROUP BY rollup.version_key
 ORDER BY sum(rollup.events) DESC, rollup.version_key
@@ -100,20 +101,20 @@ LIMIT %(limit)s + 1
 
 # No ORDER BY in these two: it would sort the sketches, too.
 SELECT_PROMPTS = f"""
-SELECT prompts.prompt_id, {_SUMS}
-FROM {_ROLLUPS_OF_PROMPTS}
+SELECT prompts.prompt_id, {SUMS}
+FROM {ROLLUPS_OF_PROMPTS}
 JOIN prompts ON prompts.id = rollup.prompt_key
 GROUP BY prompts.id
 """
 
 SELECT_VERSIONS = f"""
-SELECT version.version_hash, {_SUMS}
-FROM {_ROLLUPS_OF_VERSIONS}
+SELECT version.version_hash, {SUMS}
+FROM {ROLLUPS_OF_VERSIONS}
 GROUP BY version.id, version.version_hash
 """
 
 
-_Parameters = dict[str, Any]
+Parameters = dict[str, Any]
 
 
 class UsageRow(NamedTuple):
@@ -153,7 +154,7 @@ def select_has_events(connection: Connection, project_id: int, part: Part) -> bo
 def select_totals(connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part]) -> UsageRow:
     """Usage of a whole prompt, or of the whole project where `prompt_key` is 0."""
     parameters = {"project_id": project_id, "prompt_key": prompt_key}
-    row = connection.execute(SELECT_TOTALS, parameters | _columns(parts), binary=True).fetchone()
+    row = connection.execute(SELECT_TOTALS, parameters | part_columns(parts), binary=True).fetchone()
     assert row is not None
     return UsageRow(*row)
 
@@ -181,12 +182,15 @@ def select_versions(
     return _select_usage(connection, SELECT_VERSIONS, parameters, parts)
 
 
-def select_busiest_prompts(connection: Connection, project_id: int, parts: Sequence[Part], limit: int) -> list[int]:
-    """Keys of the prompts with the most events, one more than `limit` where there are more.
+def select_busiest_prompts(
+    connection: Connection, project_id: int, parts: Sequence[Part], limit: int, only: Sequence[int] | None = None
+) -> list[int]:
+    """Keys of the prompts with the most events (of all, or of `only` these).
 
-    Where the project has no more than `limit` prompts nothing is read, and the list is empty.
+    One more than `limit` where there are more. Where the project has no more than `limit` prompts nothing is read,
+    and the list is empty.
     """
-    parameters = {"project_id": project_id, "only": None, "limit": limit}
+    parameters = {"project_id": project_id, "only": only, "limit": limit}
     return _select_keys(connection, SELECT_BUSIEST_PROMPTS, parameters, parts)
 
 
@@ -199,19 +203,20 @@ def select_busiest_versions(
 
 
 def _select_keys(
-    connection: Connection, sql: LiteralString, parameters: _Parameters, parts: Sequence[Part]
+    connection: Connection, sql: LiteralString, parameters: Parameters, parts: Sequence[Part]
 ) -> list[int]:
-    return [key for (key,) in connection.execute(sql, parameters | _columns(parts)).fetchall()]
+    return [key for (key,) in connection.execute(sql, parameters | part_columns(parts)).fetchall()]
 
 
 def _select_usage(
-    connection: Connection, sql: LiteralString, parameters: _Parameters, parts: Sequence[Part]
+    connection: Connection, sql: LiteralString, parameters: Parameters, parts: Sequence[Part]
 ) -> list[tuple[Any, UsageRow]]:
-    rows = connection.execute(sql, parameters | _columns(parts), binary=True).fetchall()
+    rows = connection.execute(sql, parameters | part_columns(parts), binary=True).fetchall()
     return [(key, UsageRow(*sums)) for key, *sums in rows]
 
 
-def _columns(parts: Sequence[Part]) -> _Parameters:
+def part_columns(parts: Sequence[Part]) -> Parameters:
+    """The parameters that ROLLUPS_OF_… take for the parts."""
     return {
         "grains": [part.grain for part in parts],
         "starts": [part.start for part in parts],
