@@ -99,7 +99,8 @@ def t_quantile(degrees_of_freedom: float) -> float:
     z = _NORMAL_QUANTILE
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    return z + first / degrees_of_freedom + second / degrees_of_freedom**2
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / degrees_of_freedom + second / degrees_of_freedom**2 + third / degrees_of_freedom**3
 
 
 def _welch(older: Sample, newer: Sample) -> tuple[float, float, float]:

@@ -18,6 +18,7 @@ from app.core.time_range import (
     fewest_parts,
     floor_to,
     has_points_for,
+    preceding_range,
 )
 
 NOW = datetime(2026, 3, 10, 12, 34, 56, tzinfo=UTC)
@@ -136,3 +137,15 @@ def test_buckets_touch_the_range_and_leave_no_gap(time_range: TimeRange, interva
     assert starts[0] <= time_range.start < starts[0] + step
     assert starts[-1] < time_range.end <= starts[-1] + step
     assert all(after - before == step for before, after in pairwise(starts))
+
+
+def test_the_preceding_range_is_as_long_and_ends_where_the_range_begins() -> None:
+    by_minute = TimeRange(at("2026-03-09T12:01"), at("2026-03-10T12:01"), "minute")
+    assert preceding_range(by_minute, NOW) == TimeRange(at("2026-03-08T12:01"), at("2026-03-09T12:01"), "minute")
+    by_hour = TimeRange(at("2025-12-10T12:00"), at("2026-03-10T12:00"), "hour")
+    assert preceding_range(by_hour, NOW) == TimeRange(at("2025-09-11T12:00"), at("2025-12-10T12:00"), "hour")
+
+
+def test_the_preceding_range_is_cut_to_hours_where_its_minutes_are_gone() -> None:
+    time_range = TimeRange(at("2026-03-04T12:10"), at("2026-03-06T11:50"), "minute")
+    assert preceding_range(time_range, NOW) == TimeRange(at("2026-03-02T12:00"), at("2026-03-04T12:00"), "hour")

@@ -1,0 +1,219 @@
+"""What the pages show, from real rollups: the same totals as the read API, the range before, activity, versions."""
+
+import random
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from app.core.database import Connection, ConnectionPool, connect, open_pool
+from app.core.errors import NotFound
+from app.core.events import Event, new_event_id
+from app.core.project_overview import ProjectOverview, read_project_overview
+from app.core.prompt_overview import PromptOverview, read_prompt_overview, read_versions
+from app.core.time_range import Grain, TimeRange, preceding_range
+from app.core.usage import project_usage, prompt_usage, usage_snapshot
+from tests.usage_recount import assert_usage_equals, new_project, store_in_batches, within
+from worker.store import ReceivedEvent
+
+NOW = datetime(2026, 3, 10, 12, 30, 20, tzinfo=UTC)
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+END = datetime(2026, 3, 10, 12, 31, tzinfo=UTC)
+RANGES: dict[str, tuple[TimeRange, Grain]] = {
+    "1 h": (TimeRange(END - timedelta(hours=1), END, "minute"), "minute"),
+    "24 h": (TimeRange(END - timedelta(hours=24), END, "minute"), "hour"),
+    "7 d": (TimeRange(NOON - timedelta(days=7), NOON + timedelta(hours=1), "hour"), "hour"),
+    "90 d": (TimeRange(NOON - timedelta(days=90), NOON + timedelta(hours=1), "hour"), "day"),
+}
+
+
+@pytest.fixture
+def pool(database_url: str) -> Iterator[ConnectionPool]:
+    with open_pool(database_url, application_name="test", size=1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
+    with connect(database_url, application_name="test", statement_timeout_ms=20_000) as connection:
+        yield connection
+
+
+def an_event(
+    project_id: int,
+    time: datetime,
+    *,
+    prompt: int = 1,
+    version: str = "v1",
+    latency_ms: str | None = None,
+    cost_usd: str | None = None,
+    score: str | None = None,
+) -> ReceivedEvent:
+    latency, cost, rating = (None if number is None else Decimal(number) for number in (latency_ms, cost_usd, score))
+    event = Event(new_event_id(), project_id, UUID(int=prompt), version, latency, cost, rating)
+    return ReceivedEvent(event, int(time.timestamp() * 1_000))
+
+
+def events_of_all_ages(project_id: int) -> list[ReceivedEvent]:
+    drawn = random.Random(7)
+    ages = [timedelta(seconds=drawn.uniform(0, 86_400 * days)) for days in (0.04, 0.09, 1, 2, 8, 15, 90, 190)] * 12
+    return [
+        an_event(
+            project_id,
+            NOW - age,
+            prompt=drawn.randint(1, 3),
+            version=drawn.choice(["v1", "v2"]),
+            latency_ms=str(drawn.randint(1, 5_000)),
+            cost_usd=f"0.000{drawn.randint(1, 999)}",
+            score=drawn.choice([None, "0.5", "-1"]),
+        )
+        for age in ages
+    ]
+
+
+def overview_of(
+    pool: ConnectionPool, project_id: int, time_range: TimeRange, interval: Grain, search: str = ""
+) -> ProjectOverview:
+    with usage_snapshot(pool) as connection:
+        return read_project_overview(connection, project_id, time_range, interval=interval, now=NOW, search=search)
+
+
+def prompt_of(pool: ConnectionPool, project_id: int, time_range: TimeRange, interval: Grain = "hour") -> PromptOverview:
+    with usage_snapshot(pool) as connection:
+        return read_prompt_overview(connection, project_id, UUID(int=1), time_range, interval=interval, now=NOW)
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_the_totals_of_a_project_are_those_of_the_read_api(pool: ConnectionPool, database: Connection, name: str):
+    time_range, interval = RANGES[name]
+    project_id = new_project(database)
+    events = events_of_all_ages(project_id)
+    store_in_batches(database, events, batch_size=13)
+    found = overview_of(pool, project_id, time_range, interval)
+    with usage_snapshot(pool) as connection:
+        expected = project_usage(connection, project_id, time_range, interval)
+    assert found.period.totals == expected.totals
+    assert [(point.start, point.usage) for point in found.period.series] == expected.series
+    assert [(each.prompt_id, each.usage) for each in found.listed.prompts] == expected.breakdown
+    assert [sum(each.activity) for each in found.listed.prompts] == [each.usage.events for each in found.listed.prompts]
+    assert_usage_equals(found.period.before, within(preceding_range(time_range, NOW), events))
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_the_totals_of_a_prompt_are_those_of_the_read_api(pool: ConnectionPool, database: Connection, name: str):
+    time_range, interval = RANGES[name]
+    project_id = new_project(database)
+    store_in_batches(database, events_of_all_ages(project_id), batch_size=13)
+    found = prompt_of(pool, project_id, time_range, interval)
+    with usage_snapshot(pool) as connection:
+        expected = prompt_usage(connection, project_id, UUID(int=1), time_range, interval)
+        alone = read_versions(connection, project_id, UUID(int=1), time_range)
+    assert found.period.totals == expected.totals
+    assert [(each.version_hash, each.usage) for each in found.listed.versions] == expected.breakdown
+    assert alone == found.listed
+    by_hash = {line.version_hash: sum(usage.events for usage in line.usages) for line in found.lines}
+    assert by_hash == {each.version_hash: each.usage.events for each in found.listed.versions}
+    assert sum(each.share for each in found.listed.versions) == pytest.approx(1)
+
+
+def test_only_buckets_that_are_over_and_all_in_the_range_are_whole(pool: ConnectionPool, database: Connection):
+    time_range, interval = RANGES["24 h"]
+    series = overview_of(pool, new_project(database), time_range, interval).period.series
+    assert [point.whole for point in series] == [False, *[True] * 23, False]
+
+
+def test_prompts_are_found_by_a_part_of_their_id_or_name(pool: ConnectionPool, database: Connection):
+    project_id = new_project(database)
+    store_in_batches(database, [an_event(project_id, NOW, prompt=n) for n in (1, 2, 0xABC)], batch_size=9)
+    database.execute("UPDATE prompts SET name = '100%%_Summaries' WHERE prompt_id = %s", [UUID(int=2)])
+    found = {
+        search: [each.prompt_id.int for each in overview_of(pool, project_id, *RANGES["1 h"], search).listed.prompts]
+        for search in ("summar", "%_S", "ABC", "0000-0000", "%%", "nothing")
+    }
+    assert found == {"summar": [2], "%_S": [2], "ABC": [0xABC], "0000-0000": [1, 2, 0xABC], "%%": [], "nothing": []}
+
+
+def test_last_seen_is_to_the_minute_where_minutes_are_kept_and_to_the_hour_before(
+    pool: ConnectionPool, database: Connection
+):
+    project_id = new_project(database)
+    recent, old = NOW - timedelta(minutes=7), NOW - timedelta(days=40)
+    store_in_batches(database, [an_event(project_id, recent), an_event(project_id, old, prompt=2)], batch_size=9)
+    database.execute(
+        "DELETE FROM rollups WHERE project_id = %s AND grain = 'minute' AND prompt_key > 0 AND bucket_start < %s",
+        [project_id, NOW - timedelta(days=7)],
+    )
+    prompts = overview_of(pool, project_id, *RANGES["90 d"]).listed.prompts
+    assert {each.prompt_id.int: each.last_seen for each in prompts} == {
+        1: recent.replace(second=0),
+        2: old.replace(minute=0, second=0),
+    }
+
+
+def test_versions_say_when_they_were_first_and_last_seen(pool: ConnectionPool, database: Connection):
+    project_id = new_project(database)
+    ages = [timedelta(minutes=20), timedelta(hours=5, minutes=7), timedelta(days=3)]
+    store_in_batches(database, [an_event(project_id, NOW - age) for age in ages], batch_size=9)
+    (version,) = prompt_of(pool, project_id, RANGES["1 h"][0]).listed.versions
+    assert version.first_seen == (NOW - ages[-1]).replace(second=0)
+    assert version.last_seen == (NOW - ages[0]).replace(second=0)
+
+
+def test_a_prompt_without_events_in_the_range_still_has_a_page(pool: ConnectionPool, database: Connection):
+    project_id = new_project(database)
+    store_in_batches(database, [an_event(project_id, NOW - timedelta(days=3))], batch_size=9)
+    found = prompt_of(pool, project_id, RANGES["1 h"][0])
+    assert (found.period.totals.events, found.listed.versions, found.lines, found.comparison) == (0, [], [], None)
+    with usage_snapshot(pool) as connection, pytest.raises(NotFound):
+        read_versions(connection, project_id, UUID(int=9), RANGES["1 h"][0])
+
+
+def two_versions(project_id: int, *, age_of_older: timedelta, count: int = 200) -> Sequence[ReceivedEvent]:
+    """The newer one costs 10 % less, is 20 % slower, and scores alike."""
+    drawn = random.Random(3)
+    versions = (("old", age_of_older, 100, 1.0), ("new", timedelta(hours=1), 90, 1.2))
+    return [
+        an_event(
+            project_id,
+            NOW - age + timedelta(seconds=number),
+            version=version,
+            cost_usd=f"0.0{cost + drawn.randint(-9, 9):03}",
+            latency_ms=f"{1_000 * slowness * drawn.lognormvariate(0, 0.2):.2f}",
+            score=drawn.choice(["0", "1"]),
+        )
+        for version, age, cost, slowness in versions
+        for number in range(count)
+    ]
+
+
+def test_the_newest_version_is_compared_with_the_one_before_it(pool: ConnectionPool, database: Connection):
+    project_id = new_project(database)
+    store_in_batches(database, two_versions(project_id, age_of_older=timedelta(hours=5)), batch_size=100)
+    found = prompt_of(pool, project_id, RANGES["24 h"][0]).comparison
+    assert found is not None
+    assert (found.newer.version_hash, found.older.version_hash, found.in_range) == ("new", "old", True)
+    assert (found.newer.usage.events, found.older.usage.events) == (200, 200)
+    assert (found.cost.verdict, found.latency.verdict) == ("lower", "higher")
+    assert found.cost.estimate == pytest.approx(-0.10, abs=0.02)
+    assert found.latency.estimate == pytest.approx(0.20, abs=0.06)
+    assert found.score.verdict == "no clear difference"
+
+
+def test_a_version_without_traffic_in_the_range_is_compared_over_a_longer_one(
+    pool: ConnectionPool, database: Connection
+):
+    project_id = new_project(database)
+    store_in_batches(database, two_versions(project_id, age_of_older=timedelta(days=20)), batch_size=100)
+    found = prompt_of(pool, project_id, RANGES["24 h"][0]).comparison
+    assert found is not None
+    assert (found.in_range, found.older.usage.events, found.cost.verdict) == (False, 200, "lower")
+
+
+def test_few_events_tell_nothing(pool: ConnectionPool, database: Connection):
+    project_id = new_project(database)
+    store_in_batches(database, two_versions(project_id, age_of_older=timedelta(hours=5), count=29), batch_size=100)
+    found = prompt_of(pool, project_id, RANGES["24 h"][0]).comparison
+    assert found is not None
+    assert {found.cost.verdict, found.latency.verdict, found.score.verdict} == {"too few"}
