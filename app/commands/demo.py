@@ -4,8 +4,8 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import click
@@ -13,10 +13,7 @@ import click
 from app.commands.servers import REDIS_TIMEOUT_SECONDS, database_connection, event_buffer, settings
 from app.core import redis_client
 from app.core.database import Connection
-from app.core.errors import BufferFull
-from app.core.key_directory import publish_in_redis, revoke_in_redis
-from app.core.keys import display_prefix, hash_key, mint_key
-from app.core.queries.api_keys import insert_api_key, update_revoked_at
+from app.core.key_lifecycle import create_key, revoke_key
 from app.core.queries.demo import select_first_key_at, update_unset_prompt_name, update_unset_version_name
 from app.core.queries.memberships import insert_membership, select_members
 from app.core.queries.projects import insert_project
@@ -32,6 +29,7 @@ SPARE_SECONDS = 300.0
 STORE_SECONDS = 120.0
 LOOK_SECONDS = 0.1
 MOST_EVENTS = 100_000_000
+LONGEST_RUN = timedelta(hours=6)
 RATE_LIMIT = "1000000/second"
 
 
@@ -81,24 +79,24 @@ def demo(project: str, days: int, events: int, url: str | None, seed: int) -> No
 @contextmanager
 def _own_key(current: Settings, connection: Connection, project_id: int, name: str) -> Iterator[str]:
     """A key that is revoked at the end; it stays in the list of keys, where its first making dates the story."""
-    key = mint_key()
     with redis_client.connect(current.redis_url, timeout_seconds=REDIS_TIMEOUT_SECONDS, max_connections=1) as client:
-        key_id = insert_api_key(
+        now = datetime.now(UTC)
+        made = create_key(
             connection,
-            project_id,
-            name,
-            key_hash=hash_key(key),
-            prefix=display_prefix(key),
+            client,
+            project_id=project_id,
+            name=name,
             scopes=["ingest"],
             rate_limit=RATE_LIMIT,
+            # for a run that is killed before it can revoke the key
+            expires_at=now + LONGEST_RUN,
+            created_by=None,
+            now=now,
         )
         try:
-            publish_in_redis(client, connection, hash_key(key), datetime.now(UTC))
-            yield key
+            yield made.key
         finally:
-            with suppress(BufferFull):
-                revoke_in_redis(client, hash_key(key))
-            update_revoked_at(connection, key_id)
+            revoke_key(connection, client, made.key_id)
 
 
 def _send(history: History, sender: Sender, *, idempotency_prefix: str) -> int:

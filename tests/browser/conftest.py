@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from app.local.children import Guard
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
+from tests.browser.visitors import Visitor, new_visitor
 from tests.browser.watch import Watch
 from tests.databases import empty_redis, empty_tables
 from tests.processes import app_environment, start_process
@@ -97,3 +98,9 @@ def new_page(browser: Browser, service: str) -> Iterator[NewPage]:
 def page(new_page: NewPage, request: pytest.FixtureRequest) -> Page:
     """A page as most people see it, or as the test's parameter says: parametrize("page", ["dark"], indirect=True)."""
     return new_page(getattr(request, "param", "light"))
+
+
+@pytest.fixture
+def visitor(service: str, database_url: str) -> Visitor:
+    """An admin of a new project: visitor.sign_in(page), or visitor.enter(page) to be signed in already."""
+    return new_visitor(service, database_url)
