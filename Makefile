@@ -15,7 +15,7 @@ endif
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(INSTALLED) ## Start everything on this machine: PostgreSQL, Redis, web and worker (PORT=8000)
@@ -32,6 +32,10 @@ test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of 
 .PHONY: bench
 bench: $(INSTALLED) .venv-bench/.installed $(if $(BENCH_MLFLOW),.venv-mlflow/.installed) ## Measure how fast it is, beside other ways to do the same (ten minutes)
 	@exec $(VENV_PYTHON) -m bench
+
+.PHONY: screenshots
+screenshots: $(INSTALLED) ## Make the pictures of the README again (ARGS=folder for every page in every look)
+	@$(VENV_PYTHON) -m tests.browser.screenshots $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, format and types

@@ -1,10 +1,7 @@
 """A real Chromium before the real service. Whatever goes wrong in the page fails the test that opened it."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -12,40 +9,27 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from app.local.children import Guard
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
+from tests.browser.chromium import LOOKS, NO_CHROMIUM, find_chromium, launch
 from tests.browser.visitors import Visitor, new_visitor
 from tests.browser.watch import Watch
 from tests.databases import empty_redis, empty_tables
 from tests.processes import app_environment, start_process
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = ["--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
-NO_BROWSER = "no Chromium found: apt-get install chromium"
 TIMEOUT_MS = 10_000
-WIDE = {"width": 1440, "height": 900}
-
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"viewport": WIDE, "color_scheme": "light"},
-    "dark": {"viewport": WIDE, "color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
-    "no JavaScript": {"viewport": WIDE, "java_script_enabled": False},
-}
-"""How a page may be looked at; each is a browser context of Playwright."""
 
 NewPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
 def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
-    """The system's Chromium; Playwright's own browsers are never downloaded."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    """One for all tests; each page gets a context of its own."""
+    program = find_chromium()
     if program is None:
         if pytestconfig.getoption("--require-browser"):
-            pytest.fail(NO_BROWSER)
-        pytest.skip(NO_BROWSER)
-    # Chromium's sandbox refuses to start as root.
-    arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+            pytest.fail(NO_CHROMIUM)
+        pytest.skip(NO_CHROMIUM)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=arguments)
+        browser = launch(playwright, program)
         yield browser
         browser.close()
 

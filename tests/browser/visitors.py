@@ -37,10 +37,12 @@ class Visitor:
         page.context.add_cookies([{"name": "session", "value": cookie, "url": self.service}])
 
 
-def new_visitor(service: str, database_url: str, *, role: str = "admin", is_operator: bool = False) -> Visitor:
-    """With a project of their own, in which nothing has happened yet."""
+def new_visitor(
+    service: str, database_url: str, *, role: str = "admin", is_operator: bool = False, project: str | None = None
+) -> Visitor:
+    """A member of this project, or of a new one of their own, in which nothing has happened yet."""
     name = uuid4().hex[:8]
-    email, project = f"visitor-{name}@example.com", f"project {name}"
+    email, project = f"visitor-{name}@example.com", project or f"project {name}"
     user_id = create_user(database_url, email, password_hash=_password_hash(), is_operator=is_operator)
     project_id = create_project(database_url, project)
     add_member(database_url, project_id, user_id, role)
