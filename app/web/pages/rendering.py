@@ -8,6 +8,7 @@ import jinja2
 from flask import Flask, Response, g, render_template, request
 
 from app.web.pages.assets import asset_url
+from app.web.pages.display import register_display
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def register_templates(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["asset_url"] = asset_url
+    register_display(app)
 
 
 def page(template: str, *, active: str = "", status: int = 200, **context: Any) -> Response:
