@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib.resources import files
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import redis
 
-from app.core.errors import BufferFull, ConsumerGroupMissing, IdempotencyKeyReused
+from app.core.errors import BufferFull, ConsumerGroupMissing, IdempotencyKeyReused, QuotaExceeded
 from app.core.events import Event, encode_event, fingerprint
 from app.core.redis_client import create_group, redis_errors
 
@@ -45,6 +46,21 @@ class Appended(Enum):
     REPLAYED = 2
 
 
+@dataclass(slots=True)
+class Quota:
+    """How many events a client may send in a fixed window, and how many it has sent.
+
+    `counter` is the Redis key that counts, and `window_ms` the length of a window that begins. As soon as Redis has
+    answered, whatever the answer, `used` and `window_left_ms` say how it stands.
+    """
+
+    counter: str
+    limit: int
+    window_ms: int
+    used: int | None = None
+    window_left_ms: int = 0
+
+
 class Entry(NamedTuple):
     """One buffered entry. `received_at_ms`: when Redis first took it, milliseconds since the epoch by its clock."""
 
@@ -73,28 +89,32 @@ class EventBuffer:
         self._client = client
         self._append = client.register_script(_APPEND)
         self._acknowledge = client.register_script(_ACKNOWLEDGE)
-        self._max_events = max_events
+        self._append_limits = (GROUP, max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS)
         self._idempotency_window_ms = idempotency_window_seconds * 1_000
 
-    def append(self, *events: Event, idempotent: bool = False) -> Appended:
+    def append(self, *events: Event, idempotent: bool = False, quota: Quota | None = None) -> Appended:
         """Add events, all or none; with `idempotent`, the first one's id marks later calls with that id as repeats.
 
-        Raises BufferFull (surely not stored), IdempotencyKeyReused (the id was used with other content) and
+        Repeats count against the quota too, and what the quota has no room for counts as one. Raises QuotaExceeded
+        and BufferFull (surely not stored), IdempotencyKeyReused (the id was used with other content) and
         BufferUnavailable (outcome unknown).
         """
         payloads = [encode_event(event) for event in events]
-        keys = [STREAM, WAKE_FLAG, _WAKE_LIST]
-        mark = b""
-        if idempotent:
-            keys.append(IDEMPOTENCY_PREFIX + events[0].event_id.hex)
-            mark = fingerprint(payloads)
-        limits = (self._max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS)
+        mark = fingerprint(payloads) if idempotent else b""
+        keys = [STREAM, WAKE_FLAG, _WAKE_LIST, quota.counter if quota else "", _mark_name(events[0].event_id)]
+        rate = (quota.limit, quota.window_ms) if quota else ("", "")
+        arguments = [*self._append_limits, *rate, mark, self._idempotency_window_ms, *payloads]
         with redis_errors():
-            answer = self._append(keys=keys, args=[GROUP, *limits, mark, self._idempotency_window_ms, *payloads])
-        if answer == 3:
-            raise IdempotencyKeyReused
-        if answer == 4:
-            raise BufferFull("the buffer is above its watermark")
+            answer, used, window_left_ms = self._append(keys=keys, args=arguments)
+        if quota:
+            quota.used, quota.window_left_ms = used, window_left_ms
+        match answer:
+            case 3:
+                raise IdempotencyKeyReused
+            case 4:
+                raise BufferFull("the buffer is above its watermark")
+            case 5:
+                raise QuotaExceeded
         return Appended(answer)
 
     def append_again(self, payload: bytes, received_at_ms: int) -> None:
@@ -165,6 +185,10 @@ class EventBuffer:
             with redis_errors():
                 create_group(self._client, STREAM, GROUP)
                 return command()
+
+
+def _mark_name(event_id: UUID) -> str:
+    return IDEMPOTENCY_PREFIX + event_id.hex
 
 
 def _entries(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]]) -> list[Entry]:

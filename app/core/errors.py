@@ -26,6 +26,10 @@ class BufferFull(Rejected):
     """The event buffer is above its watermark; the event was surely not stored."""
 
 
+class QuotaExceeded(Rejected):
+    """The events are more than the quota has left; they were surely not stored."""
+
+
 class NotFound(Rejected):
     """What was asked for does not exist in this project."""
 

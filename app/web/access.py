@@ -6,10 +6,11 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from flask import Response, g
 
-from app.core.errors import BufferFull, BufferUnavailable
+from app.core.buffer import Quota
+from app.core.errors import BufferFull, BufferUnavailable, QuotaExceeded
 from app.core.key_directory import ApiKey
 from app.web.auth import authenticate
-from app.web.errors import forbidden, rate_limited
+from app.web.errors import ApiError, forbidden, rate_limited
 from app.web.limits import Window
 from app.web.services import services
 
@@ -29,16 +30,10 @@ def requires_key(scope: Scope) -> Callable[[Callable[_P, Response]], Callable[_P
     def decorate(view: Callable[_P, Response]) -> Callable[_P, Response]:
         @functools.wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
-            key = authenticate()
-            window = _count(key, scope)
-            g.api_key = key
-            g.rate_window = window
+            key = g.api_key = authenticate()
+            _count(key, scope)
             if scope not in key.scopes:
                 raise forbidden(scope)
-            if window.exceeded:
-                raise rate_limited(
-                    "This API key is over its rate limit.", retry_after_seconds=window.retry_after_seconds
-                )
             return view(*args, **kwargs)
 
         guarded.__dict__["access"] = scope
@@ -47,34 +42,55 @@ def requires_key(scope: Scope) -> Callable[[Callable[_P, Response]], Callable[_P
     return decorate
 
 
-def charge_events(count: int) -> None:
-    """Count a request that brings several events as so many hits; the guard has counted one of them already.
+def requires_ingest_key(view: Callable[[Quota], Response]) -> Callable[[], Response]:
+    """The same with the scope `ingest`, for views that append events under the quota that they are given.
 
-    Raises a 429 where the key's limit has no room for all; then the request stays one hit, so that fewer events may
-    still pass. Sets `g.rate_window` anew.
+    The buffer counts the hits, in the round trip that takes the events. What the view refuses before that is one hit,
+    and is answered as over the limit where it is.
     """
-    if count == 1:
-        return
-    key: ApiKey = g.api_key
-    limits = services().limits
-    window = limits.hit_together(limits.limit_of(key.rate_limit), "key", str(key.key_id), count - 1)
-    g.rate_window = window
-    if window.exceeded:
-        raise rate_limited(
-            "This batch has more events than this API key's rate limit has left.",
-            retry_after_seconds=window.retry_after_seconds,
-        )
+
+    @functools.wraps(view)
+    def guarded() -> Response:
+        key = g.api_key = authenticate()
+        limits = services().limits
+        quota = limits.quota(limits.limit_of(key.rate_limit), "key", str(key.key_id))
+        try:
+            if "ingest" not in key.scopes:
+                raise forbidden("ingest")
+            return view(quota)
+        except ApiError:
+            _count(key, "ingest")
+            raise
+        except QuotaExceeded as error:
+            raise _over_limit(limits.window_of(quota)) from error
+        finally:
+            if quota.used is not None:
+                g.rate_window = limits.window_of(quota)
+
+    guarded.__dict__["access"] = "ingest"
+    return guarded
 
 
-def _count(key: ApiKey, scope: Scope) -> Window:
+def _count(key: ApiKey, scope: Scope) -> None:
+    """Count one hit and set `g.rate_window`; raises a 429 for one over the limit."""
     limits = services().limits
     try:
-        return limits.hit(limits.limit_of(key.rate_limit), "key", str(key.key_id))
+        window = limits.hit(limits.limit_of(key.rate_limit), "key", str(key.key_id))
     except BufferFull as error:
         if scope == "ingest":
             raise
         # backpressure is for events; here there is none
         raise BufferUnavailable(str(error)) from error
+    g.rate_window = window
+    if window.exceeded:
+        raise _over_limit(window)
+
+
+def _over_limit(window: Window) -> ApiError:
+    return rate_limited(
+        "This API key is over its rate limit, or a batch has more events than the limit has left.",
+        retry_after_seconds=window.retry_after_seconds,
+    )
 
 
 def public(reason: str) -> Callable[[_View], _View]:

@@ -14,6 +14,7 @@ from flask_limiter import Limiter
 from limits import RateLimitItem, parse
 from limits.storage import Storage
 
+from app.core.buffer import Quota
 from app.core.errors import PromptAnalyticsError
 from app.core.redis_client import redis_errors
 
@@ -22,20 +23,15 @@ KEY_PREFIX = "pa:limit:"
 _log = logging.getLogger(__name__)
 
 # The expiry is set whenever it is missing, so that a counter can never be stuck above its limit.
-# With a third argument, the limit, what goes beyond it is not counted at all.
+# append.lua counts the hits of those who send events, in the same way.
 _COUNT = """
-local fits = 1
-if ARGV[3] and tonumber(redis.call('GET', KEYS[1]) or 0) + ARGV[1] > tonumber(ARGV[3]) then
-  fits = 0
-  ARGV[1] = 0
-end
 local count = redis.call('INCRBY', KEYS[1], ARGV[1])
 local expires_in_ms = redis.call('PTTL', KEYS[1])
 if expires_in_ms < 0 then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   expires_in_ms = tonumber(ARGV[2])
 end
-return {count, expires_in_ms, fits}
+return {count, expires_in_ms}
 """
 
 
@@ -81,18 +77,10 @@ class OneTripRedisStorage(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count `amount`; `expiry` is in seconds. Raises BufferFull (Redis is full) and BufferUnavailable."""
-        self._run_count(key, amount, expiry * 1_000)
-        return self.last_hit[0]
-
-    def incr_within(self, key: str, expiry: int, amount: int, limit: int) -> bool:
-        """Count `amount` if the limit has room for all of it, else nothing; returns whether it had. As `incr`."""
-        return self._run_count(key, amount, expiry * 1_000, limit)
-
-    def _run_count(self, key: str, *arguments: int) -> bool:
         with redis_errors():
-            count, expires_in_ms, fits = self._count(keys=[KEY_PREFIX + key], args=arguments)
+            count, expires_in_ms = self._count(keys=[KEY_PREFIX + key], args=[amount, expiry * 1_000])
         self._local.last_hit = (count, time.time() + expires_in_ms / 1_000)
-        return bool(fits)
+        return int(count)
 
     @property
     def last_hit(self) -> tuple[int, float]:
@@ -154,11 +142,17 @@ class RateLimits:
         allowed = self._strategy.hit(limit, subject, identifier)
         return self._window(limit, exceeded=not allowed)
 
-    def hit_together(self, limit: RateLimitItem, subject: str, identifier: str, hits: int) -> Window:
-        """Count several hits, or none of them where the limit has no room for all. As `hit`."""
-        key = limit.key_for(subject, identifier)
-        allowed = self._storage.incr_within(key, limit.get_expiry(), hits, limit.amount)
-        return self._window(limit, exceeded=not allowed)
+    @staticmethod
+    def quota(limit: RateLimitItem, subject: str, identifier: str) -> Quota:
+        """The same limit, for EventBuffer to count the hits where it takes the events: that saves a round trip."""
+        return Quota(_counter(limit, subject, identifier), limit.amount, limit.get_expiry() * 1_000)
+
+    @staticmethod
+    def window_of(quota: Quota) -> Window:
+        """How a limit stands that EventBuffer has counted."""
+        used = quota.used or 0
+        reset_at = time.time() + quota.window_left_ms / 1_000
+        return Window(quota.limit, max(0, quota.limit - used), reset_at, exceeded=used > quota.limit)
 
     def has_room(self, limit: RateLimitItem, subject: str, identifier: str) -> bool:
         """Whether a hit would be allowed; counts none. Raises BufferUnavailable."""
@@ -186,6 +180,11 @@ def _parse_or_none(rate_limit: str) -> RateLimitItem | None:
     except ValueError:
         _log.exception("a key has a broken rate limit; the default is used")
         return None
+
+
+@functools.lru_cache(maxsize=10_000)
+def _counter(limit: RateLimitItem, subject: str, identifier: str) -> str:
+    return KEY_PREFIX + limit.key_for(subject, identifier)
 
 
 def _no_implicit_key() -> str:

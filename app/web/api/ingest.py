@@ -8,9 +8,9 @@ from uuid import UUID
 
 from flask import Blueprint, Response, g, request
 
-from app.core.buffer import Appended
+from app.core.buffer import Appended, Quota
 from app.core.events import Event, idempotent_event_id, new_event_id
-from app.web.access import charge_events, requires_key
+from app.web.access import requires_ingest_key
 from app.web.api.schemas import BatchSchema, EventSchema, decode_json, load
 from app.web.body import read_json_body
 from app.web.errors import Detail, validation_error
@@ -40,8 +40,8 @@ class NoContent(Response):
 
 
 @blueprint.post("/api/v1/prompts/analytics")
-@requires_key("ingest")
-def log_event() -> Response:
+@requires_ingest_key
+def log_event(quota: Quota) -> Response:
     """Answer 204 only after Redis has the event, or had it before under the same Idempotency-Key.
 
     When Redis refuses it surely (BufferFull) it was not stored; when Redis does not answer (BufferUnavailable)
@@ -50,12 +50,12 @@ def log_event() -> Response:
     """
     body = read_json_body(limit_bytes=EVENT_LIMIT_BYTES, deadline_seconds=BODY_DEADLINE_SECONDS)
     idempotency_key = _idempotency_key()
-    return _append([load(_EVENT, decode_json(body))], idempotency_key)
+    return _append([load(_EVENT, decode_json(body))], idempotency_key, quota)
 
 
 @blueprint.post("/api/v1/prompts/analytics/batch")
-@requires_key("ingest")
-def log_events() -> Response:
+@requires_ingest_key
+def log_events(quota: Quota) -> Response:
     """As `log_event`, for all events of the batch or for none; each counts against the key's limit.
 
     The events are charged once they are known to be good: a bad batch is one hit, as a bad event is.
@@ -64,11 +64,10 @@ def log_events() -> Response:
     idempotency_key = _idempotency_key()
     with _BATCHES.turn():
         events = load(_BATCH, decode_json(body))["events"]
-    charge_events(len(events))
-    return _append(events, idempotency_key)
+    return _append(events, idempotency_key, quota)
 
 
-def _append(loaded: Sequence[dict[str, Any]], idempotency_key: str | None) -> Response:
+def _append(loaded: Sequence[dict[str, Any]], idempotency_key: str | None, quota: Quota) -> Response:
     web = services()
     project_id = g.api_key.project_id
     events = [
@@ -76,7 +75,7 @@ def _append(loaded: Sequence[dict[str, Any]], idempotency_key: str | None) -> Re
         for position, fields in enumerate(loaded)
     ]
     began_at = time.perf_counter()
-    appended = web.buffer.append(*events, idempotent=idempotency_key is not None)
+    appended = web.buffer.append(*events, idempotent=idempotency_key is not None, quota=quota)
     record_append(appended, len(events), time.perf_counter() - began_at)
     if appended is Appended.STORED_FIRST:
         web.wake_worker()
