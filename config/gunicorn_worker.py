@@ -25,6 +25,11 @@ _STATUSES = {
 class EnvelopeWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """Answers a malformed request line, bad headers and the like; the connection is closed after that."""
 
+    def init_process(self) -> None:
+        """Look settings up once: gunicorn does it some forty times a request, each time through `__getattr__`."""
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        super().init_process()
+
     def handle_error(self, _request: Any, client: socket.socket, address: Any, error: BaseException) -> None:
         """Neither log nor answer repeats what was sent: a broken header may hold a key."""
         if isinstance(error, errors.ParseException):

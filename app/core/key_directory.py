@@ -80,13 +80,13 @@ class KeyDirectory:
         could know but must not be asked for, BufferUnavailable where Redis does not answer, and DatabaseUnavailable
         where only PostgreSQL could tell and does not answer.
         """
-        if not is_well_formed(key):
-            raise InvalidApiKey
         key_hash = hash_key(key)
         asked_at = self._monotonic()
         remembered = self._memory.get(key_hash)
         is_old = remembered is None or asked_at - remembered[0] > MEMORY_SECONDS
         if remembered is None or is_old:
+            if not is_well_formed(key):
+                raise InvalidApiKey
             # The time before the look-up counts, so that a revocation during it is seen a second later.
             remembered = (asked_at, self._look_up(key_hash, may_ask_database))
             self._remember(key_hash, remembered)

@@ -3,10 +3,12 @@
 import os
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, g, has_request_context, request
+from flask import Flask, Request, Response, g, has_request_context, request
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import MapAdapter
 
 from app.web import health, metrics
 from app.web.api import ingest, openapi, usage
@@ -27,7 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     it after the fork.
     """
     settings = settings or load_settings()
-    app = _SyncFlask(__name__, static_folder=None, template_folder="pages/templates")
+    app = _LeanFlask(__name__, static_folder=None, template_folder="pages/templates")
     # Every answer is ours and in the envelope: no automatic OPTIONS, no redirects to tidier paths.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
@@ -45,11 +47,27 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-class _SyncFlask(Flask):
-    """Flask asks of every function that it calls, at every call, whether it is a coroutine; here none is."""
+class _LeanFlask(Flask):
+    """Flask without what every request would pay for and none here needs."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Flask asks of every function that it calls, at every call, whether it is a coroutine; here none is."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Werkzeug's own way asks for the host twice, and encodes it for subdomains, which there are none of."""
+        if request is None:
+            return super().create_url_adapter(request)
+        return MapAdapter(
+            self.url_map,
+            server_name=request.host,
+            script_name=request.root_path,
+            subdomain="",
+            url_scheme=request.scheme,
+            path_info=request.path,
+            default_method=request.method,
+            query_args=request.query_string.decode("latin-1"),
+        )
 
 
 def _name_request() -> None:
@@ -61,8 +79,9 @@ def _complete_headers(response: Response) -> Response:
     headers = response.headers
     # add, where nobody else sets a header: set looks for an older one first
     headers.add("X-Request-Id", g.request_id)
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers.setdefault("Cache-Control", "no-store")
+    if response.status_code != HTTPStatus.NO_CONTENT:
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers.setdefault("Cache-Control", "no-store")
     if window := g.get("rate_window"):
         for name, value in window.headers.items():
             headers.add(name, value)

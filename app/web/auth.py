@@ -21,7 +21,7 @@ def authenticate() -> ApiKey:
     use still passes, but PostgreSQL is not asked any more: well-formed keys are easily invented, and each would
     cost it a query. Raises BufferUnavailable and DatabaseUnavailable where a key can be neither found nor refused.
     """
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, key = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer":
         raise _failure()
     try:

@@ -4,12 +4,15 @@ This is the way of rueidis, ioredis and Lettuce. A round trip of its own costs a
 switches; here one send and one receive serve all requests in flight, and Redis appends and fsyncs once for them.
 """
 
+import time
 from collections import deque
 from typing import Any, NamedTuple
 
 import gevent
 import redis
 from gevent.event import AsyncResult, Event
+
+IDLE_SECONDS = 0.02
 
 
 class SharedConnectionRedis(redis.Redis):
@@ -27,6 +30,7 @@ class SharedConnectionRedis(redis.Redis):
         self._has_waiting = Event()
         self._has_in_flight = Event()
         self._shared: Any = None
+        self._answered_at = 0.0
         self._greenlets: list[gevent.Greenlet] = []
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
@@ -45,7 +49,7 @@ class SharedConnectionRedis(redis.Redis):
             self._has_waiting.clear()
             commands, self._waiting = self._waiting, []
             try:
-                if self._shared is None or (not self._in_flight and _was_lost(self._shared)):
+                if self._shared is None or (self._was_idle() and _was_lost(self._shared)):
                     self._shared = self._connect()
                 connection = self._shared
                 packed = connection.pack_commands([command.args for command in commands])
@@ -73,6 +77,11 @@ class SharedConnectionRedis(redis.Redis):
                     self._lose(connection, error)
                     break
                 self._in_flight.popleft().set(answer)
+            self._answered_at = time.monotonic()
+
+    def _was_idle(self) -> bool:
+        """Whether Redis may have been lost and be back since the last answer; no Redis restarts faster."""
+        return not self._in_flight and time.monotonic() - self._answered_at > IDLE_SECONDS
 
     def _connect(self) -> Any:
         """A connection that is never used again once it is lost: a reader may still be at the old one."""

@@ -3,10 +3,11 @@
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flask import Blueprint, Response, g, request
+from werkzeug.datastructures import Headers
 
 from app.core.buffer import Appended, Quota
 from app.core.events import Event, idempotent_event_id, new_event_id
@@ -17,6 +18,9 @@ from app.web.errors import Detail, validation_error
 from app.web.metrics import record_append
 from app.web.services import services
 from app.web.turns import Turns
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 EVENT_LIMIT_BYTES = 16 * 1024
 BATCH_LIMIT_BYTES = 1024 * 1024
@@ -33,10 +37,13 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class NoContent(Response):
-    """A 204, which has no body and so no type."""
+    """A 204, which has no body and so no type, and no header that WSGI would have to complete."""
 
     default_status = 204
     default_mimetype = None
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:  # noqa: ARG002 - Werkzeug's signature
+        return self.headers
 
 
 @blueprint.post("/api/v1/prompts/analytics")

@@ -212,6 +212,21 @@ class EventSchema(Schema):
     )
 
 
+    def load(self, data: Any, **options: Any) -> Any:
+        """By the same fields, without marshmallow's bookkeeping, which takes two thirds of the time.
+
+        Where anything is wrong, marshmallow itself says all that is.
+        """
+        try:
+            return {
+                field.attribute or name: field.deserialize(data[name], name, data)
+                for name, field in self.load_fields.items()
+                if name in data or field.required
+            }
+        except (ValidationError, LookupError, TypeError):
+            return super().load(data, **options)
+
+
 class BatchSchema(Schema):
     """The body of `POST /api/v1/prompts/analytics/batch`."""
 
