@@ -30,7 +30,7 @@ def requires_key(scope: Scope) -> Callable[[Callable[_P, Response]], Callable[_P
     def decorate(view: Callable[_P, Response]) -> Callable[_P, Response]:
         @functools.wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
-            key = g.api_key = authenticate()
+            key = g.api_key = authenticate(services())
             _count(key, scope)
             if scope not in key.scopes:
                 raise forbidden(scope)
@@ -42,8 +42,8 @@ def requires_key(scope: Scope) -> Callable[[Callable[_P, Response]], Callable[_P
     return decorate
 
 
-def requires_ingest_key(view: Callable[[Quota], Response]) -> Callable[[], Response]:
-    """The same with the scope `ingest`, for views that append events under the quota that they are given.
+def requires_ingest_key(view: Callable[[ApiKey, Quota], Response]) -> Callable[[], Response]:
+    """The same with the scope `ingest`, for views that append the events of a key within its quota.
 
     The buffer counts the hits, in the round trip that takes the events. What the view refuses before that is one hit,
     and is answered as over the limit where it is.
@@ -51,13 +51,14 @@ def requires_ingest_key(view: Callable[[Quota], Response]) -> Callable[[], Respo
 
     @functools.wraps(view)
     def guarded() -> Response:
-        key = g.api_key = authenticate()
-        limits = services().limits
+        web = services()
+        limits = web.limits
+        key = authenticate(web)
         quota = limits.quota(limits.limit_of(key.rate_limit), "key", str(key.key_id))
         try:
             if "ingest" not in key.scopes:
                 raise forbidden("ingest")
-            return view(quota)
+            return view(key, quota)
         except ApiError:
             _count(key, "ingest")
             raise

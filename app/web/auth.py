@@ -8,13 +8,13 @@ from limits import RateLimitItemPerMinute
 from app.core.errors import BufferFull, BufferUnavailable, InvalidApiKey
 from app.core.key_directory import ApiKey
 from app.web.errors import ApiError, rate_limited, unauthorized
-from app.web.services import services
+from app.web.services import Services, services
 
 FAILURES_PER_MINUTE = RateLimitItemPerMinute(20)
 IPV6_NETWORK_BITS = 64
 
 
-def authenticate() -> ApiKey:
+def authenticate(web: Services) -> ApiKey:
     """The valid key of the current request.
 
     Raises a 401, or a 429 for an address with too many failures in this minute. From there a key that has been in
@@ -25,7 +25,7 @@ def authenticate() -> ApiKey:
     if scheme.lower() != "bearer":
         raise _failure()
     try:
-        return services().keys.find(key.strip(" "), may_ask_database=_few_failures)
+        return web.keys.find(key.strip(" "), may_ask_database=_few_failures)
     except InvalidApiKey as error:
         raise _failure() from error
 

@@ -2,13 +2,17 @@
 
 import re
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import request
 from gevent import Timeout
 from gunicorn.http.errors import ParseException
+from werkzeug.wsgi import get_content_length
 
 from app.web.errors import ApiError, Detail, validation_error
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _JSON = re.compile(r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?', re.ASCII | re.IGNORECASE)
 
@@ -28,18 +32,19 @@ def read_json_body(*, limit_bytes: int, deadline_seconds: float, takes_gzip: boo
     `deadline_seconds`, 400 for one that ends early, is wrongly chunked or is not what gzip makes. After a body that was
     not read to its end the connection is not used again.
     """
-    _require_json()
-    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
+    environ = request.environ
+    _require_json(environ)
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
     if encoding != "identity" and not (takes_gzip and encoding == "gzip"):
         known = "identity or gzip" if takes_gzip else "identity"
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"The Content-Encoding must be {known}.")
-    body = _read_whole(limit_bytes, deadline_seconds)
+    body = _read_whole(environ, limit_bytes, deadline_seconds)
     return body if encoding == "identity" else _inflate(body, limit_bytes)
 
 
-def _read_whole(limit_bytes: int, deadline_seconds: float) -> bytes:
-    stream = request.environ["wsgi.input"]
-    declared = request.content_length
+def _read_whole(environ: "WSGIEnvironment", limit_bytes: int, deadline_seconds: float) -> bytes:
+    stream = environ["wsgi.input"]
+    declared = get_content_length(environ)
     too_large = declared is not None and declared > limit_bytes
     body = b""
     if not too_large:
@@ -55,8 +60,8 @@ def _read_whole(limit_bytes: int, deadline_seconds: float) -> bytes:
     return body
 
 
-def _require_json() -> None:
-    content_type = request.environ.get("CONTENT_TYPE", "")
+def _require_json(environ: "WSGIEnvironment") -> None:
+    content_type = environ.get("CONTENT_TYPE", "")
     if content_type != "application/json" and not _JSON.fullmatch(content_type):
         raise ApiError(
             415, "UNSUPPORTED_MEDIA_TYPE", "The Content-Type must be application/json; its only charset is utf-8."

@@ -4,13 +4,13 @@ import re
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 from werkzeug.datastructures import Headers
 
 from app.core.buffer import Appended, Quota
 from app.core.events import Event, idempotent_event_id, new_event_id
+from app.core.key_directory import ApiKey
 from app.web.access import requires_ingest_key
 from app.web.api.schemas import BatchSchema, EventSchema, decode_json, load
 from app.web.body import read_json_body
@@ -48,7 +48,7 @@ class NoContent(Response):
 
 @blueprint.post("/api/v1/prompts/analytics")
 @requires_ingest_key
-def log_event(quota: Quota) -> Response:
+def log_event(key: ApiKey, quota: Quota) -> Response:
     """Answer 204 only after Redis has the event, or had it before under the same Idempotency-Key.
 
     When Redis refuses it surely (BufferFull) it was not stored; when Redis does not answer (BufferUnavailable)
@@ -57,12 +57,12 @@ def log_event(quota: Quota) -> Response:
     """
     body = read_json_body(limit_bytes=EVENT_LIMIT_BYTES, deadline_seconds=BODY_DEADLINE_SECONDS)
     idempotency_key = _idempotency_key()
-    return _append([load(_EVENT, decode_json(body))], idempotency_key, quota)
+    return _append([load(_EVENT, decode_json(body))], idempotency_key, key, quota)
 
 
 @blueprint.post("/api/v1/prompts/analytics/batch")
 @requires_ingest_key
-def log_events(quota: Quota) -> Response:
+def log_events(key: ApiKey, quota: Quota) -> Response:
     """As `log_event`, for all events of the batch or for none; each counts against the key's limit.
 
     The events are charged once they are known to be good: a bad batch is one hit, as a bad event is.
@@ -71,14 +71,20 @@ def log_events(quota: Quota) -> Response:
     idempotency_key = _idempotency_key()
     with _BATCHES.turn():
         events = load(_BATCH, decode_json(body))["events"]
-    return _append(events, idempotency_key, quota)
+    return _append(events, idempotency_key, key, quota)
 
 
-def _append(loaded: Sequence[dict[str, Any]], idempotency_key: str | None, quota: Quota) -> Response:
+def _append(loaded: Sequence[dict[str, Any]], idempotency_key: str | None, api_key: ApiKey, quota: Quota) -> Response:
     web = services()
-    project_id = g.api_key.project_id
+    project_id = api_key.project_id
     events = [
-        Event(event_id=_event_id(project_id, idempotency_key, position), project_id=project_id, **fields)
+        Event(
+            new_event_id()
+            if idempotency_key is None
+            else idempotent_event_id(web.idempotency_secret, project_id, idempotency_key, position),
+            project_id,
+            **fields,
+        )
         for position, fields in enumerate(loaded)
     ]
     began_at = time.perf_counter()
@@ -90,12 +96,6 @@ def _append(loaded: Sequence[dict[str, Any]], idempotency_key: str | None, quota
     if appended is Appended.REPLAYED:
         answer.headers["Idempotent-Replayed"] = "true"
     return answer
-
-
-def _event_id(project_id: int, idempotency_key: str | None, position: int) -> UUID:
-    if idempotency_key is None:
-        return new_event_id()
-    return idempotent_event_id(services().idempotency_secret, project_id, idempotency_key, position)
 
 
 def _idempotency_key() -> str | None:

@@ -211,7 +211,6 @@ class EventSchema(Schema):
         },
     )
 
-
     def load(self, data: Any, **options: Any) -> Any:
         """By the same fields, without marshmallow's bookkeeping, which takes two thirds of the time.
 
