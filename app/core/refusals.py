@@ -8,12 +8,8 @@ from typing import NamedTuple
 
 import redis
 
-from app.core.delayed import Delayed
-from app.core.errors import Rejected, Unavailable
-from app.core.tallies import REFUSALS, add_counts, bucket_of, read_counts
+from app.core.tallies import REFUSALS, Tally, bucket_of, read_counts
 
-MAX_WAITING = 10_000
-"""So many different counts wait at most for a Redis that does not answer."""
 NO_PROJECT = 0
 """Of requests that were refused before their key was known (projects start at 1)."""
 
@@ -32,27 +28,12 @@ class Refusals:
     def __init__(
         self, client: redis.Redis, *, clock: Callable[[], float] = time.time, delay_seconds: float = 1.0
     ) -> None:
-        """`clock`: seconds since the epoch. What was noted is written together after `delay_seconds`."""
-        self._client = client
-        self._clock = clock
-        self._waiting: Counter[tuple[int, str]] = Counter()
-        self._flush = Delayed(self._write, delay_seconds=delay_seconds)
+        """As `Tally`."""
+        self._tally = Tally(client, REFUSALS, clock=clock, delay_seconds=delay_seconds)
 
     def note(self, project_id: int | None, code: str) -> None:
         """A request was refused; without a project where its key was not known. Never waits and never raises."""
-        self._waiting[bucket_of(self._clock()), f"{project_id or NO_PROJECT}:{code}"] += 1
-        self._flush.wish()
-
-    def _write(self) -> bool:
-        waiting, self._waiting = self._waiting, Counter()
-        try:
-            add_counts(self._client, REFUSALS, waiting)
-        except (Unavailable, Rejected):
-            # an outage is when refusals are worth seeing
-            if len(waiting) <= MAX_WAITING:
-                self._waiting.update(waiting)
-            return not self._waiting
-        return True
+        self._tally.note(f"{project_id or NO_PROJECT}:{code}")
 
 
 def count_refusals(client: redis.Redis, now: datetime, *, project_id: int | None) -> list[RefusalCount]:

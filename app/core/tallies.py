@@ -3,11 +3,15 @@
 Each hour is a hash that expires by itself, so nothing has to clean up.
 """
 
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import redis
 
+from app.core.delayed import Delayed
+from app.core.errors import Rejected, Unavailable
 from app.core.redis_client import redis_errors
 
 BUCKET_SECONDS = 300
@@ -15,6 +19,39 @@ HOUR_SECONDS = 3_600
 KEPT_SECONDS = 25 * HOUR_SECONDS
 REFUSALS = "pa:refusals"
 DRAINED = "pa:drained"
+EVENTS_BY_KEY = "pa:events-by-key"
+MAX_WAITING = 10_000
+"""So many different counts wait at most for a Redis that does not answer."""
+
+
+class Tally:
+    """Counts in memory, written to Redis a second later; one in each process."""
+
+    def __init__(
+        self, client: redis.Redis, tally: str, *, clock: Callable[[], float] = time.time, delay_seconds: float = 1.0
+    ) -> None:
+        """`clock`: seconds since the epoch. What was noted is written together after `delay_seconds`."""
+        self._client = client
+        self._tally = tally
+        self._clock = clock
+        self._waiting: Counter[tuple[int, str]] = Counter()
+        self._flush = Delayed(self._write, delay_seconds=delay_seconds)
+
+    def note(self, name: str, count: int = 1) -> None:
+        """Count something. Never waits and never raises."""
+        self._waiting[bucket_of(self._clock()), name] += count
+        self._flush.wish()
+
+    def _write(self) -> bool:
+        waiting, self._waiting = self._waiting, Counter()
+        try:
+            add_counts(self._client, self._tally, waiting)
+        except (Unavailable, Rejected):
+            # an outage is when refusals are worth seeing
+            if len(waiting) <= MAX_WAITING:
+                self._waiting.update(waiting)
+            return not self._waiting
+        return True
 
 
 def bucket_of(now_seconds: float) -> int:
@@ -50,6 +87,14 @@ def read_counts(client: redis.Redis, tally: str, now: datetime) -> dict[tuple[in
             if int(bucket) >= first:
                 counts[int(bucket), name] = int(count)
     return counts
+
+
+def count_events_by_key(client: redis.Redis, now: datetime) -> dict[int, int]:
+    """How many events were taken with each key in the last 24 hours, by the key's id. Raises BufferUnavailable."""
+    events: Counter[int] = Counter()
+    for (_, key_id), count in read_counts(client, EVENTS_BY_KEY, now).items():
+        events[int(key_id)] += count
+    return dict(events)
 
 
 def _key(tally: str, bucket: int) -> str:

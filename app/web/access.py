@@ -53,7 +53,7 @@ def requires_ingest_key(view: Callable[[ApiKey, Quota], Response]) -> Callable[[
     def guarded() -> Response:
         web = services()
         limits = web.limits
-        key = authenticate(web)
+        key = g.api_key = authenticate(web)
         quota = limits.quota(limits.limit_of(key.rate_limit), "key", str(key.key_id))
         try:
             if "ingest" not in key.scopes:

@@ -16,6 +16,7 @@ from app.core.database import ConnectionPool
 from app.core.key_directory import KeyDirectory
 from app.core.key_uses import KeyUses
 from app.core.refusals import Refusals
+from app.core.tallies import EVENTS_BY_KEY, Tally
 from app.web.limits import RateLimits
 from app.web.shared_connection import SharedConnectionRedis
 from app.web.wake import worker_waker
@@ -35,6 +36,7 @@ class Services:
     keys: KeyDirectory
     limits: RateLimits
     refusals: Refusals
+    events_by_key: Tally
     wake_worker: Callable[[], None]
     idempotency_secret: bytes
 
@@ -59,6 +61,7 @@ def register_services(app: Flask, settings: Settings) -> None:
         keys=KeyDirectory(client, pool, uses=KeyUses(client)),
         limits=RateLimits(app, client, default_limit=settings.default_rate_limit),
         refusals=Refusals(client),
+        events_by_key=Tally(client, EVENTS_BY_KEY),
         wake_worker=worker_waker(client),
         idempotency_secret=derive_secret(settings.secret_key, b"idempotency"),
     )

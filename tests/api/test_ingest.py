@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from decimal import Decimal
 from threading import Barrier
 from typing import Any
@@ -16,7 +17,9 @@ from rq.serializers import JSONSerializer
 
 from app.core.buffer import IDEMPOTENCY_PREFIX
 from app.core.events import Event
+from app.core.tallies import count_events_by_key
 from tests.api_keys import create_key
+from tests.waiting import wait_until
 
 PATH = "/api/v1/prompts/analytics"
 EVENT: dict[str, Any] = {"prompt_id": "123e4567-e89b-12d3-a456-426614174000", "version_hash": "sha256:0a1b2c"}
@@ -179,3 +182,15 @@ def test_an_event_is_answered_though_no_worker_can_be_woken(
     redis_client.set("rq:queues", "not a set, so RQ fails")
     assert client.post(PATH, json=EVENT).status_code == 204
     assert len(buffered()) == 1
+
+
+def test_events_are_counted_by_key_but_repeats_are_not(
+    client: httpx.Client, redis_client: redis.Redis, database_url: str
+) -> None:
+    headers = {"Authorization": f"Bearer {create_key(database_url)}", "Idempotency-Key": "once"}
+    batch = {"events": [EVENT] * 3}
+    answers = [client.post(f"{PATH}/batch", json=batch, headers=headers) for _ in range(2)]
+    answers.append(client.post(PATH, json=EVENT, headers={**headers, "Idempotency-Key": "other"}))
+    assert [answer.status_code for answer in answers] == [204] * 3
+    # not all of them: those of an earlier test may still be on their way
+    wait_until(lambda: 4 in count_events_by_key(redis_client, datetime.now(UTC)).values())

@@ -13,7 +13,18 @@ from app.core.errors import InvalidApiKey
 from app.core.key_directory import KeyDirectory
 from app.core.key_uses import LAST_USED, KeyUses, last_used
 from app.core.refusals import RefusalCount, Refusals, count_refusals
-from app.core.tallies import BUCKET_SECONDS, DRAINED, KEPT_SECONDS, REFUSALS, add_counts, bucket_of, read_counts
+from app.core.tallies import (
+    BUCKET_SECONDS,
+    DRAINED,
+    EVENTS_BY_KEY,
+    KEPT_SECONDS,
+    REFUSALS,
+    Tally,
+    add_counts,
+    bucket_of,
+    count_events_by_key,
+    read_counts,
+)
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key
 from tests.frozen import frozen
@@ -109,10 +120,22 @@ def test_refusals_are_told_by_project_and_code_for_the_hour_and_the_day(client):
 
 def test_refusals_of_an_outage_are_written_after_it(client, redis_server: RunningRedis):
     refusals = Refusals(client, clock=NOW.timestamp, delay_seconds=0)
-    refusals._flush._retry_seconds = 0.05
+    refusals._tally._flush._retry_seconds = 0.05
     with frozen(redis_server.pid):
         for _ in range(100):
             refusals.note(None, "UNAVAILABLE")
-        wait_until(lambda: refusals._waiting and refusals._flush._is_coming)
+        wait_until(lambda: refusals._tally._waiting and refusals._tally._flush._is_coming)
     wait_until(lambda: count_refusals(client, NOW, project_id=None))
-    assert not refusals._waiting
+    assert not refusals._tally._waiting
+
+
+def test_events_are_told_by_key_for_the_last_day(client):
+    clock = [(NOW - timedelta(hours=25)).timestamp()]
+    events = Tally(client, EVENTS_BY_KEY, clock=lambda: clock[0], delay_seconds=0)
+    events.note("1", 5)
+    clock[0] = (NOW - timedelta(hours=23)).timestamp()
+    events.note("1", 1_000)
+    clock[0] = NOW.timestamp()
+    events.note("1")
+    events.note("2", 3)
+    wait_until(lambda: count_events_by_key(client, NOW) == {1: 1_001, 2: 3})

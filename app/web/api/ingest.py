@@ -95,6 +95,8 @@ def _append(loaded: Sequence[dict[str, Any]], idempotency_key: str | None, api_k
     answer = NoContent()
     if appended is Appended.REPLAYED:
         answer.headers["Idempotent-Replayed"] = "true"
+    else:
+        web.events_by_key.note(str(api_key.key_id), len(events))
     return answer
 
 
