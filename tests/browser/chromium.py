@@ -25,9 +25,10 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
-def launch(playwright: Playwright, program: str | None) -> Browser:
+def launch(playwright: Playwright, program: str | None, **environment: str) -> Browser:
     """Start it. Its sandbox refuses to work as root, and is left out there."""
     if program is None:
         raise FileNotFoundError(NO_CHROMIUM)
     arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    return playwright.chromium.launch(executable_path=program, args=arguments)
+    whole: dict[str, str | float | bool] = {**os.environ, **environment}
+    return playwright.chromium.launch(executable_path=program, args=arguments, env=whole)

@@ -37,6 +37,17 @@ PAGES = {
 }
 README = {"dashboard": (DASHBOARD, "light"), "prompt": (PROMPT, "dark")}
 README_SIZE = {"width": 1280, "height": 860}
+# Where a system has no font of its own, Chromium falls back on one that is wide and dated.
+FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <include>/etc/fonts/fonts.conf</include>
+  <alias binding="strong"><family>sans-serif</family>
+    <prefer><family>Inter</family><family>Liberation Sans</family></prefer></alias>
+  <alias binding="strong"><family>sans</family>
+    <prefer><family>Inter</family><family>Liberation Sans</family></prefer></alias>
+</fontconfig>
+"""
 # Only Chromium itself writes WebP, which is a sixth of the PNG.
 ENCODE = """async (source) => {
   const picture = new Image();
@@ -85,8 +96,10 @@ def as_webp(browser: Browser, png: bytes) -> bytes:
 
 
 def main(folder: Path | None) -> None:
-    with sync_playwright() as playwright, demo_service() as visitor:
-        browser = launch(playwright, find_chromium())
+    with sync_playwright() as playwright, demo_service() as visitor, tempfile.NamedTemporaryFile("w") as fonts:
+        fonts.write(FONTS)
+        fonts.flush()
+        browser = launch(playwright, find_chromium(), FONTCONFIG_FILE=fonts.name)
         if folder is None:
             for name, (path, look) in README.items():
                 png = picture(browser, visitor, path, whole=False, **LOOKS[look] | {"viewport": README_SIZE})
