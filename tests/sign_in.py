@@ -1,6 +1,7 @@
 """Users who are signed in, for tests: straight into PostgreSQL, without a password."""
 
 import re
+from collections.abc import Mapping
 
 import httpx
 import psycopg
@@ -82,7 +83,9 @@ def csrf_token(client: httpx.Client, page: str = A_PAGE_WITH_A_FORM) -> str:
     return found[1]
 
 
-def submit(client: httpx.Client, path: str, data: dict[str, object] | None = None, **options: bool) -> httpx.Response:
+def submit(
+    client: httpx.Client, path: str, data: Mapping[str, object] | None = None, **options: bool
+) -> httpx.Response:
     """Send a form with the right token. Redirects are not followed unless asked for."""
     return client.post(
         path,
