@@ -35,13 +35,7 @@ def healthz() -> Response:
 @public("load balancers ask it; its answer is at most a second old, so it cannot be used to burden the servers")
 def readyz() -> Response:
     """Events flow, as of at most a second ago; else a 503 whose details name each failing check and what to do."""
-    checks = cast(PerServer[Problems], current_app.extensions[_EXTENSION])
-    at_work = services()
-    max_events = at_work.settings.buffer_max_events
-    problems = checks.redis.result(
-        lambda: check_redis(at_work.redis, at_work.buffer, buffer_max_events=max_events),
-        if_late={"redis": REDIS_SILENT},
-    ) | checks.database.result(lambda: check_database(at_work.database), if_late={"postgresql": POSTGRESQL_SILENT})
+    problems = current_problems()
     details = [Detail(field=name, message=problem) for name, problem in problems.items() if problem is not None]
     if details:
         raise ApiError(
@@ -52,3 +46,14 @@ def readyz() -> Response:
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
     return success({"checks": dict.fromkeys(problems, "ok")})
+
+
+def current_problems() -> Problems:
+    """What keeps events from flowing, as of at most a second ago, whatever is down."""
+    checks = cast(PerServer[Problems], current_app.extensions[_EXTENSION])
+    at_work = services()
+    max_events = at_work.settings.buffer_max_events
+    return checks.redis.result(
+        lambda: check_redis(at_work.redis, at_work.buffer, buffer_max_events=max_events),
+        if_late={"redis": REDIS_SILENT},
+    ) | checks.database.result(lambda: check_database(at_work.database), if_late={"postgresql": POSTGRESQL_SILENT})

@@ -31,6 +31,15 @@ SELECT coalesce(sum(whole.events), 0) AS events
        ) AS whole
 """
 
+SELECT_EVENTS_STORED_OF_PROJECT = """
+SELECT coalesce(sum(events), 0)
+  FROM rollups
+ WHERE project_id = %(project_id)s
+   AND prompt_key = 0
+   AND version_key = 0
+   AND grain = 'day'
+"""
+
 COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
 
 
@@ -41,9 +50,12 @@ def select_partition_days(connection: Connection) -> tuple[bool, int]:
     return bool(row[0]), int(row[1])
 
 
-def select_events_stored(connection: Connection) -> int:
-    """All events ever stored: the rollups outlive the events themselves."""
-    row = connection.execute(SELECT_EVENTS_STORED).fetchone()
+def select_events_stored(connection: Connection, *, project_id: int | None = None) -> int:
+    """All events ever stored, or those of a project: the rollups outlive the events themselves."""
+    if project_id is None:
+        row = connection.execute(SELECT_EVENTS_STORED).fetchone()
+    else:
+        row = connection.execute(SELECT_EVENTS_STORED_OF_PROJECT, {"project_id": project_id}).fetchone()
     assert row is not None
     return int(row[0])
 

@@ -2,13 +2,13 @@
 
 from flask import Flask
 
-from app.web.pages import account, assets, links, members, projects, sign_in
+from app.web.pages import account, api_keys, assets, links, members, projects, sign_in, system
 from app.web.pages.access import add_project_to_urls
 from app.web.pages.forgery import register_forgery_protection
 from app.web.pages.rendering import register_templates
 from app.web.pages.session import register_sessions
 
-PAGES = (sign_in, links, account, members, projects)
+PAGES = (sign_in, links, account, members, projects, api_keys, system)
 
 
 def register_pages(app: Flask, secret_key: str) -> None:

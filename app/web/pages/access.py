@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 from urllib.parse import quote, urlencode
@@ -10,6 +11,7 @@ from flask import Flask, g, redirect, request, session
 from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response
 
+from app.core.errors import BufferFull, BufferUnavailable
 from app.core.queries.memberships import Role
 from app.core.queries.sessions import ProjectRole, SessionUser
 from app.core.sessions import find_session
@@ -64,7 +66,9 @@ def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
                 return _ask_to_sign_in()
             g.user = User(found.user_id, found.email, found.is_operator)
             g.projects = [Project(each.project_id, each.name) for each in found.projects]
-            _charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
+            # Whom PostgreSQL knows may look while Redis is full or gone: that is when the system page is needed.
+            with suppress(BufferFull, BufferUnavailable):
+                _charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
             if role is None:
                 _show(_usual_project(found.projects))
             else:
