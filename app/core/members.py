@@ -87,7 +87,7 @@ def create_project(connection: Connection, name: str, user_id: int) -> int:
 def _check_change(connection: Connection, project_id: int, user_id: int, *, stays_admin: bool) -> None:
     roles = lock_roles(connection, project_id)
     if user_id not in roles:
-        raise NotFound("member")
+        raise NotFound("there is no such member")
     admins = [each for each, role in roles.items() if role == "admin"]
     if admins == [user_id] and not stays_admin:
-        raise LastAdmin("project")
+        raise LastAdmin("a project keeps at least one admin")

@@ -29,7 +29,7 @@ class FirstAccess:
 def first_access(
     data_dir: Path, guard: Guard, environment: Mapping[str, str], port: int, *, own_database: bool
 ) -> FirstAccess:
-    """What was kept for this database, if its key still opens it; else a new key and a new sign-in.
+    """What was kept for this database, with a new key or a new sign-in in place of one that is not valid any more.
 
     The web process must be ready. Raises CannotRun where a command fails.
     """
@@ -38,7 +38,10 @@ def first_access(
     if kept is not None and get(port, READ_PATH, api_key=kept.api_key)[0] != HTTPStatus.UNAUTHORIZED:
         return kept
     api_key = _command(guard, environment, *MAKE_KEY)
-    email, password = _make_user(guard, environment)
+    if kept is not None and kept.email in _command(guard, environment, "users", "list").split():
+        email, password = kept.email, kept.password
+    else:
+        email, password = _make_user(guard, environment)
     made = FirstAccess(api_key, email, password)
     write_secret(path, json.dumps(asdict(made)))
     return made

@@ -8,7 +8,10 @@ from typing import TypeVar, cast
 from gevent.monkey import is_module_patched
 from gevent.threadpool import ThreadPool
 
+from app.web.errors import ApiError
+
 THREADS = 2
+LONGEST_QUEUE = 32
 
 _T = TypeVar("_T")
 
@@ -18,15 +21,28 @@ _turns = threading.BoundedSemaphore(THREADS)
 def run_in_thread(work: Callable[[], _T]) -> _T:
     """What the work returns or raises; two at most are at work at once in a process, and others wait.
 
-    Without gevent's patches the caller has a thread of its own already.
+    Raises a 503 where too many wait already. Without gevent's patches the caller has a thread of its own.
     """
-    if is_module_patched("threading"):
-        return cast(_T, _threads().apply(work))
-    with _turns:
-        return work()
+    if not is_module_patched("threading"):
+        with _turns:
+            return work()
+    threads = _threads()
+    if threads.in_line >= LONGEST_QUEUE:
+        raise ApiError(503, "UNAVAILABLE", "Too many requests of this kind wait already.", retry_after_seconds=2)
+    threads.in_line += 1
+    try:
+        return cast(_T, threads.pool.apply(work))
+    finally:
+        threads.in_line -= 1
+
+
+class _Threads:
+    def __init__(self) -> None:
+        self.pool = ThreadPool(THREADS)
+        self.in_line = 0
 
 
 @functools.cache
-def _threads() -> ThreadPool:
+def _threads() -> _Threads:
     # made at the first use, so after the fork
-    return ThreadPool(THREADS)
+    return _Threads()

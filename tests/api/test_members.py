@@ -1,6 +1,5 @@
 """Members of a project and new projects."""
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,8 +11,10 @@ from app.core.errors import LastAdmin
 from app.core.members import change_role
 from tests.commands import select
 from tests.sign_in import add_member, create_project, create_user, csrf_token, signed_in_client, submit
+from tests.waiting import wait_until
 
 MEMBERS = "/dashboard/members?project=1"
+SELECT_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leaves' AND wait_event_type = 'Lock'"
 ROLES = "SELECT email, role FROM memberships JOIN users ON users.id = user_id WHERE project_id = 1 ORDER BY email"
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
@@ -109,22 +110,21 @@ def test_the_last_admin_stays(admin: httpx.Client, database_url: str):
 
 def test_of_two_last_admins_who_leave_at_once_one_stays(database_url: str):
     project_id = create_project(database_url, "p")
-    admins = [create_user(database_url, f"{name}@example.com") for name in "ab"]
-    for user_id in admins:
+    first, second = (create_user(database_url, f"{name}@example.com") for name in "ab")
+    for user_id in (first, second):
         add_member(database_url, project_id, user_id, "admin")
-    start = threading.Barrier(2)
 
-    def leave(user_id: int) -> bool:
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            start.wait()
-            try:
-                change_role(connection, project_id, user_id, "member")
-            except LastAdmin:
-                return False
-            return True
+    def leave() -> None:
+        with psycopg.connect(database_url, autocommit=True, application_name="leaves") as connection:
+            change_role(connection, project_id, second, "member")
 
-    with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(leave, admins)) == [False, True]
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url, autocommit=True) as connection:
+        with connection.transaction():
+            change_role(connection, project_id, first, "member")
+            leaving = pool.submit(leave)
+            wait_until(lambda: leaving.done() or select(database_url, SELECT_WAITING) == [(1,)])
+        with pytest.raises(LastAdmin):
+            leaving.result(timeout=10)
 
 
 def test_somebody_who_is_not_in_the_project_cannot_be_changed_or_removed(admin: httpx.Client, database_url: str):

@@ -17,6 +17,7 @@ KEY = mint_key()
 SECRETS = {
     "an API key": (f"key {KEY} is bad", KEY),
     "a truncated API key": (f"key {KEY[:20]}", KEY[8:20]),
+    "a sign-in link": ("Exception on /login/link/Zk3-x_9aB [POST]", "Zk3-x_9aB"),
     "a bearer header": ("Authorization: Bearer abc.def-123", "abc.def-123"),
     "basic credentials": ("headers {'Authorization': 'Basic dXNlcjpwYXNz'}", "dXNlcjpwYXNz"),
     "a database URL": ("cannot connect to postgres://pa:hunter2@db:5432/pa", "hunter2"),

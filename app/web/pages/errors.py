@@ -13,9 +13,12 @@ _TEXTS = {
     404: ("There is nothing here", "The page does not exist, or it belongs to a project that you are not a member of."),
     405: ("This cannot be opened like that", "Go to the dashboard and find your way from there."),
     413: ("That was too much", "The form is larger than any that this page can send."),
-    429: ("Slow down, please", "That were too many requests in a short time. Wait a minute and try again."),
+    429: ("Slow down, please", "Those were too many requests in a short time. Wait a minute and try again."),
     500: ("Something went wrong", "It is not your fault, and it was noted. Try again in a moment."),
-    503: ("A server is not answering", "Your events are safe: they are buffered. This page comes back by itself."),
+    503: (
+        "Not available right now",
+        "A server behind this page does not answer or has too much to do. Try again.",
+    ),
 }
 _UNKNOWN = ("That did not work", "Go back, reload the page and try again.")
 

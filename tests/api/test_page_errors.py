@@ -1,0 +1,59 @@
+"""What people see when something goes wrong; the API's envelope is for programs."""
+
+import httpx
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.web import create_app
+from app.web.pages.session import SESSION_ID, session_serializer
+from config.settings import load_settings
+
+SECRET_KEY = "s" * 32
+NOWHERE = "127.0.0.1:1"
+
+
+def app_with(**settings: str) -> Flask:
+    return create_app(load_settings({"SECRET_KEY": SECRET_KEY, **settings}))
+
+
+def signed_in(app: Flask) -> FlaskClient:
+    """With a cookie that PostgreSQL would have to look up."""
+    client = app.test_client()
+    client.set_cookie("session", session_serializer(SECRET_KEY).dumps({SESSION_ID: "x"}), domain="localhost")
+    return client
+
+
+def test_without_postgresql_a_page_says_so_at_once(redis_url: str):
+    answer = signed_in(app_with(DATABASE_URL=f"postgres://{NOWHERE}/x", REDIS_URL=redis_url)).get("/account")
+    assert (answer.status_code, answer.mimetype) == (503, "text/html")
+    assert "Not available right now" in answer.text
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+
+
+def test_without_redis_nobody_signs_in_but_is_told_why(database_url: str):
+    answer = app_with(DATABASE_URL=database_url, REDIS_URL=f"redis://{NOWHERE}").test_client().get("/login")
+    assert (answer.status_code, answer.mimetype) == (503, "text/html")
+
+
+def test_a_fault_of_ours_is_a_page_that_tells_nothing(database_url: str, redis_url: str):
+    app = app_with(DATABASE_URL=database_url, REDIS_URL=redis_url)
+
+    @app.get("/dashboard/fails")
+    def fails() -> str:
+        raise ZeroDivisionError("a secret in a message")
+
+    answer = app.test_client().get("/dashboard/fails")
+    assert (answer.status_code, answer.mimetype) == (500, "text/html")
+    assert "Something went wrong" in answer.text
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/dashboardx", "/login/link", "/accounts"])
+def test_an_unknown_page_is_a_page(web: str, path: str):
+    answer = httpx.get(web + path)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_an_unknown_path_elsewhere_stays_in_the_envelope(web: str):
+    assert httpx.get(f"{web}/assets/x/y").json()["error"]["code"] == "NOT_FOUND"
