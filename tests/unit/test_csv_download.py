@@ -1,0 +1,39 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from app.web.pages.csv_download import csv_response, defused
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=cmd()", "+1", "-1", "@x", " =1", "\t=1", "\rx", "\nx", "\uff1d1", "\uff0b1", "\uff0d1", "\uff201", "\xa0=1"],
+)
+def test_what_a_spreadsheet_takes_for_a_formula_becomes_text(text):
+    assert defused(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "v1", "a=b", "1-2", "'", '"x"'])
+def test_other_text_stays_as_it_is(text):
+    assert defused(text) == text
+
+
+def test_numbers_and_times_are_written_as_such_and_nothing_as_an_empty_cell():
+    row = (-1, -0.5, Decimal("-1.50"), None, datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "-1", 'a"b,c')
+    answer = csv_response("x.csv", ("a", "b"), [row])
+    assert answer.get_data(as_text=True) == 'a,b\r\n-1,-0.5,-1.50,,2026-01-02T03:04:00Z,\'-1,"a""b,c"\r\n'
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="x.csv"'
+
+
+def test_rows_are_sent_while_they_are_read():
+    read = []
+
+    def rows():
+        for number in range(1_000):
+            read.append(number)
+            yield [number]
+
+    chunks = csv_response("x.csv", ("n",), rows()).iter_encoded()
+    next(iter(chunks))
+    assert 0 < len(read) < 1_000
