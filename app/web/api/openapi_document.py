@@ -88,7 +88,7 @@ def build_document() -> Json:
 
 def _add_components(spec: APISpec) -> None:
     spec.components.security_scheme(
-        KEY_SCHEME, {"type": "http", "scheme": "bearer", "description": "An API key: eg_live_…"}
+        KEY_SCHEME, {"type": "http", "scheme": "bearer", "description": "An API key: eg_live_… Admins make them at /dashboard/api-keys."}
     )
     for name, header in HEADERS.items():
         spec.components.header(name, header)
