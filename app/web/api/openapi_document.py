@@ -13,6 +13,7 @@ from app.web.api.usage_schemas import UsageQuerySchema
 
 ANALYTICS = "/api/v1/prompts/analytics"
 KEY_SCHEME = "apiKey"
+KEY_DESCRIPTION = "An API key: eg_live_… Admins make them at /dashboard/api-keys."
 
 DESCRIPTION = """\
 Log what each prompt invocation cost, how long it took and how well it scored; read the totals of each prompt and
@@ -87,9 +88,7 @@ def build_document() -> Json:
 
 
 def _add_components(spec: APISpec) -> None:
-    spec.components.security_scheme(
-        KEY_SCHEME, {"type": "http", "scheme": "bearer", "description": "An API key: eg_live_… Admins make them at /dashboard/api-keys."}
-    )
+    spec.components.security_scheme(KEY_SCHEME, {"type": "http", "scheme": "bearer", "description": KEY_DESCRIPTION})
     for name, header in HEADERS.items():
         spec.components.header(name, header)
     spec.components.schema("Error", ERROR)
