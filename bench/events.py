@@ -61,7 +61,7 @@ def draw_samples(count: int, random: Random) -> Iterator[Sample]:
 def draw_buffered_events(count: int, project_id: int, random: Random) -> Iterator[Event]:
     """Events as the web process buffers them for requests with an Idempotency-Key, whose ids lie in no order."""
     for sample in draw_samples(count, random):
-        yield Event(UUID(int=random.getrandbits(128)), project_id, *sample)
+        yield Event(random.randbytes(16), project_id, *sample)
 
 
 def write_bodies(path: Path, events_per_body: int) -> None:

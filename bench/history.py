@@ -82,7 +82,7 @@ def draw(generator: np.random.Generator, count: int, first_hour: int) -> Drawn:
 
 
 def roll_up_by_hour(drawn: Drawn) -> ByHour:
-    """What `Rollup.add` would have counted, event by event."""
+    """What `Rollup.of` would have counted in each hour."""
     hours, starts, counts = np.unique(drawn.hours, return_index=True, return_counts=True)
     logarithms = np.log(np.maximum(drawn.latency_tenths / 10, 0.001))
     log_sums = np.add.reduceat(logarithms, starts)

@@ -10,6 +10,7 @@ from app.core.database import Connection, database_errors
 from app.core.errors import UndecodableEntry
 from app.core.events import LAST_STORABLE_MS, Event, decode_event
 from app.core.partitions import ensure_partitions
+from app.core.queries.binary_copy import timestamp_microseconds
 from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
 from app.core.queries.events import (
     EventContent,
@@ -158,12 +159,19 @@ def received_at(entry: Entry) -> datetime:
 
 
 def _event_row(key: EventKey, event: Observation, received_at_ms: int) -> EventRow:
-    times = (_time(event.occurred_at_ms), _time(received_at_ms))
-    return EventRow(*key, event.version_key, *times, event.latency_ms, event.cost_usd, event.score)
+    return EventRow(
+        *key,
+        event.version_key,
+        timestamp_microseconds(event.occurred_at_ms),
+        timestamp_microseconds(received_at_ms),
+        event.latency_ms,
+        event.cost_usd,
+        event.score,
+    )
 
 
 def _version(event: Event) -> Version:
-    return Version(event.project_id, event.prompt_id, event.version_hash)
+    return Version(*event[1:4])
 
 
 def _time(milliseconds: int) -> datetime:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib.resources import files
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import redis
 
@@ -101,7 +100,13 @@ class EventBuffer:
         """
         payloads = [encode_event(event) for event in events]
         mark = fingerprint(payloads) if idempotent else b""
-        keys = [STREAM, WAKE_FLAG, _WAKE_LIST, quota.counter if quota else "", _mark_name(events[0].event_id)]
+        keys = [
+            STREAM,
+            WAKE_FLAG,
+            _WAKE_LIST,
+            quota.counter if quota else "",
+            IDEMPOTENCY_PREFIX + events[0].event_id.hex(),
+        ]
         rate = (quota.limit, quota.window_ms) if quota else ("", "")
         arguments = [*self._append_limits, *rate, mark, self._idempotency_window_ms, *payloads]
         with redis_errors():
@@ -185,10 +190,6 @@ class EventBuffer:
             with redis_errors():
                 create_group(self._client, STREAM, GROUP)
                 return command()
-
-
-def _mark_name(event_id: UUID) -> str:
-    return IDEMPOTENCY_PREFIX + event_id.hex
 
 
 def _entries(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]]) -> list[Entry]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import orjson
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from app.core.errors import UndecodableEntry
 
@@ -30,10 +30,11 @@ _STORABLE = Context(prec=420, Emin=-400, Emax=20, traps=[Inexact, InvalidOperati
 class Event(NamedTuple):
     """A validated event. Numbers are decimals, exactly as the client wrote them.
 
+    `event_id`: the 16 bytes of a UUID, which take a fifth of the time that a UUID takes.
     `occurred_at_ms`: milliseconds since the epoch; None where the client leaves it to the time of the buffer entry.
     """
 
-    event_id: UUID
+    event_id: bytes
     project_id: int
     prompt_id: UUID
     version_hash: str
@@ -43,12 +44,12 @@ class Event(NamedTuple):
     occurred_at_ms: int | None = None
 
 
-def new_event_id() -> UUID:
+def new_event_id() -> bytes:
     """A UUIDv7: ids made one after another sort by time, so they land side by side in the index."""
-    return uuid7()
+    return uuid7().bytes
 
 
-def idempotent_event_id(secret: bytes, project_id: int, idempotency_key: str, position: int = 0) -> UUID:
+def idempotent_event_id(secret: bytes, project_id: int, idempotency_key: str, position: int = 0) -> bytes:
     """The same id for the same key in the same project, and not to be guessed without the secret.
 
     `position` tells the events of a batch apart. A UUIDv8 (RFC 9562, section 5.8: 122 bits of our own) over keyed
@@ -61,7 +62,7 @@ def idempotent_event_id(secret: bytes, project_id: int, idempotency_key: str, po
     value = int.from_bytes(digest)
     value = value & ~(0xF << 76) | 0x8 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=value)
+    return value.to_bytes(16)
 
 
 def encode_event(event: Event) -> bytes:
@@ -71,7 +72,7 @@ def encode_event(event: Event) -> bytes:
     """
     fields = [
         UNTIMED_VERSION,
-        event.event_id.hex,
+        event.event_id.hex(),
         event.project_id,
         event.prompt_id.hex,
         event.version_hash,
@@ -96,7 +97,7 @@ def decode_event(payload: bytes) -> Event:
         if not isinstance(project_id, int) or not isinstance(version_hash, str):
             raise UndecodableEntry("a field has the wrong type")
         return Event(
-            event_id=UUID(hex=event_id),
+            event_id=_event_id(event_id),
             project_id=project_id,
             prompt_id=_prompt_id(prompt_id),
             version_hash=version_hash,
@@ -113,6 +114,13 @@ def fingerprint(payloads: Iterable[bytes]) -> bytes:
     """16 bytes that are equal for encoded events with equal content in the same order, whatever their event ids."""
     contents = b"".join(payload[_CONTENT_OFFSET:] for payload in payloads)
     return hashlib.blake2b(contents, digest_size=16).digest()
+
+
+def _event_id(text: str) -> bytes:
+    event_id = bytes.fromhex(text)
+    if (len(text), len(event_id)) != (32, 16):
+        raise UndecodableEntry("not the id of an event")
+    return event_id
 
 
 def _text(number: Decimal | None) -> str | None:

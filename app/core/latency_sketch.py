@@ -25,7 +25,12 @@ _MAX_COUNT = 2**32 - 1
 
 def bucket_of(latency_ms: float) -> int:
     """The bucket of a latency from 0 to 1e12."""
-    return math.ceil(math.log(latency_ms) / LOG_GROWTH) if latency_ms >= SMALLEST_MS else ZERO_BUCKET
+    return bucket_of_logarithm(math.log(latency_ms)) if latency_ms >= SMALLEST_MS else ZERO_BUCKET
+
+
+def bucket_of_logarithm(logarithm: float) -> int:
+    """The bucket of a latency of at least SMALLEST_MS, by its natural logarithm."""
+    return math.ceil(logarithm / LOG_GROWTH)
 
 
 def middle_of(bucket: int) -> float:

@@ -1,14 +1,15 @@
 """Rollup rows from events: what one batch adds, at every level and grain."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Context, Decimal, Inexact
-from operator import itemgetter
+from decimal import Context, Decimal, Inexact, localcontext
+from operator import itemgetter, mul
 from typing import NamedTuple
 
-from app.core.latency_sketch import bucket_of, encode_sketch
+from app.core.latency_sketch import bucket_of, bucket_of_logarithm, encode_sketch
 
 WHOLE = 0
 """The prompt_key of a whole project and the version_key of a whole prompt."""
@@ -17,6 +18,7 @@ GRAIN_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
 SHORTEST_LOGGED_MS = 0.001
 """The logarithm of a latency is taken of at least a microsecond, so that a zero cannot spoil the sums."""
 
+_ZERO = Decimal(0)
 # Wide enough for the square of every number that the API takes; Inexact would raise rather than round.
 _EXACT = Context(prec=2_000, traps=[Inexact])
 
@@ -38,20 +40,17 @@ class Sums:
     """Count, exact sums and extremes of one measure."""
 
     count: int = 0
-    sum: Decimal = Decimal(0)
-    sum_squares: Decimal = Decimal(0)
+    sum: Decimal = _ZERO
+    sum_squares: Decimal = _ZERO
     min: Decimal | None = None
     max: Decimal | None = None
 
-    def add(self, value: Decimal) -> None:
-        """Count one value."""
-        self.count += 1
-        self.sum = _EXACT.add(self.sum, value)
-        self.sum_squares = _EXACT.fma(value, value, self.sum_squares)
-        if self.min is None or value < self.min:
-            self.min = value
-        if self.max is None or value > self.max:
-            self.max = value
+    @classmethod
+    def of(cls, values: Sequence[Decimal]) -> "Sums":
+        """Of some values. Must run in a decimal context that does not round."""
+        if not values:
+            return cls()
+        return cls(len(values), sum(values, _ZERO), sum(map(mul, values, values), _ZERO), min(values), max(values))
 
     def merge(self, other: "Sums") -> None:
         """Add what another has counted."""
@@ -76,21 +75,26 @@ class Rollup:
     cost: Sums = field(default_factory=Sums)
     score: Sums = field(default_factory=Sums)
 
-    def add(self, event: Observation) -> None:
-        """Count one event."""
-        self.events += 1
-        if event.latency_ms is not None:
-            latency_ms = float(event.latency_ms)
-            logarithm = math.log(max(latency_ms, SHORTEST_LOGGED_MS))
-            self.latency.add(event.latency_ms)
-            self.latency_log_sum += logarithm
-            self.latency_log_sum_squares += logarithm * logarithm
-            bucket = bucket_of(latency_ms)
-            self.latency_buckets[bucket] = self.latency_buckets.get(bucket, 0) + 1
-        if event.cost_usd is not None:
-            self.cost.add(event.cost_usd)
-        if event.score is not None:
-            self.score.add(event.score)
+    @classmethod
+    def of(cls, events: Sequence[Observation]) -> "Rollup":
+        """Of some events. Must run in a decimal context that does not round."""
+        latencies = [event.latency_ms for event in events if event.latency_ms is not None]
+        latencies_ms = [float(latency) for latency in latencies]
+        logarithms = [math.log(latency_ms) for latency_ms in latencies_ms if latency_ms >= SHORTEST_LOGGED_MS]
+        buckets = Counter(map(bucket_of_logarithm, logarithms))
+        for latency_ms in latencies_ms if len(logarithms) < len(latencies_ms) else ():
+            if latency_ms < SHORTEST_LOGGED_MS:
+                buckets[bucket_of(latency_ms)] += 1
+                logarithms.append(math.log(SHORTEST_LOGGED_MS))
+        return cls(
+            len(events),
+            Sums.of(latencies),
+            sum(logarithms),
+            sum(map(mul, logarithms, logarithms)),
+            buckets,
+            Sums.of([event.cost_usd for event in events if event.cost_usd is not None]),
+            Sums.of([event.score for event in events if event.score is not None]),
+        )
 
     def merge(self, other: "Rollup") -> None:
         """Add what another has counted."""
@@ -127,16 +131,18 @@ class RollupKey(NamedTuple):
 def roll_up(events: Iterable[Observation]) -> list[tuple[RollupKey, Rollup]]:
     """What these events add to every rollup row, sorted by key.
 
-    Events are counted once, by version and minute; every other level is merged from the next finer one.
+    Events are counted once, by version and minute; every other level is merged from the next finer one. Rows that
+    count the same events share one Rollup.
     """
-    by_minute: dict[RollupKey, Rollup] = {}
+    groups: dict[tuple[int, int, int, int], list[Observation]] = {}
     for event in events:
-        minute = event.occurred_at_ms // 60_000 * 60
-        key = RollupKey(event.project_id, event.prompt_key, event.version_key, "minute", minute)
-        rollup = by_minute.get(key)
-        if rollup is None:
-            rollup = by_minute[key] = Rollup()
-        rollup.add(event)
+        group = (event.project_id, event.prompt_key, event.version_key, event.occurred_at_ms // 60_000)
+        groups.setdefault(group, []).append(event)
+    with localcontext(_EXACT):
+        by_minute = {
+            RollupKey(project_id, prompt_key, version_key, "minute", minute * 60): Rollup.of(group)
+            for (project_id, prompt_key, version_key, minute), group in groups.items()
+        }
     versions = [by_minute, *_coarser_grains(by_minute)]
     prompts = _merge(by_minute, lambda key: key._replace(version_key=WHOLE))
     projects = _merge(prompts, lambda key: key._replace(prompt_key=WHOLE))

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 
 import numpy as np
@@ -100,11 +100,12 @@ def test_the_history_counts_what_counting_event_by_event_does():
 
 
 def count_one_by_one(drawn: Drawn) -> dict[int, Rollup]:
-    counted: dict[int, Rollup] = {}
+    by_hour: dict[int, list[Observation]] = {}
     for hour, tenths, millionths, hundredths in zip(*(column.tolist() for column in drawn), strict=True):
         numbers = (Decimal(tenths) / 10, Decimal(millionths) / 10**6, Decimal(hundredths) / 100)
-        counted.setdefault(hour, Rollup()).add(Observation(1, 1, 1, hour * 1_000, *numbers))
-    return counted
+        by_hour.setdefault(hour, []).append(Observation(1, 1, 1, hour * 1_000, *numbers))
+    with localcontext(prec=100):
+        return {hour: Rollup.of(events) for hour, events in by_hour.items()}
 
 
 def exact_parts(rollup: Rollup) -> tuple[int, Sums, Sums, Sums, bytes]:

@@ -93,7 +93,7 @@ def test_a_retry_after_midnight_is_found_stored_where_the_event_says_when_it_occ
 def test_an_entry_of_the_release_before_occurred_when_it_was_received():
     received = decode_entry(Entry("1790000000123-0", ENTRY_OF_VERSION_1, 1_790_000_000_123))
     assert received.event == Event(
-        UUID("0192f8a06cfc7000800000000000000a"),
+        bytes.fromhex("0192f8a06cfc7000800000000000000a"),
         7,
         UUID("123e4567e89b12d3a456426614174000"),
         "v1",

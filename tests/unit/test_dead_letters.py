@@ -8,7 +8,7 @@ from app.core.events import Event, encode_event
 
 
 def entry_of(project_id: object) -> bytes:
-    fields = orjson.loads(encode_event(Event(UUID(int=1), 1, UUID(int=2), "v")))
+    fields = orjson.loads(encode_event(Event((1).to_bytes(16), 1, UUID(int=2), "v")))
     fields[2] = project_id
     return orjson.dumps(fields)
 

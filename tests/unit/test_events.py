@@ -23,7 +23,7 @@ EVENT = Event(new_event_id(), 7, UUID(int=0), "v1", Decimal("812.4"), Decimal("0
 numbers = st.none() | st.decimals(-(10**12), 10**12, allow_nan=False, places=324)
 events = st.builds(
     Event,
-    event_id=st.uuids(),
+    event_id=st.binary(min_size=16, max_size=16),
     project_id=st.integers(1, 2**31 - 1),
     prompt_id=st.uuids(),
     version_hash=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=256),
@@ -48,7 +48,7 @@ def test_numbers_keep_the_digits_that_the_client_wrote():
 def test_an_event_without_a_time_of_its_own_is_encoded_as_ever():
     """Workers of the release before read it, and its buffer is read by this one."""
     assert orjson.loads(encode_event(EVENT)) == [
-        *(1, EVENT.event_id.hex, 7, "0" * 32, "v1"),
+        *(1, EVENT.event_id.hex(), 7, "0" * 32, "v1"),
         *("812.4", "0.00042749999999999996", "-1"),
     ]
 
@@ -121,13 +121,13 @@ def test_each_event_of_a_batch_has_an_id_of_its_own():
 
 def test_idempotent_ids_are_valid_uuids_of_version_8():
     event_id = idempotent_event_id(SECRET, 1, "order-1")
-    assert (event_id.version, event_id.variant) == (8, "specified in RFC 4122")
+    assert (UUID(bytes=event_id).version, UUID(bytes=event_id).variant) == (8, "specified in RFC 4122")
 
 
 def test_new_ids_sort_by_the_time_they_were_made():
     ids = [new_event_id() for _ in range(1_000)]
     assert sorted(ids) == ids
-    assert ids[0].version == 7
+    assert UUID(bytes=ids[0]).version == 7
 
 
 def test_the_fingerprint_is_of_the_content_and_not_of_the_id():

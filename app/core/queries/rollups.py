@@ -5,35 +5,43 @@ from datetime import datetime
 
 from app.core.database import Connection, Cursor
 from app.core.latency_sketch import COMPACT_ABOVE_BYTES, compact
+from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, timestamp_microseconds
 from app.core.rollups import Rollup, RollupKey
 
-_COLUMNS = """project_id, prompt_key, version_key, grain, bucket_start, events,
-    latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
+_KEY = "project_id, prompt_key, version_key, grain, bucket_start"
+_VALUES = """events, latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
     latency_log_sum, latency_log_sum_squares, latency_sketch,
     cost_count, cost_sum, cost_sum_squares, cost_min, cost_max,
     score_count, score_sum, score_sum_squares, score_min, score_max"""
 
-COLUMN_TYPES = (
-    *("int4", "int8", "int8", "text", "timestamptz", "int8"),
+KEY_TYPES = ("int4", "int8", "int8", "text", TIMESTAMP_MICROSECONDS, "int4")
+VALUE_TYPES = (
+    *("int4", "int8"),
     *("int8", "numeric", "numeric", "numeric", "numeric", "float8", "float8", "bytea"),
     *("int8", "numeric", "numeric", "numeric", "numeric"),
     *("int8", "numeric", "numeric", "numeric", "numeric"),
 )
 
-CREATE_INCOMING_ROLLUPS = """
-CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollups (LIKE rollups) ON COMMIT DELETE ROWS
+# Most rows of a batch count the same events as another one (a minute, its hour, its day): their values are sent once.
+CREATE_INCOMING_VALUES = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollup_values ON COMMIT DELETE ROWS
+AS SELECT 0 AS number, {_VALUES} FROM rollups WITH NO DATA
 """
-
-COPY_INCOMING_ROLLUPS = f"COPY incoming_rollups ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+CREATE_INCOMING_KEYS = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollup_keys ON COMMIT DELETE ROWS
+AS SELECT {_KEY}, 0 AS number FROM rollups WITH NO DATA
+"""
+COPY_INCOMING_VALUES = f"COPY incoming_rollup_values (number, {_VALUES}) FROM STDIN (FORMAT BINARY)"
+COPY_INCOMING_KEYS = f"COPY incoming_rollup_keys ({_KEY}, number) FROM STDIN (FORMAT BINARY)"
 
 # ORDER BY: the row locks of two workers must come in the same order. least and greatest ignore nulls.
 # The outer SELECT gives back only the few rows whose sketch grew long.
 MERGE_ROLLUPS = f"""
 WITH merged AS (
-    INSERT INTO rollups AS stored ({_COLUMNS})
-    SELECT {_COLUMNS} FROM incoming_rollups
-    ORDER BY project_id, prompt_key, version_key, grain, bucket_start
-    ON CONFLICT (project_id, prompt_key, version_key, grain, bucket_start) DO UPDATE SET
+    INSERT INTO rollups AS stored ({_KEY}, {_VALUES})
+    SELECT {_KEY}, {_VALUES} FROM incoming_rollup_keys JOIN incoming_rollup_values USING (number)
+    ORDER BY {_KEY}
+    ON CONFLICT ({_KEY}) DO UPDATE SET
         events = stored.events + excluded.events,
         latency_count = stored.latency_count + excluded.latency_count,
         latency_sum = stored.latency_sum + excluded.latency_sum,
@@ -53,9 +61,9 @@ WITH merged AS (
         score_sum_squares = stored.score_sum_squares + excluded.score_sum_squares,
         score_min = least(stored.score_min, excluded.score_min),
         score_max = greatest(stored.score_max, excluded.score_max)
-    RETURNING project_id, prompt_key, version_key, grain, bucket_start, latency_sketch
+    RETURNING {_KEY}, latency_sketch
 )
-SELECT project_id, prompt_key, version_key, grain, bucket_start, latency_sketch
+SELECT {_KEY}, latency_sketch
 FROM merged
 WHERE octet_length(latency_sketch) > %(compact_above_bytes)s
 """
@@ -83,8 +91,9 @@ FOR UPDATE
 
 
 def create_incoming_rollups(connection: Connection) -> None:
-    """The staging table of this connection: temporary, so it costs no write-ahead log."""
-    connection.execute(CREATE_INCOMING_ROLLUPS)
+    """The staging tables of this connection: temporary, so they cost no write-ahead log."""
+    connection.execute(CREATE_INCOMING_VALUES)
+    connection.execute(CREATE_INCOMING_KEYS)
 
 
 def merge_rollups(connection: Connection, rows: Iterable[tuple[RollupKey, Rollup]]) -> None:
@@ -92,11 +101,20 @@ def merge_rollups(connection: Connection, rows: Iterable[tuple[RollupKey, Rollup
 
     The rows it touches stay locked until that transaction ends, so do it last.
     """
+    numbers: dict[int, int] = {}
+    distinct: list[Rollup] = []
     with connection.cursor() as cursor:
-        with cursor.copy(COPY_INCOMING_ROLLUPS) as copy:
-            copy.set_types(COLUMN_TYPES)
+        with cursor.copy(COPY_INCOMING_KEYS) as copy:
+            copy.set_types(KEY_TYPES)
             for key, rollup in rows:
-                copy.write_row(_columns(key, rollup))
+                number = numbers.setdefault(id(rollup), len(distinct))
+                if number == len(distinct):
+                    distinct.append(rollup)
+                copy.write_row((*key[:4], timestamp_microseconds(key.bucket_start_seconds * 1_000), number))
+        with cursor.copy(COPY_INCOMING_VALUES) as copy:
+            copy.set_types(VALUE_TYPES)
+            for number, rollup in enumerate(distinct):
+                copy.write_row(_values(number, rollup))
         cursor.execute(MERGE_ROLLUPS, {"compact_above_bytes": COMPACT_ABOVE_BYTES}, binary=True)
         _compact_sketches(cursor)
 
@@ -128,10 +146,10 @@ def delete_minutes(connection: Connection, before: datetime, *, limit: int) -> i
     return connection.execute(DELETE_MINUTES, {"before": before, "limit": limit}).rowcount
 
 
-def _columns(key: RollupKey, rollup: Rollup) -> tuple[object, ...]:
+def _values(number: int, rollup: Rollup) -> tuple[object, ...]:
     latency, cost, score = rollup.latency, rollup.cost, rollup.score
     return (
-        *(key.project_id, key.prompt_key, key.version_key, key.grain, key.bucket_start, rollup.events),
+        *(number, rollup.events),
         *(latency.count, latency.sum, latency.sum_squares, latency.min, latency.max),
         *(rollup.latency_log_sum, rollup.latency_log_sum_squares, rollup.latency_sketch),
         *(cost.count, cost.sum, cost.sum_squares, cost.min, cost.max),
