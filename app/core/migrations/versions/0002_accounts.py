@@ -47,13 +47,6 @@ API_KEYS = """
 ALTER TABLE api_keys
     ADD COLUMN created_by integer REFERENCES users (id),
     ADD COLUMN rotated_from integer REFERENCES api_keys (id);
-
-CREATE TABLE api_key_hours (
-    key_id  integer NOT NULL,
-    hour    timestamptz NOT NULL,
-    events  bigint NOT NULL,
-    PRIMARY KEY (key_id, hour)
-) WITH (fillfactor = 70);
 """
 
 PROMPTS = """
