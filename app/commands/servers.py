@@ -45,7 +45,13 @@ def describe(error: Exception) -> str:
 
 def settings() -> Settings:
     """The settings of the environment, or of a `make run` beside this one. Raises SettingsError."""
-    return load_settings(local=running_environment())
+    local = running_environment()
+    try:
+        return load_settings(local=local)
+    except SettingsError as error:
+        if local is None and "DATABASE_URL: Environment variable not set" in str(error):
+            raise SettingsError(f"{error}\nOr start `make run` here, whose servers this command then uses.") from None
+        raise
 
 
 @contextmanager
