@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import httpx
 import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, session
+from flask.sessions import NullSession
 
 from app.core.passwords import hash_password
 from app.web import create_app
+from app.web.pages.session import session_serializer
 from config.settings import load_settings
 from tests.sign_in import add_member, client_of, create_project, create_user, csrf_token, submit
 
@@ -196,3 +198,11 @@ def change_sessions(database_url: str, change: str) -> None:
 def select(database_url: str, expression: str) -> list[tuple[object, ...]]:
     with psycopg.connect(database_url) as connection:
         return connection.execute(f"SELECT {expression} FROM sessions".encode()).fetchall()  # noqa: S608 - the same
+
+
+def test_routes_of_the_api_do_not_even_read_the_cookie(app: Flask):
+    cookie = {"Cookie": f"session={session_serializer('s' * 32).dumps({'sid': 'x'})}"}
+    for path, is_opened in (("/account", True), ("/api/v1/prompts/analytics", False), ("/healthz", False)):
+        with app.test_request_context(path, headers=cookie):
+            assert (session.get("sid") == "x") == is_opened
+            assert isinstance(session, NullSession) != is_opened
