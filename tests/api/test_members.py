@@ -108,6 +108,13 @@ def test_the_last_admin_stays(admin: httpx.Client, database_url: str):
     assert ("admin@example.com", "admin") in select(database_url, ROLES)
 
 
+def test_an_admin_who_steps_down_is_led_to_what_they_may_still_see(admin: httpx.Client, database_url: str):
+    add_member(database_url, 1, create_user(database_url, "other@example.com"), "admin")
+    answer = submit(admin, "/dashboard/members/1/role?project=1", {"role": "member"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert admin.get(MEMBERS).status_code == 403
+
+
 def test_of_two_last_admins_who_leave_at_once_one_stays(database_url: str):
     project_id = create_project(database_url, "p")
     first, second = (create_user(database_url, f"{name}@example.com") for name in "ab")

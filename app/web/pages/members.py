@@ -43,7 +43,7 @@ def add() -> Response:
     if invitation.token is not None:
         return _members_page(InviteForm(formdata=None), invitation=invitation)
     flash(_outcome(invitation), "success")
-    return redirect(url_for("pages_members.members"), code=303)
+    return _to_list()
 
 
 @blueprint.post("/dashboard/members/<int:user_id>/role")
@@ -58,10 +58,10 @@ def set_role(user_id: int) -> Response:
         ask(lambda connection: change_role(connection, project_id, _checked(user_id), role))
     except LastAdmin:
         flash(LAST_ADMIN, "error")
-    else:
-        _note("changed a role", member=user_id, role=role)
-        flash("The role is changed. It holds from the next click on.", "success")
-    return _back(user_id)
+        return _to_list()
+    _note("changed a role", member=user_id, role=role)
+    flash("The role is changed. It holds from the next click on.", "success")
+    return _to_list() if role == "admin" else _to_where_allowed(user_id)
 
 
 @blueprint.post("/dashboard/members/<int:user_id>/remove")
@@ -73,10 +73,10 @@ def remove(user_id: int) -> Response:
         ask(lambda connection: remove_member(connection, project_id, _checked(user_id)))
     except LastAdmin:
         flash(LAST_ADMIN, "error")
-    else:
-        _note("removed a member", member=user_id)
-        flash("The member is removed. Their API keys keep working: see the API keys page.", "success")
-    return _back(user_id)
+        return _to_list()
+    _note("removed a member", member=user_id)
+    flash("The member is removed. Their API keys keep working: see the API keys page.", "success")
+    return _to_where_allowed(user_id)
 
 
 def _members_page(form: InviteForm, *, invitation: Invitation | None = None, status: int = 200) -> Response:
@@ -100,10 +100,13 @@ def _outcome(invitation: Invitation) -> str:
     )
 
 
-def _back(user_id: int) -> Response:
-    """To the list, or to the dashboard for somebody who gave up the right to see it."""
-    endpoint = "pages_sign_in.home" if user_id == g.user.user_id else "pages_members.members"
-    return redirect(url_for(endpoint), code=303)
+def _to_list() -> Response:
+    return redirect(url_for("pages_members.members"), code=303)
+
+
+def _to_where_allowed(changed_user_id: int) -> Response:
+    """Who gave up the right to see the list themselves goes to the dashboard."""
+    return redirect(url_for("pages_sign_in.home"), code=303) if changed_user_id == g.user.user_id else _to_list()
 
 
 def _checked(user_id: int) -> int:
