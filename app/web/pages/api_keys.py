@@ -54,7 +54,7 @@ def create() -> Response:
         return _list_page(form, status=400)
     if _is_repeated(form.once.data or ""):
         flash(
-            "This form was sent before, and made a key then. It is shown only once: revoke it if you lost it.", "error"
+            "This form was sent before. A key is shown only once: if you lost it, revoke it and make another.", "error"
         )
         return redirect(url_for("pages_api_keys.api_keys"), code=303)
     now = datetime.now(UTC)

@@ -65,7 +65,7 @@ def system() -> Response:
         "system.html",
         active="system",
         now=now,
-        checks=[(CHECKS[name], problem) for name, problem in problems.items()],
+        checks=sorted(((CHECKS[name], problem) for name, problem in problems.items()), key=lambda check: not check[1]),
         in_redis=redis_facts(at_work.redis, at_work.buffer, now, project_id=project_id),
         in_database=ask(_database_reader(project_id)) if answers else None,
         preview=preview,
