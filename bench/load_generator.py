@@ -28,6 +28,7 @@ GRACE_SECONDS = 30
 class Load:
     """What was measured. Latencies are corrected for coordinated omission by wrk itself."""
 
+    requests: int
     requests_per_second: float
     p50_ms: float
     p99_ms: float
@@ -120,4 +121,9 @@ def _measured(url: str, output: str) -> Load:
             "{url}: of {requests} requests {refused} were refused and {failed} failed".format(url=url, **measured)
         )
     seconds = measured["duration_us"] / 1_000_000
-    return Load(measured["requests"] / seconds, measured["p50_us"] / 1_000, measured["p99_us"] / 1_000)
+    return Load(
+        measured["requests"],
+        measured["requests"] / seconds,
+        p50_ms=measured["p50_us"] / 1_000,
+        p99_ms=measured["p99_us"] / 1_000,
+    )

@@ -93,7 +93,8 @@ def results_page(figures: Sequence[Figure], *, facts: Sequence[str], notes: str,
 {warning}{_bullets(facts)}
 
 Medians of the rounds; in brackets behind a ratio its lowest and highest round. A reference was measured in the same
-round as the figure beside it. Under 10 % means nothing.
+round as the figure beside it; only the drain's ratio to single events takes the median of an earlier phase. Under 10 %
+means nothing.
 
 {markdown_table(figures)}
 

@@ -125,7 +125,12 @@ class Stand:
     def empty_redis(self) -> None:
         """Nothing in it, and nothing in its file, so that every run begins alike. No worker may be running."""
         self.redis.flushall()
+        # Redis begins one by itself when its file has grown, and refuses a second one meanwhile.
+        self._wait_for_rewrite()
         self.redis.bgrewriteaof()
+        self._wait_for_rewrite()
+
+    def _wait_for_rewrite(self) -> None:
         while self.redis.info("persistence")["aof_rewrite_in_progress"]:
             time.sleep(0.02)
 

@@ -22,7 +22,6 @@ from bench.needs import needs
 from bench.report import Figure, Target, cells, markdown_table, results_page, terminal_table
 from bench.stand import BATCH_PATH, INGEST_PATH, NO_LIMIT
 from tests.api_keys import create_key
-from tests.waiting import wait_until
 
 FIRST_HOUR = 1_700_000_000 // 3_600 * 3_600
 
@@ -33,7 +32,10 @@ INGEST = Ingest(
         PLAIN: [3_000, 3_500],
         "batches of 100": [60_000, 60_000],
     },
-    half_rate={OURS: [Load(3_000, 1, 6), Load(3_000, 1, 6)], BARE: [Load(3_000, 1, 4), Load(3_000, 1, 2)]},
+    half_rate={
+        OURS: [Load(15_000, 3_000, 1, 6), Load(15_000, 3_000, 1, 6)],
+        BARE: [Load(15_000, 3_000, 1, 4), Load(15_000, 3_000, 1, 2)],
+    },
     entry_bytes=[200, 210],
     mark_bytes=[100, 110],
 )
@@ -75,9 +77,8 @@ def test_the_load_generator_sends_each_event_under_a_key_of_its_own(
 ):
     load = run_load(guard, source(1), 1, think_ms=think_ms)
     with redis.Redis.from_url(redis_url) as client:
-        assert client.xlen(STREAM) >= int(load.requests_per_second) > 0
-        # the last requests may still be on their way
-        wait_until(lambda: len(client.keys("pa:idempotency:*")) == client.xlen(STREAM))
+        # A repeated key would be answered as a replay, and not stored again.
+        assert client.xlen(STREAM) >= load.requests > 0
     assert 0 < load.p50_ms <= load.p99_ms
 
 
