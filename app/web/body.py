@@ -1,5 +1,6 @@
 """The one reader of request bodies: whole, within a size and a time, or not at all."""
 
+import io
 import re
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,18 @@ def read_json_body(*, limit_bytes: int, deadline_seconds: float, takes_gzip: boo
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"The Content-Encoding must be {known}.")
     body = _read_whole(environ, limit_bytes, deadline_seconds)
     return body if encoding == "identity" else _inflate(body, limit_bytes)
+
+
+def read_form_body(*, limit_bytes: int, deadline_seconds: float) -> None:
+    """Read the body of the current request now, so that Flask, which has neither limit nor deadline, finds it whole.
+
+    Call it before anything looks at `request.form`. Raises the same errors as `read_json_body`, except 415.
+    """
+    environ = request.environ
+    body = _read_whole(environ, limit_bytes, deadline_seconds)
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
 def _read_whole(environ: "WSGIEnvironment", limit_bytes: int, deadline_seconds: float) -> bytes:

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
 
 import httpx
 import psycopg
@@ -83,8 +84,20 @@ def test_what_can_be_no_user_is_refused_like_any_other(browser: httpx.Client, us
     assert sign_in(browser, email=email).status_code == 401
 
 
-def test_a_password_of_a_megabyte_is_refused_without_being_hashed(browser: httpx.Client, user_id: int):
-    assert sign_in(browser, password="x" * 400_000).status_code in {401, 413}
+def test_a_password_that_is_longer_than_any_can_be_is_wrong(browser: httpx.Client, user_id: int):
+    assert sign_in(browser, password="x" * 10_000).status_code == 401
+
+
+def test_a_form_that_is_larger_than_any_is_not_read(browser: httpx.Client, user_id: int):
+    answer = sign_in(browser, password="x" * 70_000)
+    assert (answer.status_code, "larger than any" in answer.text) == (413, True)
+
+
+def test_a_form_may_come_in_chunks_and_not_for_ever(browser: httpx.Client, user_id: int):
+    form = urlencode({"csrf_token": csrf_token(browser, "/login"), "email": EMAIL, "password": PASSWORD}).encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert browser.post("/login", content=iter([form[:10], form[10:]]), headers=headers).status_code == 303
+    assert browser.post("/login", content=iter([b"x" * 1_000] * 100), headers=headers).status_code == 413
 
 
 def test_a_user_who_was_invited_and_has_no_password_cannot_sign_in(browser: httpx.Client, database_url: str):

@@ -12,6 +12,7 @@ _TEXTS = {
     403: ("This is for admins", "You can look at this project, but not change this. Ask one of its admins."),
     404: ("There is nothing here", "The page does not exist, or it belongs to a project that you are not a member of."),
     405: ("This cannot be opened like that", "Go to the dashboard and find your way from there."),
+    408: ("That took too long", "The form did not arrive in time. Try again."),
     413: ("That was too much", "The form is larger than any that this page can send."),
     429: ("Slow down, please", "Those were too many requests in a short time. Wait a minute and try again."),
     500: ("Something went wrong", "It is not your fault, and it was noted. Try again in a moment."),
