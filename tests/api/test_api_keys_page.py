@@ -354,6 +354,15 @@ def test_a_key_of_the_command_line_is_listed_as_such(database_url, admin, projec
     assert "command line" in admin.get(PAGE).text
 
 
+def test_a_key_is_made_while_redis_is_full_and_works_after_it(web, admin, redis_client: redis.Redis):
+    token = csrf_token(admin)
+    redis_client.config_set("maxmemory", 1)
+    form = {"csrf_token": token, "name": "ci", "ingest": "y", "expiry": "never", "once": uuid4().hex}
+    key = key_in(admin.post(PAGE, data=form))
+    redis_client.config_set("maxmemory", 0)
+    assert status_with(web, key) == 204
+
+
 def test_the_keys_are_listed_and_a_failed_revocation_is_told_while_redis_hangs(
     admin, stored, redis_server: RunningRedis
 ):

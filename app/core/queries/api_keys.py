@@ -26,14 +26,12 @@ SELECT api_keys.id, projects.name, api_keys.name, api_keys.prefix, api_keys.scop
 FROM api_keys
 JOIN projects ON projects.id = api_keys.project_id
 LEFT JOIN users ON users.id = api_keys.created_by
-LEFT JOIN LATERAL (
-     SELECT younger.id, younger.prefix
-     FROM api_keys AS younger
-     WHERE younger.rotated_from = api_keys.id AND younger.project_id = api_keys.project_id
-       AND younger.revoked_at IS NULL
-     ORDER BY younger.id DESC
-     LIMIT 1
-     ) AS successor ON true
+LEFT JOIN (
+     SELECT DISTINCT ON (rotated_from) rotated_from, id, prefix
+     FROM api_keys
+     WHERE rotated_from IS NOT NULL AND revoked_at IS NULL
+     ORDER BY rotated_from, id DESC
+     ) AS successor ON successor.rotated_from = api_keys.id
 """
 
 SELECT_API_KEYS = SELECT_DESCRIPTIONS + "ORDER BY api_keys.id"

@@ -16,6 +16,7 @@ OF_PROJECT = "(%(project_id)s::integer IS NULL OR project_id = %(project_id)s)"
 
 SELECT_DEAD_LETTERS = f"""
 SELECT id, entry_id, reason, received_at, failed_at, octet_length(payload), project_id,
+       (SELECT name FROM projects WHERE projects.id = dead_letters.project_id),
        substring(payload FOR %(preview_bytes)s)
 FROM dead_letters
 WHERE {OF_PROJECT}
@@ -47,7 +48,7 @@ DELETE FROM dead_letters WHERE id = %(dead_letter_id)s AND {OF_PROJECT} RETURNIN
 class DeadLetter(NamedTuple):
     """A dead letter with no more than the beginning of its bytes. Times are in UTC.
 
-    `project_id` is None where the entry could not be decoded.
+    `project_id` is None where the entry could not be decoded, `project`, its name, also where there is none with it.
     """
 
     dead_letter_id: int
@@ -57,6 +58,7 @@ class DeadLetter(NamedTuple):
     failed_at: datetime
     payload_bytes: int
     project_id: int | None
+    project: str | None
     preview: bytes
 
 

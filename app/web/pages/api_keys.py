@@ -10,7 +10,7 @@ from flask import flash, g, redirect, request, url_for
 from limits import RateLimitItemPerHour
 from werkzeug.wrappers import Response
 
-from app.core.errors import BufferUnavailable, DatabaseUnavailable, NotFound
+from app.core.errors import BufferFull, BufferUnavailable, DatabaseUnavailable, NotFound
 from app.core.key_lifecycle import (
     KeyState,
     NewKey,
@@ -215,5 +215,11 @@ def _state(key: ApiKeyDescription) -> KeyState:
 
 
 def _is_repeated(once: str) -> bool:
-    """Whether a form with this random value was sent before, by a reload or an impatient second click."""
-    return bool(once) and services().limits.hit(ONE_TIME, "api-key-form", f"{g.user.user_id}-{once[:64]}").exceeded
+    """Whether a form with this random value was sent before, by a reload or an impatient second click.
+
+    No, where Redis cannot tell: a key too many is better than none.
+    """
+    try:
+        return bool(once) and services().limits.hit(ONE_TIME, "api-key-form", f"{g.user.user_id}-{once[:64]}").exceeded
+    except (BufferFull, BufferUnavailable):
+        return False

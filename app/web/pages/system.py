@@ -4,7 +4,9 @@ An admin sees the dead letters and refusals of the project; an operator those of
 to no project.
 """
 
+import itertools
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -36,7 +38,8 @@ SHOWN_LETTERS = 100
 DOWNLOADED_LETTERS = 10_000
 PREVIEW_BYTES = 400
 AT_ONCE = 500
-"""So many dead letters are replayed or discarded by one click, which must not take longer than a page may."""
+LONGEST_SECONDS = 3.0
+"""So many dead letters are replayed or discarded by one click, and for so long: the page must answer in time."""
 LARGEST_ID = 2**63 - 1
 
 blueprint = page_blueprint("system")
@@ -168,7 +171,9 @@ def _take_out_by_reason(outcome: Outcome) -> tuple[int, int]:
 
     def take(connection: Connection) -> tuple[int, int]:
         ids = select_dead_letter_ids(connection, project_id=project_id, reason=reason, limit=AT_ONCE)
-        taken = take_out(connection, ids, outcome, project_id=project_id)
+        until = time.monotonic() + LONGEST_SECONDS
+        in_time = itertools.takewhile(lambda _: time.monotonic() < until, ids)
+        taken = take_out(connection, in_time, outcome, project_id=project_id)
         left = count_dead_letters_by_reason(connection, project_id=project_id)
         return len(taken), next((each.letters for each in left if each.reason == reason), 0)
 
