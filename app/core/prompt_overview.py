@@ -38,8 +38,8 @@ class VersionSummary:
     name: str | None
     usage: Usage
     share: float
-    first_seen: datetime | None
-    last_seen: datetime | None
+    first_seen: datetime
+    last_seen: datetime
 
 
 @dataclass(frozen=True, slots=True)

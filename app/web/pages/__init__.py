@@ -2,13 +2,25 @@
 
 from flask import Flask
 
-from app.web.pages import account, api_keys, assets, links, members, projects, sign_in, system
+from app.web.pages import (
+    account,
+    api_keys,
+    assets,
+    dashboard,
+    links,
+    members,
+    projects,
+    prompt_page,
+    raw_events,
+    sign_in,
+    system,
+)
 from app.web.pages.access import add_project_to_urls
 from app.web.pages.forgery import register_forgery_protection
 from app.web.pages.rendering import register_templates
 from app.web.pages.session import register_sessions
 
-PAGES = (sign_in, links, account, members, projects, api_keys, system)
+PAGES = (sign_in, links, account, members, projects, dashboard, prompt_page, raw_events, api_keys, system)
 
 
 def register_pages(app: Flask, secret_key: str) -> None:

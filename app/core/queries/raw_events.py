@@ -1,0 +1,49 @@
+"""Raw events as a person reads them, oldest first."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from app.core.database import Connection
+
+ROWS_AT_ONCE = 2_000
+
+# One day at a time: each lies in a partition of its own, so PostgreSQL sorts a day and never the whole range.
+SELECT_EVENTS_OF_DAY = """
+SELECT events.occurred_at, events.received_at, prompts.prompt_id, prompts.name, version.version_hash, version.name,
+       events.latency_ms, events.cost_usd, events.score
+FROM events
+JOIN prompt_versions AS version ON version.id = events.version_key
+JOIN prompts ON prompts.id = version.prompt_key
+WHERE events.project_id = %(project_id)s AND events.day = %(day)s
+  AND events.occurred_at >= %(start)s AND events.occurred_at < %(end)s
+ORDER BY events.occurred_at, events.event_id
+"""
+
+
+class RawEvent(NamedTuple):
+    """An event with the names of its prompt and version."""
+
+    occurred_at: datetime
+    received_at: datetime
+    prompt_id: UUID
+    prompt_name: str | None
+    version_hash: str
+    version_name: str | None
+    latency_ms: Decimal | None
+    cost_usd: Decimal | None
+    score: Decimal | None
+
+
+def iterate_events_of_day(
+    connection: Connection, project_id: int, day: date, *, start: datetime, end: datetime
+) -> Iterator[RawEvent]:
+    """The events of a UTC day in [start, end), ROWS_AT_ONCE of them in memory at a time."""
+    parameters = {"project_id": project_id, "day": day, "start": start, "end": end}
+    with connection.transaction(), connection.cursor(name="events_of_day") as cursor:
+        cursor.itersize = ROWS_AT_ONCE
+        cursor.execute(SELECT_EVENTS_OF_DAY, parameters, binary=True)
+        for row in cursor:
+            yield RawEvent(*row)

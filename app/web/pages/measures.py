@@ -1,0 +1,63 @@
+"""What charts and cards show of usage."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core.period import Period
+from app.core.usage import Usage
+from app.web.pages.charts import Measure
+from app.web.pages.display import Change, count, duration, money, percent_change, score, score_change
+
+ValueOf = Callable[[Usage], float | None]
+
+EVENTS = Measure("events", "Events", count, is_count=True, is_sum=True)
+COST = Measure("cost", "Cost", money, is_sum=True)
+COST_PER_EVENT = Measure("cost", "Cost per event", money)
+P50 = Measure("p50", "Latency, p50", duration, is_time=True)
+P95 = Measure("p95", "Latency, p95", duration, is_time=True)
+SCORE = Measure("score", "Mean score", score, from_zero=False)
+
+OF_VERSIONS: dict[str, tuple[Measure, ValueOf]] = {
+    "cost": (COST_PER_EVENT, lambda usage: usage.cost_usd.mean),
+    "p50": (P50, lambda usage: usage.latency_ms.p50),
+    "p95": (P95, lambda usage: usage.latency_ms.p95),
+    "score": (SCORE, lambda usage: usage.score.mean),
+    "events": (EVENTS, lambda usage: usage.events),
+}
+"""What the lines of versions can show, by its name in URLs; the first is shown unless another is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A number of the range and how it differs from the range before: None where there was no data before."""
+
+    label: str
+    value: str
+    change: Change | None
+    before: str
+
+
+def cards_of(period: Period) -> list[Card]:
+    """The five numbers of a project or a prompt."""
+    now, before = period.totals, period.before
+    return [
+        Card("Events", count(now.events), percent_change(now.events, before.events), count(before.events)),
+        Card(
+            "Cost",
+            money(now.cost_usd.sum),
+            percent_change(now.cost_usd.sum, before.cost_usd.sum),
+            money(before.cost_usd.sum),
+        ),
+        Card(
+            "Mean score",
+            score(now.score.mean),
+            score_change(now.score.mean, before.score.mean),
+            score(before.score.mean),
+        ),
+        _latency_card("Latency, p50", now.latency_ms.p50, before.latency_ms.p50),
+        _latency_card("Latency, p95", now.latency_ms.p95, before.latency_ms.p95),
+    ]
+
+
+def _latency_card(label: str, now: float | None, before: float | None) -> Card:
+    return Card(label, duration(now), percent_change(now, before, better="lower"), duration(before))
