@@ -84,7 +84,7 @@ def build_chart(measure: Measure, buckets: Sequence[Bucket], interval: Grain, li
         data={
             "filled": filled,
             "x": [f"{bucket.start:%Y-%m-%d %H:%M}" for bucket in buckets],
-            "times": [bucket_name(bucket, interval) for bucket in buckets],
+            "hover": "%a %-d %b %Y" if interval == "day" else "%a %-d %b, %H:%M UTC",
             "whole": whole,
             "steps": steps,
             "labels": [measure.format(step) for step in steps],

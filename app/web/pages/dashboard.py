@@ -53,7 +53,7 @@ def dashboard() -> Response:
         truncated_at=MAX_ROWS if found.listed.truncated else None,
         columns=list(COLUMNS.values()),
         sparkline=sparkline,
-        ingest_url=url_for("ingest.ingest", _external=True),
+        ingest_url=url_for("ingest.log_event", _external=True),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from flask import flash, g, redirect, request, url_for
@@ -127,7 +128,7 @@ def _back(prompt_id: UUID) -> Response:
     return redirect(url_for(".prompt", prompt_id=prompt_id, **_arguments(shown, metric)), code=303)
 
 
-def _arguments(shown: PageRange, metric: str) -> dict[str, str]:
+def _arguments(shown: PageRange, metric: str) -> dict[str, Any]:
     if metric == DEFAULT_METRIC or metric not in OF_VERSIONS:
         return shown.arguments
     return shown.arguments | {"metric": metric}

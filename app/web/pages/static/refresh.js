@@ -1,0 +1,119 @@
+"use strict";
+
+// Keeps a page up to date while it is looked at: the same URL is fetched again, and what has changed is put into the page.
+
+const live = document.getElementById("live");
+const statusLine = document.getElementById("live-status");
+const LONGEST_PAUSE_SECONDS = 120;
+// What a user does to a page is the user's: not what the server says about it.
+const USERS_OWN = new Set(["open", "value", "checked"]);
+
+const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id : "");
+
+function morphAttributes(old, fresh) {
+  const own = old.matches("details, input:not([type=hidden])") ? USERS_OWN : new Set();
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !own.has(name) && !(old.matches("[data-copy]") && name === "hidden")) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    const kept = own.has(name) || (old.matches("[data-copy]") && name === "hidden");
+    if (!kept && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+}
+
+// Elements that stay are changed, not replaced: so focus, typed text and open details stay with them.
+function morph(old, fresh) {
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  if ("owned" in old.dataset) {
+    const told = ["title", "desc"].map((name) => fresh.querySelector(name).textContent);
+    old.setAttribute("aria-label", told.join(": "));
+    return;
+  }
+  morphAttributes(old, fresh);
+  const keyed = new Map([...old.childNodes].filter(keyOf).map((node) => [keyOf(node), node]));
+  let place = old.firstChild;
+  for (const wanted of [...fresh.childNodes]) {
+    const key = keyOf(wanted);
+    let found = key ? keyed.get(key) : place;
+    if (found && (found.nodeName !== wanted.nodeName || (!key && keyOf(found)))) found = undefined;
+    if (!found) {
+      old.insertBefore(wanted, place);
+      continue;
+    }
+    keyed.delete(key);
+    if (found === place) place = place.nextSibling;
+    else old.insertBefore(found, place);
+    morph(found, wanted);
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+function show(html) {
+  const fresh = new DOMParser().parseFromString(html, "text/html");
+  const freshLive = fresh.getElementById("live");
+  if (!freshLive) throw new Error("an answer without the page");
+  const focused = document.activeElement;
+  morph(live, freshLive);
+  if (focused.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
+  document.dispatchEvent(new Event("refreshed"));
+}
+
+// Screen readers hear of a change of state, not of every second.
+function tell(text, isPaused) {
+  statusLine.hidden = false;
+  statusLine.classList.toggle("paused", isPaused);
+  if (statusLine.dataset.paused !== String(isPaused)) {
+    statusLine.setAttribute("role", "status");
+    statusLine.dataset.paused = isPaused;
+  } else {
+    statusLine.removeAttribute("role");
+  }
+  statusLine.textContent = text;
+}
+
+let updatedAt = Date.now();
+let failures = 0;
+let waitUntil = 0;
+let isAsking = false;
+
+async function refresh() {
+  isAsking = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
+    if (answer.status === 401 || new URL(answer.url).pathname === "/login") {
+      location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+      return;
+    }
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    show(await answer.text());
+    failures = 0;
+    updatedAt = Date.now();
+  } catch {
+    failures += 1;
+  } finally {
+    isAsking = false;
+    const seconds = Number(live.dataset.refreshSeconds);
+    waitUntil = Date.now() + 1_000 * Math.min(seconds * 2 ** failures, Math.max(seconds, LONGEST_PAUSE_SECONDS));
+  }
+}
+
+function tick() {
+  if (document.visibilityState !== "visible") return;
+  if (!isAsking && Date.now() >= waitUntil) refresh();
+  const seconds = Math.round((Date.now() - updatedAt) / 1_000);
+  if (failures) tell("Paused: no answer, trying again", true);
+  else tell(seconds < 3 ? "Updated just now" : `Updated ${seconds} s ago`, false);
+}
+
+if (live && statusLine) {
+  waitUntil = Date.now() + 1_000 * Number(live.dataset.refreshSeconds);
+  setInterval(tick, 1_000);
+  document.addEventListener("visibilitychange", tick);
+}
