@@ -305,7 +305,7 @@ def test_hostile_names_are_inert_on_the_page_and_in_the_download(database_url, a
     listed = admin.get(PAGE).text
     assert "<script>alert" not in listed
     assert "<svg onload" not in listed
-    rows = list(csv.DictReader(io.StringIO(admin.get(f"{PAGE}.csv").text)))
+    rows = list(csv.DictReader(io.StringIO(admin.get(f"{PAGE}.csv").content.decode("utf-8-sig"))))
     assert len(rows) == len(hostile)
     assert all(not row["name"].startswith(("=", "+", "-", "@")) for row in rows)
 
@@ -317,7 +317,7 @@ def test_the_download_has_what_the_table_shows(admin, stored):
     answer = admin.get(f"{PAGE}.csv")
     assert answer.headers["Content-Type"].startswith("text/csv")
     assert "attachment" in answer.headers["Content-Disposition"]
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert [(row["name"], row["state"], row["rate_limit"]) for row in rows] == [
         ("second", "active", ""),
         ("first", "revoked", "5/second"),

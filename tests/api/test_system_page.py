@@ -225,7 +225,7 @@ def test_the_bytes_of_a_letter_are_shown_without_effect(operator, set_aside):
     assert "\\u202e=cmd()" in answer.text
     assert "\\x00\\xff" in answer.text
     assert "<b>" not in answer.text
-    (row,) = csv.DictReader(io.StringIO(operator.get(f"{PAGE}/dead-letters.csv").text))
+    (row,) = csv.DictReader(io.StringIO(operator.get(f"{PAGE}/dead-letters.csv").content.decode("utf-8-sig")))
     assert row["reason"].lstrip("'") == "=cmd() <b>"
     assert not row["reason"].startswith("=")
     assert row["bytes"] == str(len(HOSTILE))

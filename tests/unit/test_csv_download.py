@@ -22,8 +22,13 @@ def test_other_text_stays_as_it_is(text):
 def test_numbers_and_times_are_written_as_such_and_nothing_as_an_empty_cell():
     row = (-1, -0.5, Decimal("-1.50"), None, datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "-1", 'a"b,c')
     answer = csv_response("x.csv", ("a", "b"), [row])
-    assert answer.get_data(as_text=True) == 'a,b\r\n-1,-0.5,-1.50,,2026-01-02T03:04:00Z,\'-1,"a""b,c"\r\n'
+    assert answer.get_data().decode("utf-8-sig") == 'a,b\r\n-1,-0.5,-1.50,,2026-01-02T03:04:00Z,\'-1,"a""b,c"\r\n'
     assert answer.headers["Content-Disposition"] == 'attachment; filename="x.csv"'
+
+
+def test_no_digit_and_no_letter_is_lost():
+    data = csv_response("x.csv", ("ä",), [[Decimal("1E-7")], [Decimal("0.1234567890123456789")]]).get_data()
+    assert data == b"\xef\xbb\xbf" + "ä\r\n0.0000001\r\n0.1234567890123456789\r\n".encode()
 
 
 def test_rows_are_sent_while_they_are_read():
