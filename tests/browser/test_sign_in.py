@@ -34,7 +34,7 @@ def test_the_keyboard_goes_past_the_navigation(page: Page, visitor: Visitor):
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Current password")).to_be_focused()
+    expect(page.get_by_label("Email")).to_be_focused()
 
 
 def test_a_wrong_password_is_told_where_a_screen_reader_reads_it(new_page: NewPage, visitor: Visitor):
