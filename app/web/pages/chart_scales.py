@@ -9,11 +9,12 @@ MAX_TIME_LABELS = 6
 VALUE_STEPS = 3
 _TIME_STEPS = tuple(
     timedelta(minutes=minutes)
-    for minutes in (1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 10_080, 20_160, 43_200, 86_400)
+    for minutes in (1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 10_080, 20_160, 43_200, 86_400, 172_800)
 )
 _MINUTE_MS, _HOUR_MS = 60_000.0, 3_600_000.0
 _EDGE_PERCENT = 4
 _ROUNDING = 1e-9
+_SMALLEST = 1e-15
 
 
 class Tick(NamedTuple):
@@ -35,9 +36,11 @@ def value_steps(
     low, high = min(values, default=0.0), max(values, default=0.0)
     if from_zero:
         low, high = min(0.0, low), max(0.0, high)
-    if low == high:
-        margin = abs(low) / 10 or 1.0
-        low, high = (low, low + margin) if low == 0 else (low - margin, low + margin)
+    largest = max(abs(low), abs(high))
+    if largest < _SMALLEST:
+        low, high = 0.0, 1.0
+    elif high - low < largest * _ROUNDING:
+        low, high = low - largest / 10, high + largest / 10
     unit = 1.0
     if is_time and high >= _MINUTE_MS:
         unit = _HOUR_MS if high >= _HOUR_MS else _MINUTE_MS

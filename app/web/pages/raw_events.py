@@ -1,9 +1,7 @@
 """/dashboard/events.csv: the raw events of a range, streamed."""
 
-import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 
 from flask import Response as FlaskResponse
 from flask import g, request
@@ -14,6 +12,7 @@ from app.core.queries.raw_events import RawEvent
 from app.web.pages.access import signed_in
 from app.web.pages.blueprints import page_blueprint
 from app.web.pages.csv_download import csv_response
+from app.web.pages.download_turns import DownloadTurns
 from app.web.pages.errors import PageError
 from app.web.pages.ranges import read_range
 from app.web.services import services
@@ -21,9 +20,11 @@ from app.web.services import services
 LONGEST_RANGE = timedelta(days=31)
 DOWNLOADS_AT_ONCE = 2
 """In each web process: each has a connection to PostgreSQL that is not of the pool."""
+STALLED_AFTER_SECONDS = 45.0
+"""Longer than PostgreSQL waits before it ends the connection of one who does not read."""
 RETRY_SECONDS = 10
 
-_turns = threading.BoundedSemaphore(DOWNLOADS_AT_ONCE)
+_turns = DownloadTurns(DOWNLOADS_AT_ONCE, stalled_after_seconds=STALLED_AFTER_SECONDS)
 
 blueprint = page_blueprint("raw_events")
 
@@ -46,7 +47,8 @@ def events_csv() -> Response:
             "That range is too long",
             f"Raw events are downloaded for at most {LONGEST_RANGE.days} days at a time. Choose a shorter range.",
         )
-    if not _turns.acquire(blocking=False):
+    turn = _turns.take()
+    if turn is None:
         raise PageError(
             429,
             "RATE_LIMITED",
@@ -55,24 +57,31 @@ def events_csv() -> Response:
             retry_after_seconds=RETRY_SECONDS,
         )
     events = iterate_events(services().settings.database_url, g.project.project_id, shown.time_range)
-    return _streamed(events, f"events-{shown.time_range.start:%Y%m%dT%H%M}-{shown.time_range.end:%Y%m%dT%H%M}.csv")
+    file_name = f"events-{shown.time_range.start:%Y%m%dT%H%M}-{shown.time_range.end:%Y%m%dT%H%M}.csv"
+    return _streamed(events, turn, file_name)
 
 
-def _streamed(events: Generator[RawEvent, None, None], file_name: str) -> FlaskResponse:
+def _streamed(events: Generator[RawEvent, None, None], turn: object, file_name: str) -> FlaskResponse:
     """The download. Its turn ends with it, however it ends."""
     try:
         # An error at the beginning is still an answer of its own.
         first = next(events, None)
     except BaseException:
-        _turns.release()
+        _turns.end(turn)
         raise
-    answer = csv_response(file_name, RawEvent._fields, chain([] if first is None else [first], events))
+
+    def rows() -> Iterator[RawEvent]:
+        if first is None:
+            return
+        yield first
+        for event in events:
+            yield event
+            _turns.progress(turn)
 
     def end() -> None:
-        try:
-            events.close()
-        finally:
-            _turns.release()
+        _turns.end(turn)
+        events.close()
 
+    answer = csv_response(file_name, RawEvent._fields, rows())
     answer.call_on_close(end)
     return answer

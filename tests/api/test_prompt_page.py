@@ -1,0 +1,233 @@
+"""The page of a prompt: its versions, what is said of the newest, names, and text that others chose."""
+
+import random
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from html import escape, unescape
+
+import httpx
+import pytest
+
+from tests.api_keys import create_key
+from tests.sign_in import create_project, signed_in_client, submit
+from tests.stored_events import PROMPT, an_event, store_events
+
+PATH = f"/dashboard/prompts/{PROMPT}"
+SWITCH = re.compile(r"<nav class=\"segments small\".*?</nav>", re.DOTALL)
+VERDICT = re.compile(r'<p class="verdict">(.*?)</p>', re.DOTALL)
+TAG = re.compile(r"<[^>]+>")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><svg onload=alert(1)>',
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    "{{ 7 * 7 }}",
+    "=cmd()",
+    "javascript:alert(1)",
+)
+
+pytestmark = pytest.mark.usefixtures("clean_redis")
+
+
+@pytest.fixture
+def project_id(database_url: str, clean_database: None) -> int:
+    return create_project(database_url, "p")
+
+
+@pytest.fixture
+def member(web: str, database_url: str, project_id: int) -> Iterator[httpx.Client]:
+    with signed_in_client(web, database_url, role="member") as client:
+        yield client
+
+
+def page_of(client: httpx.Client, path: str = PATH, **arguments: str) -> str:
+    answer = client.get(path, params={"project": "1", **arguments})
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def verdict(page: str) -> str:
+    found = VERDICT.search(page)
+    assert found, "nothing is said of the newest version"
+    text = unescape(TAG.sub("", found[1])).replace("\N{NO-BREAK SPACE}", " ")
+    return " ".join(text.split()).replace(" .", ".").replace(" :", ":")
+
+
+def cells(page: str, version: str) -> list[str]:
+    """The row of a version, without its name."""
+    row = page.split(f'data-key="{escape(version)}"')[1].split("</tr>", maxsplit=1)[0]
+    found = re.findall(r'<td class="number">(.*?)</td>', row)
+    return [unescape(TAG.sub("", cell)).replace("\N{NO-BREAK SPACE}", " ") for cell in found]
+
+
+def store_two_versions(database_url: str, project_id: int, *, count: int = 60, newer: str = "v2") -> None:
+    """The newer one costs half, is twice as slow, and scores alike."""
+    drawn = random.Random(1)
+    store_events(
+        database_url,
+        [
+            an_event(
+                project_id,
+                age + timedelta(seconds=number),
+                version=version,
+                cost_usd=f"{cost + drawn.random() / 1_000:.6f}",
+                latency_ms=f"{latency * drawn.uniform(0.9, 1.1):.1f}",
+                score=drawn.choice(["0.4", "0.6"]),
+            )
+            for version, age, cost, latency in (
+                ("v1", timedelta(hours=5), 0.1, 1_000),
+                (newer, timedelta(hours=2), 0.05, 2_000),
+            )
+            for number in range(count)
+        ],
+    )
+
+
+def test_versions_stand_side_by_side(database_url: str, project_id: int, member: httpx.Client):
+    store_events(
+        database_url,
+        [
+            *[an_event(project_id, timedelta(hours=3), version="a", cost_usd="0.5", latency_ms="1000", score="1")] * 1,
+            an_event(project_id, timedelta(hours=2), version="b"),
+            an_event(project_id, timedelta(days=3), version="b"),
+            an_event(project_id, timedelta(minutes=4), version="a", cost_usd="0.25", latency_ms="1000"),
+            an_event(project_id, timedelta(minutes=4), version="a"),
+        ],
+    )
+    page = page_of(member)
+    assert cells(page, "a") == ["3", "75 %", "3 h ago", "4 min ago", "$0.375", "1 s", "1 s", "1 s", "1.000"]
+    assert cells(page, "b") == ["1", "25 %", "3 d ago", "2 h ago", *["\N{EN DASH}"] * 5]
+
+
+def test_the_newest_version_is_compared_in_words(database_url: str, project_id: int, member: httpx.Client):
+    store_two_versions(database_url, project_id)
+    assert re.fullmatch(
+        r"v2 \(first seen 2 h ago\) costs \d\d % less per event and is \d+ % slower than v1\. "
+        r"There is no clear difference in score\.",
+        verdict(page_of(member)),
+    )
+
+
+def test_too_few_events_are_too_few_to_tell(database_url: str, project_id: int, member: httpx.Client):
+    store_two_versions(database_url, project_id, count=29)
+    assert verdict(page_of(member)).endswith("and v1: too few events to tell a difference.")
+
+
+def test_one_version_is_compared_with_nothing(database_url: str, project_id: int, member: httpx.Client):
+    store_events(database_url, [an_event(project_id)])
+    assert "comparison-heading" not in page_of(member)
+
+
+@pytest.mark.parametrize("metric", ["cost", "p50", "p95", "score", "events"])
+def test_the_chart_has_a_line_for_each_version(database_url: str, project_id: int, member: httpx.Client, metric: str):
+    store_two_versions(database_url, project_id)
+    page = page_of(member, metric=metric)
+    assert f'id="chart-{metric}"' in page
+    assert len(re.findall(r'<g class="series-\d">', page)) == 2
+    switch = SWITCH.search(page)
+    assert switch
+    assert re.search(rf'metric={metric}[^>]*aria-current="true"', switch[0])
+
+
+def test_a_prompt_that_was_never_used_is_not_found(member: httpx.Client):
+    assert member.get(PATH, params={"project": "1"}).status_code == 404
+    assert member.get("/dashboard/prompts/nonsense", params={"project": "1"}).status_code == 404
+
+
+def test_a_prompt_without_events_in_the_range_has_a_page(database_url: str, project_id: int, member: httpx.Client):
+    store_events(database_url, [an_event(project_id, timedelta(days=3))])
+    assert "No events in the last 24 h" in page_of(member)
+
+
+def test_another_projects_prompt_is_not_found(database_url: str, project_id: int, member: httpx.Client):
+    store_events(database_url, [an_event(create_project(database_url, "other"))])
+    assert member.get(PATH, params={"project": "1"}).status_code == 404
+    assert submit(member, f"{PATH}/name?project=1", {"name": "mine"}).status_code == 404
+    assert submit(member, f"{PATH}/versions/name?project=1", {"name": "mine", "version_hash": "v1"}).status_code == 404
+
+
+def test_a_name_shows_everywhere_beside_the_id(database_url: str, project_id: int, member: httpx.Client):
+    store_two_versions(database_url, project_id)
+    named = submit(member, f"{PATH}/name?project=1&range=7d&metric=p95", {"name": " Greeting "})
+    assert named.status_code == 303
+    location = named.headers["Location"]
+    assert set(location.split("?")[1].split("&")) == {"range=7d", "metric=p95", "project=1"}
+    submit(member, f"{PATH}/versions/name?project=1", {"name": "Second try", "version_hash": "v2"})
+    page = page_of(member, range="7d")
+    assert "<title>Greeting" in page
+    assert str(PROMPT) in page
+    assert verdict(page).startswith("Second try (first seen")
+    assert '<bdi class="named">Second try</bdi>' in page
+    assert '<bdi class="identifier">v2</bdi>' in page
+    dashboard = page_of(member, "/dashboard", q="greet")
+    assert '<bdi class="named">Greeting</bdi>' in dashboard
+    assert str(PROMPT) in dashboard
+
+
+def test_the_empty_name_takes_a_name_away(database_url: str, project_id: int, member: httpx.Client):
+    store_events(database_url, [an_event(project_id)])
+    for name, shown in (("Greeting", True), ("  ", False)):
+        submit(member, f"{PATH}/name?project=1", {"name": name})
+        assert ("Greeting" in page_of(member)) is shown
+
+
+@pytest.mark.parametrize("name", ["x" * 81, "a\nb", "a\u202eb", "zero\u200bwidth", "\0"])
+def test_a_name_that_nobody_could_read_is_refused(database_url: str, project_id: int, member: httpx.Client, name: str):
+    store_events(database_url, [an_event(project_id)])
+    answer = submit(member, f"{PATH}/name?project=1", {"name": name}, follow_redirects=True)
+    assert 'class="flash error"' in answer.text
+    assert f"<h1><bdi>{PROMPT}</bdi></h1>" in answer.text
+
+
+def test_a_version_that_does_not_exist_cannot_be_named(database_url: str, project_id: int, member: httpx.Client):
+    store_events(database_url, [an_event(project_id)])
+    data = {"name": "x", "version_hash": "other"}
+    assert submit(member, f"{PATH}/versions/name?project=1", data).status_code == 404
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_others_chose_is_only_text(database_url: str, project_id: int, member: httpx.Client, hostile: str):
+    store_two_versions(database_url, project_id, newer=hostile)
+    submit(member, f"{PATH}/name?project=1", {"name": hostile})
+    submit(member, f"{PATH}/versions/name?project=1", {"name": hostile, "version_hash": "v1"})
+    for page in (page_of(member), page_of(member, "/dashboard"), page_of(member, "/dashboard", q=hostile)):
+        for start in ("<script>", "<svg onload", "<img"):
+            assert start not in page
+        assert "49" not in "".join(re.findall(r"<bdi[^>]*>.*?</bdi>", page))
+        assert escape(hostile).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
+
+
+def test_letters_that_turn_the_text_are_shown_by_their_numbers(
+    database_url: str, project_id: int, member: httpx.Client
+):
+    store_events(database_url, [an_event(project_id, version="a\u202eb\u200bc")])
+    page = page_of(member)
+    assert '<bdi class="identifier alone">a[U+202E]b[U+200B]c</bdi>' in page
+    # the form must name the version as it is
+    assert (
+        submit(
+            member, f"{PATH}/versions/name?project=1", {"name": "Named", "version_hash": "a\u202eb\u200bc"}
+        ).status_code
+        == 303
+    )
+    assert "Named" in page_of(member)
+
+
+def test_its_totals_are_those_of_the_read_api(web: str, database_url: str, project_id: int, member: httpx.Client):
+    store_two_versions(database_url, project_id)
+    api_key = create_key(database_url, project="p", scopes=["read"])
+    answer = httpx.get(f"{web}/api/v1/prompts/analytics/{PROMPT}", headers={"Authorization": f"Bearer {api_key}"})
+    data = answer.json()["data"]
+    page = page_of(member)
+    assert re.findall(r'<span class="figure-value">(.*?)</span>', page)[0] == str(data["totals"]["events"])
+    assert {each["version_hash"]: str(each["events"]) for each in data["versions"]} == {
+        version: cells(page, version)[0] for version in ("v1", "v2")
+    }
+
+
+def test_times_are_told_exactly_to_who_asks(database_url: str, project_id: int, member: httpx.Client):
+    store_events(database_url, [an_event(project_id)])
+    found = re.search(r'<time datetime="([^"]+)" title="[\d-]+ [\d:]+ UTC">', page_of(member))
+    assert found
+    assert datetime.fromisoformat(found[1]).tzinfo is not None
