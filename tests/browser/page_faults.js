@@ -14,7 +14,7 @@
   if (document.querySelectorAll("main").length !== 1) faults.push("there is not exactly one main");
 
   for (const field of all("input:not([type=hidden]), select, textarea")) {
-    if (!field.labels.length && !field.getAttribute("aria-label") && !field.getAttribute("aria-labelledby"))
+    if (!field.closest('[aria-hidden=true]') && !field.labels.length && !field.getAttribute("aria-label") && !field.getAttribute("aria-labelledby"))
       faults.push(`without a label: ${short(field)}`);
   }
   for (const control of all("button, a[href], summary, [role=button]")) {

@@ -35,7 +35,7 @@ PAGES = {
     "members": "/dashboard/members",
     "account": "/account",
 }
-README = {"dashboard": (DASHBOARD, "light"), "prompt": (PROMPT, "dark")}
+README = {"dashboard": ("/dashboard?range=7d", "light"), "prompt": (PROMPT, "dark")}
 README_SIZE = {"width": 1280, "height": 860}
 # Where a system has no font of its own, Chromium falls back on one that is wide and dated.
 FONTS = """<?xml version="1.0"?>

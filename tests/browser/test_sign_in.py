@@ -33,6 +33,7 @@ def test_the_keyboard_goes_past_the_navigation(page: Page, visitor: Visitor):
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_label("Email")).to_be_focused()
 

@@ -1,6 +1,6 @@
 """What must not happen in a page: errors, violations of the content security policy, requests to other hosts."""
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Request, Response, WebError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Request, Response, WebError
 
 # A page that is left lets go of what it was still loading.
 LEFT = "net::ERR_ABORTED"
@@ -20,6 +20,7 @@ class Watch:
         context.add_init_script(REPORT_VIOLATIONS)
         context.on("console", self._on_console)
         context.on("weberror", self._on_error)
+        context.on("dialog", self._on_dialog)
         context.on("request", self._on_request)
         context.on("requestfailed", self._on_failure)
         context.on("response", self._on_response)
@@ -34,6 +35,10 @@ class Watch:
 
     def _on_error(self, error: WebError) -> None:
         self._note(f"error: {error.error}")
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        self._note(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith((f"{self._base_url}/", "data:", "blob:")):

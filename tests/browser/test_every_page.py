@@ -1,0 +1,96 @@
+"""Every page as different people meet it, with what an ordinary and a hostile client have sent."""
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.demo.story import PROMPTS
+from tests.api_keys import create_key
+from tests.browser.conftest import NewPage
+from tests.browser.page_faults import page_faults
+from tests.browser.visitors import Visitor, new_visitor
+from tests.commands import run_command
+from tests.processes import SECRET_KEY
+from tests.waiting import wait_until
+
+PATH = "/api/v1/prompts/analytics"
+HOSTILE_PROMPT = "00000000-0000-4000-8000-000000000bad"
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "<svg/onload=alert(1)>",
+    "</script><script>alert(1)</script>",
+    "{{ 7 * 7 }}${alert(1)}",
+    "\u202egnp.exe\u2066\u200b",
+    "=cmd|' /C calc'!A0",
+    "x" * 256,
+)
+NAME_PROMPT = "UPDATE prompts SET name = %(name)s WHERE prompt_id = %(prompt_id)s RETURNING id"
+PAGES = (
+    "/dashboard?range=30d",
+    f"/dashboard/prompts/{PROMPTS[0].prompt_id}?range=30d",
+    f"/dashboard/prompts/{HOSTILE_PROMPT}?range=24h",
+    "/dashboard/api-keys",
+    "/dashboard/system",
+    "/dashboard/members",
+    "/dashboard/projects",
+    "/account",
+)
+
+
+@pytest.fixture(scope="module")
+def shopkeeper(service: str, database_url: str, redis_url: str) -> Visitor:
+    """An operator whose project has a month of history, and hostile names wherever names can be."""
+    visitor = new_visitor(service, database_url, is_operator=True, project=f"shop {HOSTILE[1]}")
+    servers = {"database_url": database_url, "redis_url": redis_url, "secret_key": SECRET_KEY}
+    done = run_command("demo", "--project", visitor.project, "--events", "3000", "--url", service, **servers)
+    assert done.exit_code == 0, done.output
+    key = create_key(database_url, project=visitor.project)
+    events = [{"prompt_id": HOSTILE_PROMPT, "version_hash": text, "latency_ms": 1, "score": 0} for text in HOSTILE]
+    headers = {"Authorization": f"Bearer {key}"}
+    assert httpx.post(f"{service}{PATH}/batch", json={"events": events}, headers=headers).status_code == 204
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        name = {"name": HOSTILE[0], "prompt_id": HOSTILE_PROMPT}
+        wait_until(lambda: connection.execute(NAME_PROMPT, name).fetchall())
+    return visitor
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("look", ["light", "dark", "phone", "no JavaScript"])
+def test_every_page_is_fit_for_everybody(new_page: NewPage, shopkeeper: Visitor, look: str):
+    page = new_page(look)
+    shopkeeper.enter(page)
+    faults = {}
+    for path in PAGES:
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, path
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        faults[path] = page_faults(page)
+    assert {path: found for path, found in faults.items() if found} == {}
+
+
+def test_hostile_names_are_shown_as_they_are(page: Page, shopkeeper: Visitor):
+    shopkeeper.enter(page)
+    page.goto(f"/dashboard/prompts/{HOSTILE_PROMPT}?range=24h")
+    main = page.get_by_role("main")
+    for text in HOSTILE[:5]:
+        expect(main).to_contain_text(text)
+    expect(main).not_to_contain_text("\u202e")
+
+
+def test_a_shared_url_shows_the_senders_project_and_range(new_page: NewPage, shopkeeper: Visitor):
+    theirs = new_visitor(shopkeeper.service, shopkeeper.database_url, project=shopkeeper.project)
+    mine = new_page()
+    shopkeeper.enter(mine)
+    mine.goto("/dashboard?range=7d&sort=cost&order=desc")
+    mine.get_by_role("link", name="30 d").first.click()
+    expect(mine.get_by_role("link", name=PROMPTS[0].name).first).to_be_visible()
+    other = new_page("phone")
+    theirs.enter(other)
+    other.goto(mine.url)
+    expect(other.get_by_role("heading", level=1)).to_have_text(mine.get_by_role("heading", level=1).inner_text())
+    assert other.get_by_role("row").count() == mine.get_by_role("row").count()
+    assert "project=" in mine.url
