@@ -14,11 +14,15 @@ from app.core.errors import InvalidApiKey, NotFound
 from app.core.key_directory import KeyDirectory
 from app.core.key_lifecycle import KeyState, NewKey, NotReplaceable, create_key, revoke_key, rotate_key, state_of
 from app.core.keys import hash_key
-from app.core.queries.api_keys import ApiKeyDescription, select_api_key, select_api_keys_of_project
+from app.core.queries.api_keys import ApiKeyDescription, lock_api_key, select_api_key, select_api_keys_of_project
 from app.core.queries.projects import insert_project
+from tests.waiting import wait_until
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
+SELECT_WAITING_FOR_A_LOCK = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
 
@@ -122,19 +126,21 @@ def test_an_overlap_never_lengthens_the_life_of_a_key(connection, client, projec
     assert described(connection, project_id, old.key_id).expires_at == NOW + HOUR
 
 
-def test_a_key_is_rotated_once_however_often_it_is_asked_for(connection, client, pool, project_id):
+def test_a_key_is_rotated_once_though_it_is_asked_for_twice_at_the_same_time(connection, client, pool, project_id):
     old = create(connection, client, project_id)
 
-    def attempt(_number: int) -> bool:
+    def rotate_too() -> None:
         with pool.connection() as own:
-            try:
-                rotate(own, client, project_id, old.key_id)
-            except NotReplaceable:
-                return False
-        return True
+            rotate(own, client, project_id, old.key_id)
 
-    with ThreadPoolExecutor(3) as requests:
-        assert sorted(requests.map(attempt, range(6))) == [False] * 5 + [True]
+    with ThreadPoolExecutor(1) as second, pool.connection() as observer:
+        with connection.transaction():
+            lock_api_key(connection, project_id, old.key_id)
+            waiting = second.submit(rotate_too)
+            wait_until(lambda: observer.execute(SELECT_WAITING_FOR_A_LOCK).fetchone() == (1,))
+            rotate(connection, client, project_id, old.key_id)
+        with pytest.raises(NotReplaceable, match="rotated already"):
+            waiting.result(10)
     assert len(select_api_keys_of_project(connection, project_id, limit=10)) == 2
 
 
