@@ -1,5 +1,6 @@
 """API keys for tests, straight into PostgreSQL."""
 
+import random
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,6 +14,9 @@ INSERT INTO projects (name) VALUES (%(name)s) ON CONFLICT (name) DO UPDATE SET n
 INSERT_KEY = """
 INSERT INTO api_keys (project_id, name, key_hash, prefix, scopes, rate_limit, expires_at)
 VALUES (%(project_id)s, 'test', %(key_hash)s, %(prefix)s, %(scopes)s, %(rate_limit)s, %(expires_at)s)
+"""
+SKIP_KEY_IDS = """
+SELECT setval(pg_get_serial_sequence('api_keys', 'id'), %(last_id)s)
 """
 REVOKE_KEY = "UPDATE api_keys SET revoked_at = now() WHERE key_hash = %(key_hash)s"
 
@@ -42,6 +46,15 @@ def create_key(
             },
         )
     return key
+
+
+def skip_key_ids(database_url: str) -> None:
+    """Let the next key have an id that no key had before, though tests empty the tables and ids begin anew.
+
+    A web process that outlives a test remembers for a minute which ids it has noted as used.
+    """
+    with psycopg.connect(database_url) as connection:
+        connection.execute(SKIP_KEY_IDS, {"last_id": random.randrange(1_000_000, 2_000_000_000)})
 
 
 def revoke_key_in_database(database_url: str, key: str) -> None:

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.api_keys import skip_key_ids
 from tests.browser.conftest import NewPage
 from tests.browser.page_faults import page_faults
 from tests.browser.visitors import Visitor, new_visitor
@@ -15,8 +16,9 @@ KEYS = "/dashboard/api-keys"
 SYSTEM = "/dashboard/system"
 EVENT = {"prompt_id": "123e4567-e89b-12d3-a456-426614174000", "version_hash": "v"}
 INSERT_DEAD_LETTER = """
-INSERT INTO dead_letters (entry_id, payload, reason, received_at) VALUES ('1-0', %s, 'refused', now())
+INSERT INTO dead_letters (entry_id, payload, reason, received_at) VALUES ('1-0', %s, %s, now())
 """
+REFRESH_MS = 15_000
 NEEDS_A_NAME = "status of 400"
 
 
@@ -38,6 +40,7 @@ def status_with(visitor: Visitor, key: str) -> int:
 
 
 def test_a_key_is_created_copied_used_rotated_and_revoked(page: Page, visitor: Visitor):
+    skip_key_ids(visitor.database_url)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visitor.enter(page)
     old = create(page, "checkout service")
@@ -128,6 +131,25 @@ def test_everybody_can_use_the_pages(new_page: NewPage, visitor: Visitor, look: 
     assert page_faults_of(page, SYSTEM) == []
 
 
+def test_the_system_page_follows_what_happens_without_moving_what_is_being_answered(
+    page: Page, service: str, database_url: str, set_aside
+):
+    operator = new_visitor(service, database_url, is_operator=True)
+    operator.enter(page)
+    page.goto(SYSTEM)
+    expect(page.get_by_text("No dead letters")).to_be_visible()
+    set_aside(b"first", "refused")
+    set_aside(b"second", "too large")
+    expect(page.locator(".letter-line", has_text="first")).to_be_visible(timeout=REFRESH_MS)
+    second = page.get_by_role("row").filter(has_text="second")
+    second.locator("summary", has_text="Discard").click()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DELETE FROM dead_letters WHERE payload = 'first'")
+    expect(page.locator(".letter-line", has_text="first")).to_be_hidden(timeout=REFRESH_MS)
+    second.get_by_role("button", name="Discard").click()
+    expect(page.get_by_text("No dead letters")).to_be_visible()
+
+
 def test_dead_letters_are_discarded_after_a_question(new_page: NewPage, service: str, database_url: str, set_aside):
     operator = new_visitor(service, database_url, is_operator=True)
     for number in range(2):
@@ -161,9 +183,9 @@ def page_faults_of(page: Page, path: str) -> list[str]:
 def set_aside(database_url: str):
     """Calling it makes a dead letter that belongs to no project."""
 
-    def insert(payload: bytes) -> None:
+    def insert(payload: bytes, reason: str = "refused") -> None:
         with psycopg.connect(database_url) as connection:
-            connection.execute(INSERT_DEAD_LETTER, [payload])
+            connection.execute(INSERT_DEAD_LETTER, [payload, reason])
 
     with psycopg.connect(database_url) as connection:
         connection.execute("DELETE FROM dead_letters")
