@@ -40,16 +40,17 @@ def test_every_kind_of_refusal_is_counted_with_the_project_of_its_key(web, datab
         assert client.get("/api/nowhere").status_code == 404
     expected = Counter(VALIDATION_ERROR=1, UNSUPPORTED_MEDIA_TYPE=1, RATE_LIMITED=1, FORBIDDEN=1)
     everybody = expected + Counter(UNAUTHORIZED=1, NOT_FOUND=1)
-    wait_until(lambda: counted(redis_client) == everybody)
+    # what web counted for the test before may come a second later
+    wait_until(lambda: counted(redis_client) >= everybody)
     assert counted(redis_client, project_id_of(database_url, project)) == expected
 
 
 def test_what_is_not_the_api_is_not_counted(web, redis_client):
     with httpx.Client(base_url=web) as client:
-        assert client.get("/nowhere").status_code == 404
+        assert {client.get("/nowhere").status_code for _ in range(50)} == {404}
         assert client.get("/api/nowhere").status_code == 404
-    wait_until(lambda: counted(redis_client))
-    assert counted(redis_client) == Counter(NOT_FOUND=1)
+    wait_until(lambda: counted(redis_client)["NOT_FOUND"])
+    assert counted(redis_client)["NOT_FOUND"] < 50
 
 
 def project_id_of(database_url: str, name: str) -> int:
