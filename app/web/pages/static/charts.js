@@ -45,7 +45,7 @@ function tracesOfLine(data, line, paint) {
   const dots = { size: line.y.map((_, at) => (known(at) && !known(at - 1) && !known(at + 1) ? 5 : 0)), color: paint, opacity: 1 };
   const traces = [{ ...base, ...told, mode: "lines+markers", marker: dots, y: values(isWhole) }];
   if (data.filled) {
-    traces.unshift({ ...base, y: line.y, line: { width: 0 }, fill: "tozeroy", fillcolor: paint + AREA_OPACITY, hoverinfo: "skip" });
+    traces.unshift({ ...base, y: line.y, line: { width: 0, color: paint }, fill: "tozeroy", fillcolor: paint + AREA_OPACITY, hoverinfo: "skip" });
   }
   if (data.whole.includes(false)) {
     const dotted = { ...base, y: values(touchesPart), line: { ...base.line, dash: "dot" } };
