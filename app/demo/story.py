@@ -120,7 +120,7 @@ ORDER_STATUS_ANSWER = (
     Version("v7", SMALL, 900, 120, 0.87),
     # The regression: long answers that help less. Back to v7 after two days.
     Version("v8 friendlier tone", SMALL, 1_150, 260, 0.64, Rollout(11, 10.4, 0.9, taken_back=8.9)),
-    Version("v9 friendlier, brief", SMALL, 960, 115, 0.88, Rollout(6, 3)),
+    Version("v9 friendly but brief", SMALL, 960, 115, 0.88, Rollout(6, 3)),
 )
 INVOICE_EXTRACTION = (
     Version("v11", LARGE, 3_800, 420, 0.93),
