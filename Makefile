@@ -26,8 +26,8 @@ demo: $(INSTALLED) ## Fill the project demo of a running `make run` with believa
 	@exec $(VENV_PYTHON) -m app demo $(ARGS)
 
 .PHONY: test
-test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of them)
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of them, ARGS=-n0 for one after another)
+	@$(VENV_PYTHON) -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 .PHONY: bench
 bench: $(INSTALLED) .venv-bench/.installed $(if $(BENCH_MLFLOW),.venv-mlflow/.installed) ## Measure how fast it is, beside other ways to do the same (ten minutes)

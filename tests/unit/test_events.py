@@ -18,7 +18,7 @@ from app.core.events import (
 )
 
 SECRET = b"a secret of the service"
-EVENT = Event(new_event_id(), 7, UUID(int=0), "v1", Decimal("812.4"), Decimal("0.00042749999999999996"), Decimal(-1))
+EVENT = Event(bytes(range(16)), 7, UUID(int=0), "v1", Decimal("812.4"), Decimal("0.00042749999999999996"), Decimal(-1))
 
 numbers = st.none() | st.decimals(-(10**12), 10**12, allow_nan=False, places=324)
 events = st.builds(
