@@ -27,8 +27,13 @@ def test_a_time_is_told_in_utc_with_z() -> None:
     assert encode(datetime(2026, 3, 1, 2, 30, 0, 5, tzinfo=UTC)) == b'"2026-03-01T02:30:00.000005Z"'
 
 
+NO_TIME_ZONE = datetime(2026, 1, 1)  # noqa: DTZ001 - the point
+
+
 @pytest.mark.parametrize(
-    "value", [Decimal("NaN"), Decimal("Infinity"), datetime(2026, 1, 1), pytest.param(object(), id="object")], ids=str
+    "value",
+    [Decimal("NaN"), Decimal("Infinity"), NO_TIME_ZONE, object()],
+    ids=["NaN", "Infinity", "no time zone", "object"],
 )
 def test_what_has_no_exact_form_is_an_error(value: object) -> None:
     with pytest.raises(orjson.JSONEncodeError):
