@@ -5,9 +5,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from app.core.comparison import FEWEST_EVENTS
 from app.core.database import Connection
 from app.core.errors import NotFound
 from app.core.period import Period, read_period
@@ -28,6 +29,7 @@ MAX_LINES = 6
 """So many versions have a line of their own in a chart: more cannot be told apart."""
 NEWEST_VERSIONS = 20
 """Among so many, by their registration, the newest by their first event are looked for."""
+_LONGEST_BY_HOUR = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,13 @@ class PromptOverview:
 def read_prompt_overview(
     connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange, *, interval: Grain, now: datetime
 ) -> PromptOverview:
-    """A prompt in a range. Raises NotFound for one that the project has never used."""
+    """A prompt in a range. Raises NotFound for one that the project has never used.
+
+    `interval` may be coarsened from hours to days, as `_calm_interval` says.
+    """
     prompt_key, name = _find_prompt(connection, project_id, prompt_id)
     counted = counted_range(connection, project_id, time_range)
+    interval = _calm_interval(connection, project_id, prompt_key, time_range, interval=interval)
     period = read_period(connection, project_id, prompt_key, time_range, counted, interval=interval, now=now)
     rows, truncated = _version_rows(connection, project_id, prompt_key, fewest_parts(counted))
     seen = _versions_seen(connection, project_id, prompt_key, rows)
@@ -108,6 +114,17 @@ def _find_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> tu
     if found is None:
         raise NotFound("prompt")
     return found
+
+
+def _calm_interval(
+    connection: Connection, project_id: int, prompt_key: int, time_range: TimeRange, *, interval: Grain
+) -> Grain:
+    """Days instead of hours, where a range of days has so few events that their percentiles by the hour are noise."""
+    length = time_range.end - time_range.start
+    if interval != "hour" or length <= _LONGEST_BY_HOUR:
+        return interval
+    events = select_totals(connection, project_id, prompt_key, fewest_parts(time_range)).events
+    return "day" if events / (length / timedelta(hours=1)) < FEWEST_EVENTS else "hour"
 
 
 def _version_rows(

@@ -252,7 +252,7 @@ def test_nothing_waits_for_the_large_script(page: Page, visitor: Visitor):
     store_history(visitor)
     visitor.enter(page)
     waiting = []
-    page.route("**/plotly.min.js", lambda route: waiting.append(route))
+    page.route("**/plotly.min.js", waiting.append)
     page.goto("/dashboard")
     expect(page.locator("#chart-events .chart-line").first).to_be_visible()
     expect(page.locator("#chart-events").get_by_role("img")).to_have_accessible_name("Events over time")

@@ -170,6 +170,15 @@ def test_a_prompt_without_events_in_the_range_still_has_a_page(pool: ConnectionP
         read_versions(connection, project_id, UUID(int=9), RANGES["1 h"][0])
 
 
+def test_a_prompt_with_few_events_is_shown_by_the_day(pool: ConnectionPool, database: Connection):
+    project_id = new_project(database)
+    store_in_batches(database, [an_event(project_id, NOW) for _ in range(30 * 169)], batch_size=6_000)
+    assert prompt_of(pool, project_id, *RANGES["7 d"]).period.interval == "hour"
+    database.execute("UPDATE rollups SET events = events - 1 WHERE project_id = %s AND grain <> 'minute'", [project_id])
+    assert prompt_of(pool, project_id, *RANGES["7 d"]).period.interval == "day"
+    assert prompt_of(pool, project_id, *RANGES["24 h"]).period.interval == "hour"
+
+
 def two_versions(project_id: int, *, age_of_older: timedelta, count: int = 200) -> Sequence[ReceivedEvent]:
     """The newer one costs 10 % less, is 20 % slower, and scores alike."""
     drawn = random.Random(3)

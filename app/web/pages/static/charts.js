@@ -73,7 +73,8 @@ function layoutOf(data) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: text,
     annotations: steps.slice(1).map((step, at) => ({
-      x: 0, xref: "paper", xanchor: "left", y: step, yanchor: "bottom", text: data.labels[at + 1], showarrow: false, font: text, borderpad: 0,
+      x: 0, xref: "paper", xanchor: "left", y: step, yanchor: "bottom", text: data.labels[at + 1], showarrow: false, font: text, bgcolor: colour("--surface"), borderpad: 0,
+      yshift: 2,
     })),
     hoverlabel: { bgcolor: colour("--surface"), bordercolor: colour("--border-strong"), font: { ...text, color: colour("--text") } },
     xaxis: {
