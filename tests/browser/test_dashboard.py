@@ -5,7 +5,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.api_keys import create_key
 from tests.browser.conftest import NewPage
@@ -251,8 +251,8 @@ def test_colours_follow_the_system_while_one_looks(page: Page, visitor: Visitor)
 def test_nothing_waits_for_the_large_script(page: Page, visitor: Visitor):
     store_history(visitor)
     visitor.enter(page)
-    waiting = []
-    page.route("**/plotly.min.js", waiting.append)
+    waiting: list[Route] = []
+    page.route("**/plotly.min.js", lambda route: waiting.append(route))  # noqa: PLW0108 - it takes no builtin
     page.goto("/dashboard")
     expect(page.locator("#chart-events .chart-line").first).to_be_visible()
     expect(page.locator("#chart-events").get_by_role("img")).to_have_accessible_name("Events over time")
