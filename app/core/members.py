@@ -1,6 +1,6 @@
 """Who belongs to a project: invite, change roles, remove. Call the functions inside `database_errors`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.core.accounts import make_sign_in_link
 from app.core.database import Connection
@@ -14,7 +14,7 @@ from app.core.queries.memberships import (
     update_role,
 )
 from app.core.queries.projects import count_members, insert_project, select_project_id
-from app.core.queries.users import insert_user, select_user
+from app.core.queries.users import insert_user_without_password, select_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Invitation:
     """`token` is that of a sign-in link, for a user who has no password yet; `was_member`: nothing has changed."""
 
     email: str
-    token: str | None
+    token: str | None = field(repr=False)
     was_member: bool
     has_password: bool
 
@@ -34,14 +34,16 @@ def invite(connection: Connection, project_id: int, email: str, role: Role) -> I
     """
     with connection.transaction():
         user = select_user(connection, email)
-        user_id = insert_user(connection, email) if user is None else user.user_id
-        added = insert_membership(connection, project_id, user_id, role)
-        if user is not None and user.password_hash is not None:
+        if user is None:
+            insert_user_without_password(connection, email)
+            user = select_user(connection, email)
+            assert user is not None
+        added = insert_membership(connection, project_id, user.user_id, role)
+        if user.password_hash is not None:
             return Invitation(user.email, None, was_member=not added, has_password=True)
-        alone_here = select_other_projects(connection, user_id, project_id) == 0
-        may_have_link = alone_here and (user is None or not user.is_operator)
-        token = make_sign_in_link(connection, user_id) if may_have_link else None
-        return Invitation(user.email if user else email, token, was_member=not added, has_password=False)
+        alone_here = select_other_projects(connection, user.user_id, project_id) == 0
+        token = make_sign_in_link(connection, user.user_id) if alone_here and not user.is_operator else None
+        return Invitation(user.email, token, was_member=not added, has_password=False)
 
 
 def change_role(connection: Connection, project_id: int, user_id: int, role: Role) -> None:

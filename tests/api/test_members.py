@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from app.core.errors import LastAdmin
-from app.core.members import change_role
+from app.core.members import Invitation, change_role
+from app.core.members import invite as core_invite
 from tests.commands import select
 from tests.sign_in import add_member, create_project, create_user, csrf_token, signed_in_client, submit
 from tests.waiting import wait_until
@@ -70,6 +71,21 @@ def test_a_second_invitation_gives_a_new_link_in_place_of_the_first(admin: httpx
     assert first
     assert second
     assert [httpx.get(link).status_code for link in (first, second)] == [404, 200]
+
+
+def test_two_invitations_of_the_same_person_at_once_make_one_user(admin: httpx.Client, database_url: str):
+    def invite_late() -> Invitation:
+        with psycopg.connect(database_url, autocommit=True, application_name="leaves") as connection:
+            return core_invite(connection, 1, "new@example.com", "member")
+
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url, autocommit=True) as connection:
+        with connection.transaction():
+            core_invite(connection, 1, "New@example.com", "member")
+            late = pool.submit(invite_late)
+            wait_until(lambda: late.done() or select(database_url, SELECT_WAITING) == [(1,)])
+        invitation = late.result(timeout=10)
+    assert (invitation.email, invitation.was_member) == ("New@example.com", True)
+    assert httpx.get(f"{admin.base_url}/login/link/{invitation.token}").status_code == 200
 
 
 def test_an_admin_elsewhere_gets_no_link_that_would_open_this_project(admin: httpx.Client, web: str, database_url: str):

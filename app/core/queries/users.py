@@ -7,9 +7,11 @@ from app.core.database import Connection
 
 INSERT_USER = """
 INSERT INTO users (email, password_hash, is_operator, password_changed_at)
-VALUES (%(email)s, %(password_hash)s, %(is_operator)s, CASE WHEN %(password_hash)s::text IS NOT NULL THEN now() END)
+VALUES (%(email)s, %(password_hash)s, %(is_operator)s, now())
 RETURNING id
 """
+# Waits for whoever is adding the same user just now.
+INSERT_USER_WITHOUT_PASSWORD = "INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (lower(email)) DO NOTHING"
 SELECT_USER = """
 SELECT id, email, is_operator, password_hash
   FROM users
@@ -55,15 +57,18 @@ class UserDescription:
     projects: list[str]
 
 
-def insert_user(
-    connection: Connection, email: str, password_hash: str | None = None, *, is_operator: bool = False
-) -> int:
+def insert_user(connection: Connection, email: str, password_hash: str, *, is_operator: bool = False) -> int:
     """The id of a new user. `database_errors` makes AlreadyExists of an email that is taken, in whatever case."""
     row = connection.execute(
         INSERT_USER, {"email": email, "password_hash": password_hash, "is_operator": is_operator}
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def insert_user_without_password(connection: Connection, email: str) -> None:
+    """Make a user who is to choose a password; no change where the email has a user already."""
+    connection.execute(INSERT_USER_WITHOUT_PASSWORD, {"email": email})
 
 
 def select_user(connection: Connection, email: str) -> StoredUser | None:
