@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import httpx
 import psycopg
 
+from app.core.queries.users import select_password_hash
 from app.core.sessions import begin_session
 from app.web.pages.session import SESSION_ID, session_serializer
 from tests.processes import SECRET_KEY
@@ -46,7 +47,9 @@ def add_member(database_url: str, project_id: int, user_id: int, role: str) -> N
 def session_cookie(database_url: str, user_id: int) -> str:
     """The value of a cookie with a new session of the user."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        session_id = begin_session(connection, user_id)
+        password_hash = select_password_hash(connection, user_id)
+        assert password_hash is not None
+        session_id = begin_session(connection, user_id, password_hash)
     return str(session_serializer(SECRET_KEY).dumps({SESSION_ID: session_id, "_permanent": True}))
 
 

@@ -1,7 +1,7 @@
 """Users, their passwords and their sign-in links. Call the functions inside `database_errors`."""
 
 from app.core.database import Connection
-from app.core.errors import LinkNotValid, NotFound
+from app.core.errors import LinkNotValid, NotFound, PasswordChanged
 from app.core.queries.memberships import Role, insert_membership
 from app.core.queries.projects import insert_project, select_project_names
 from app.core.queries.sign_in_links import (
@@ -10,7 +10,7 @@ from app.core.queries.sign_in_links import (
     select_sign_in_link,
     use_sign_in_link,
 )
-from app.core.queries.users import insert_user, select_user, update_password_hash
+from app.core.queries.users import insert_user, lock_password_hash, select_user, update_password_hash
 from app.core.sessions import DAY_SECONDS, end_all_sessions
 from app.core.tokens import hash_token, new_token
 
@@ -79,9 +79,14 @@ def choose_password(connection: Connection, token: str, password_hash: str) -> i
     return user_id
 
 
-def change_password(connection: Connection, user_id: int, password_hash: str) -> None:
-    """Give a user another password; all sessions and all sign-in links end."""
+def change_password(connection: Connection, user_id: int, before: str, password_hash: str) -> None:
+    """Give a user another password; all sessions and all sign-in links end.
+
+    Raises PasswordChanged where the hash `before`, of the password that was checked, is not the user's any more.
+    """
     with connection.transaction():
+        if lock_password_hash(connection, user_id) != before:
+            raise PasswordChanged("password")
         update_password_hash(connection, user_id, password_hash)
         delete_sign_in_links(connection, user_id)
         end_all_sessions(connection, user_id)

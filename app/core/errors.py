@@ -46,6 +46,10 @@ class LinkNotValid(Rejected):
     """The sign-in link was used, is too old, or never was."""
 
 
+class PasswordChanged(Rejected):
+    """The password that was checked is no longer that of the user."""
+
+
 class Unavailable(PromptAnalyticsError):
     """A server did not answer; the outcome is unknown, a retry may succeed."""
 

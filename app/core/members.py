@@ -14,7 +14,7 @@ from app.core.queries.memberships import (
     update_role,
 )
 from app.core.queries.projects import count_members, insert_project, select_project_id
-from app.core.queries.users import insert_user_without_password, select_user
+from app.core.queries.users import insert_invited_user, select_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def invite(connection: Connection, project_id: int, email: str, role: Role) -> I
     with connection.transaction():
         user = select_user(connection, email)
         if user is None:
-            insert_user_without_password(connection, email)
+            insert_invited_user(connection, email)
             user = select_user(connection, email)
             assert user is not None
         added = insert_membership(connection, project_id, user.user_id, role)

@@ -4,6 +4,7 @@ Call the functions inside `database_errors`.
 """
 
 from app.core.database import Connection
+from app.core.errors import PasswordChanged
 from app.core.queries.sessions import (
     SessionUser,
     delete_ended_sessions,
@@ -13,6 +14,7 @@ from app.core.queries.sessions import (
     select_session,
     update_last_seen,
 )
+from app.core.queries.users import lock_password_hash
 from app.core.tokens import hash_token, new_token
 
 DAY_SECONDS = 86_400
@@ -21,10 +23,16 @@ LIFETIME_SECONDS = 30 * DAY_SECONDS
 LAST_SEEN_RESOLUTION_SECONDS = 300
 
 
-def begin_session(connection: Connection, user_id: int, *, before: str | None = None) -> str:
-    """The id of a new session; `before` is the one that the browser had, which ends."""
+def begin_session(connection: Connection, user_id: int, password_hash: str, *, before: str | None = None) -> str:
+    """The id of a new session; `before` is the one that the browser had, which ends.
+
+    Raises PasswordChanged where `password_hash` is not the user's any more: a change of the password ends all
+    sessions, and one that begins while it is made must not slip through.
+    """
     session_id = new_token()
     with connection.transaction():
+        if lock_password_hash(connection, user_id) != password_hash:
+            raise PasswordChanged("password")
         if before is not None:
             delete_session(connection, hash_token(before))
         delete_ended_sessions(connection, idle_seconds=IDLE_SECONDS)

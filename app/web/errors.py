@@ -19,6 +19,7 @@ from app.core.errors import (
     IdempotencyKeyReused,
     InvalidApiKey,
     NotFound,
+    PasswordChanged,
     PromptAnalyticsError,
     Unavailable,
 )
@@ -124,6 +125,8 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
                 "IDEMPOTENCY_KEY_REUSED",
                 "This Idempotency-Key was used before with another body. What it stored is untouched.",
             )
+        case PasswordChanged():
+            return ApiError(401, "UNAUTHORIZED", "The password was changed in the meantime.")
         case NotFound():
             return ApiError(404, "NOT_FOUND", "There is no such resource in this project.")
         case BufferFull():

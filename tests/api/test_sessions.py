@@ -1,21 +1,30 @@
 """The session: its cookie, and how it ends."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import argon2
 import httpx
 import psycopg
 import pytest
 from flask import Flask, session
 from flask.sessions import NullSession
 
-from app.core.passwords import hash_password
+from app.core.accounts import change_password
+from app.core.errors import PasswordChanged
+from app.core.passwords import hash_password, needs_new_hash
+from app.core.queries.users import select_password_hash, update_password_hash
+from app.core.sessions import begin_session
 from app.web import create_app
 from app.web.pages.session import session_serializer
 from config.settings import load_settings
+from tests.commands import select as command_select
 from tests.sign_in import add_member, client_of, create_project, create_user, csrf_token, submit
+from tests.waiting import wait_until
 
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse battery"
+SELECT_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'begins' AND wait_event_type = 'Lock'"
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
 
@@ -120,6 +129,50 @@ def test_another_password_ends_all_other_sessions(web: str, database_url: str, b
         assert not is_signed_in(elsewhere)
         with httpx.Client(base_url=web, cookies=cookies) as replaying:
             assert not is_signed_in(replaying)
+
+
+def test_a_session_that_begins_while_the_password_is_changed_does_not_outlive_it(
+    database_url: str, user_id: int, password_hash: str
+):
+    def begin_late() -> str:
+        with psycopg.connect(database_url, autocommit=True, application_name="begins") as connection:
+            return begin_session(connection, user_id, password_hash)
+
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url, autocommit=True) as connection:
+        with connection.transaction():
+            change_password(connection, user_id, password_hash, "another hash")
+            late = pool.submit(begin_late)
+            wait_until(lambda: late.done() or command_select(database_url, SELECT_WAITING) == [(1,)])
+        with pytest.raises(PasswordChanged):
+            late.result(timeout=10)
+    assert select(database_url, "1") == []
+
+
+def test_of_two_who_know_the_old_password_the_second_does_not_set_another(
+    database_url: str, user_id: int, password_hash: str
+):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        change_password(connection, user_id, password_hash, "hash of the first")
+        with pytest.raises(PasswordChanged):
+            change_password(connection, user_id, password_hash, "hash of the second")
+        assert select_password_hash(connection, user_id) == "hash of the first"
+
+
+def test_a_hash_of_older_parameters_is_renewed_when_its_user_signs_in(web: str, database_url: str, user_id: int):
+    weaker = argon2.PasswordHasher(time_cost=1).hash(PASSWORD)
+    with psycopg.connect(database_url) as connection:
+        update_password_hash(connection, user_id, weaker)
+    with httpx.Client(base_url=web) as client:
+        for _ in range(2):
+            data = {"csrf_token": csrf_token(client, "/login"), "email": EMAIL, "password": PASSWORD}
+            assert client.post("/login", data=data).status_code == 303
+            assert is_signed_in(client)
+            client.cookies.clear()
+    with psycopg.connect(database_url) as connection:
+        stored = select_password_hash(connection, user_id)
+    assert stored is not None
+    assert stored != weaker
+    assert not needs_new_hash(stored)
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,15 @@ VALUES (%(email)s, %(password_hash)s, %(is_operator)s, now())
 RETURNING id
 """
 # Waits for whoever is adding the same user just now.
-INSERT_USER_WITHOUT_PASSWORD = "INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (lower(email)) DO NOTHING"
+INSERT_INVITED_USER = "INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (lower(email)) DO NOTHING"
 SELECT_USER = """
 SELECT id, email, is_operator, password_hash
   FROM users
  WHERE lower(email) = lower(%(email)s)
 """
 SELECT_HASH = "SELECT password_hash FROM users WHERE id = %(user_id)s"
+# Waits for a change under way, and has one that comes wait.
+LOCK_HASH = SELECT_HASH + " FOR NO KEY UPDATE"
 SELECT_USERS = """
 SELECT users.id, users.email, users.is_operator, users.password_hash IS NOT NULL, users.created_at,
        array_remove(array_agg(projects.name || ' (' || memberships.role || ')' ORDER BY projects.name), NULL)
@@ -66,9 +68,9 @@ def insert_user(connection: Connection, email: str, password_hash: str, *, is_op
     return int(row[0])
 
 
-def insert_user_without_password(connection: Connection, email: str) -> None:
+def insert_invited_user(connection: Connection, email: str) -> None:
     """Make a user who is to choose a password; no change where the email has a user already."""
-    connection.execute(INSERT_USER_WITHOUT_PASSWORD, {"email": email})
+    connection.execute(INSERT_INVITED_USER, {"email": email})
 
 
 def select_user(connection: Connection, email: str) -> StoredUser | None:
@@ -80,6 +82,12 @@ def select_user(connection: Connection, email: str) -> StoredUser | None:
 def select_password_hash(connection: Connection, user_id: int) -> str | None:
     """The hash of a user's password; None where there is none."""
     row = connection.execute(SELECT_HASH, {"user_id": user_id}).fetchone()
+    return None if row is None else row[0]
+
+
+def lock_password_hash(connection: Connection, user_id: int) -> str | None:
+    """As `select_password_hash`; nobody else changes it until the end of the transaction."""
+    row = connection.execute(LOCK_HASH, {"user_id": user_id}).fetchone()
     return None if row is None else row[0]
 
 

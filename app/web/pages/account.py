@@ -34,17 +34,19 @@ def account() -> Response:
 def set_password() -> Response:
     """Change the password, for somebody who knows the one before; all other browsers are signed out."""
     form = ChangePasswordForm()
-    if not (form.validate() and _is_current(form)):
-        return page("account.html", status=400, form=form)
     user_id = g.user.user_id
+    before = _checked_hash(form) if form.validate() else None
+    if before is None:
+        return page("account.html", status=400, form=form)
     password_hash = run_in_thread(lambda: hash_password(form.password.data))
-    ask(lambda connection: change_password(connection, user_id, password_hash))
-    begin_browser_session(user_id)
+    ask(lambda connection: change_password(connection, user_id, before, password_hash))
+    begin_browser_session(user_id, password_hash)
     flash("Your password is changed, and all other browsers are signed out.", "success")
     return redirect("/account", code=303)
 
 
-def _is_current(form: ChangePasswordForm) -> bool:
+def _checked_hash(form: ChangePasswordForm) -> str | None:
+    """The hash of the current password; None, and an error in the form, where another one was entered."""
     user_id = g.user.user_id
     window = services().limits.hit(ATTEMPTS, "change-password", str(user_id))
     if window.exceeded:
@@ -57,6 +59,6 @@ def _is_current(form: ChangePasswordForm) -> bool:
         )
     password_hash = ask(lambda connection: select_password_hash(connection, user_id))
     if run_in_thread(lambda: is_password(form.current.data, password_hash)):
-        return True
+        return password_hash
     form.current.errors = ["This is not your current password."]
-    return False
+    return None

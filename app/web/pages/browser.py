@@ -15,12 +15,14 @@ from app.web.services import derive_secret, services
 DEVICE_SECONDS = 180 * DAY_SECONDS
 
 
-def begin_browser_session(user_id: int) -> None:
-    """Sign the user in: a new session id, a new token against forgery, and nothing left of the session before."""
-    before = session.get(SESSION_ID)
-    session_id = ask(
-        lambda connection: begin_session(connection, user_id, before=before if isinstance(before, str) else None)
-    )
+def begin_browser_session(user_id: int, password_hash: str) -> None:
+    """Sign the user in: a new session id, a new token against forgery, and nothing left of the session before.
+
+    Raises PasswordChanged where the hash is not the user's any more.
+    """
+    sent = session.get(SESSION_ID)
+    before = sent if isinstance(sent, str) else None
+    session_id = ask(lambda connection: begin_session(connection, user_id, password_hash, before=before))
     last_project = session.get(LAST_PROJECT)
     session.clear()
     session[SESSION_ID] = session_id

@@ -40,7 +40,7 @@ def use_link(token: str) -> Response:
         user_id = ask(lambda connection: choose_password(connection, token, password_hash))
     except LinkNotValid as error:
         raise _no_longer_valid() from error
-    begin_browser_session(user_id)
+    begin_browser_session(user_id, password_hash)
     return remember_device(redirect(own_path(None), code=303), user_id)
 
 

@@ -63,12 +63,13 @@ def login() -> Response:
 def sign_in() -> Response:
     """Sign in, and go to the page that was wanted; else the form again, with the same words for every reason."""
     form = SignInForm()
-    user = _checked_user(form.email.data or "", form.password.data or "")
-    if user is None:
+    checked = _checked_user(form.email.data or "", form.password.data or "")
+    if checked is None:
         _log.info("refused a sign-in")
         return page("login.html", status=401, form=form, problem=REFUSED, needs_https=needs_https())
-    begin_browser_session(user.user_id)
-    return remember_device(redirect(own_path(form.next.data), code=303), user.user_id)
+    user_id, password_hash = checked
+    begin_browser_session(user_id, password_hash)
+    return remember_device(redirect(own_path(form.next.data), code=303), user_id)
 
 
 @blueprint.post("/logout")
@@ -82,8 +83,11 @@ def sign_out() -> Response:
     return redirect("/login", code=303)
 
 
-def _checked_user(email: str, password: str) -> StoredUser | None:
-    """The user, if email and password are right. Takes as long for an unknown user as for a wrong password."""
+def _checked_user(email: str, password: str) -> tuple[int, str] | None:
+    """The user's id and the hash of the password, if email and password are right.
+
+    Takes as long for an unknown user as for a wrong password.
+    """
     user = ask(lambda connection: select_user(connection, email)) if is_email(email) else None
     attempt = _counts(user, email)
     for count in attempt:
@@ -95,10 +99,16 @@ def _checked_user(email: str, password: str) -> StoredUser | None:
     assert password_hash is not None
     for count in attempt:
         services().limits.give_back(*count)
-    if needs_new_hash(password_hash):
-        stronger = run_in_thread(lambda: hash_password(password))
-        ask(lambda connection: replace_password_hash(connection, user.user_id, password_hash, stronger))
-    return user
+    return user.user_id, _as_strong_as_today(user.user_id, password_hash, password)
+
+
+def _as_strong_as_today(user_id: int, password_hash: str, password: str) -> str:
+    """The hash that is stored now, which is another one where the parameters have changed."""
+    if not needs_new_hash(password_hash):
+        return password_hash
+    stronger = run_in_thread(lambda: hash_password(password))
+    ask(lambda connection: replace_password_hash(connection, user_id, password_hash, stronger))
+    return stronger
 
 
 def _counts(user: StoredUser | None, email: str) -> list[_Count]:
