@@ -14,7 +14,15 @@ def test_what_a_spreadsheet_takes_for_a_formula_becomes_text(text):
     assert defused(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["", "v1", "a=b", "1-2", "'", '"x"'])
+@pytest.mark.parametrize(
+    ("text", "inert"),
+    [("x;=1;y", "x;'=1;y"), ("x; -1", "x;' -1"), ('x;"=1"', 'x;\'"=1"'), (";=1;@x", ";'=1;'@x"), ("=1;+1", "'=1;'+1")],
+)
+def test_no_formula_begins_behind_a_semicolon_at_which_excel_may_divide_the_line(text, inert):
+    assert defused(text) == inert
+
+
+@pytest.mark.parametrize("text", ["", "v1", "a=b", "1-2", "'", '"x"', "a; b=c", "a;b"])
 def test_other_text_stays_as_it_is(text):
     assert defused(text) == text
 

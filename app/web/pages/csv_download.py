@@ -1,6 +1,7 @@
 """Tables as CSV downloads that a spreadsheet opens as data, never as formulas."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +13,8 @@ BYTE_ORDER_MARK = "\ufeff"
 # What makes spreadsheets take text for a formula, full-width forms included, also behind white space.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _CONTROL_STARTS = ("\t", "\r", "\n")
+# Where a comma is the decimal mark, Excel divides lines at semicolons, in the middle of a cell of ours.
+_CELL_AFTER_SEMICOLON = re.compile(rf";(?=[\s\"]*[{re.escape(''.join(_FORMULA_STARTS))}])")
 
 
 def csv_response(file_name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
@@ -62,6 +65,7 @@ def _cell(value: object) -> object:
 
 def defused(text: str) -> str:
     """The text, with an apostrophe before what a spreadsheet would take for a formula."""
+    text = _CELL_AFTER_SEMICOLON.sub(";'", text)
     if text.startswith(_CONTROL_STARTS) or text.lstrip().startswith(_FORMULA_STARTS):
         return "'" + text
     return text
