@@ -1,6 +1,8 @@
 """What every page tells the browser, and what routes of the API do not."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -8,6 +10,7 @@ from flask import Flask
 
 from app.web import create_app
 from app.web.pages.assets import ASSETS, asset_url
+from app.web.threads import THREADS, run_in_thread
 from config.settings import load_settings
 from tests.page_routes import SAFE_METHODS, PageRoute, page_routes
 from tests.sign_in import signed_in_client
@@ -90,6 +93,27 @@ def test_assets_are_kept_for_ever_under_their_hash_and_not_at_all_under_another(
         assert "Content-Encoding" not in plain.headers
         assert plain.content == ASSETS[name].read_bytes()
         assert httpx.get(f"{web}/assets/0000000000000000/{name}").headers["Cache-Control"] == "no-store"
+
+
+def test_a_stylesheet_does_not_wait_while_passwords_are_hashed(app: Flask):
+    release, hashing = threading.Event(), threading.Barrier(THREADS + 1)
+
+    def hash_for_long() -> None:
+        hashing.wait()
+        release.wait()
+
+    def ask() -> int:
+        return app.test_client().get(asset_url("app.css")).status_code
+
+    assert ask() == 200
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        for _ in range(THREADS):
+            pool.submit(run_in_thread, hash_for_long)
+        hashing.wait()
+        try:
+            assert pool.submit(ask).result(timeout=10) == 200
+        finally:
+            release.set()
 
 
 def test_what_is_not_on_the_list_is_no_asset(web: str):

@@ -45,6 +45,9 @@ class Asset:
     mimetype: str
 
 
+_compressed: dict[str, Asset] = {}
+
+
 @functools.cache
 def asset_hash(name: str) -> str:
     """The beginning of the SHA-256 of a file. Raises KeyError for one that is not on the list."""
@@ -56,8 +59,14 @@ def asset_url(name: str) -> str:
     return f"/assets/{asset_hash(name)}/{name}"
 
 
-@functools.cache
 def _asset(name: str) -> Asset:
+    # once compressed, a file does not wait for a thread: in a rush of sign-ins passwords have them all
+    if name not in _compressed:
+        _compressed[name] = run_in_thread(lambda: _compress(name))
+    return _compressed[name]
+
+
+def _compress(name: str) -> Asset:
     plain = ASSETS[name].read_bytes()
     return Asset(plain, gzip.compress(plain, mtime=0), _TYPES[name.rpartition(".")[2]])
 
@@ -71,7 +80,7 @@ def asset(digest: str, name: str) -> Response:
     """
     if name not in ASSETS:
         abort(404)
-    found = run_in_thread(lambda: _asset(name))
+    found = _asset(name)
     gzip_welcome = request.accept_encodings["gzip"] > 0
     answer = Response(found.gzipped if gzip_welcome else found.plain, mimetype=found.mimetype)
     answer.headers["Vary"] = "Accept-Encoding"
