@@ -70,6 +70,15 @@ def test_a_token_may_come_in_a_header(admin: httpx.Client):
     assert admin.post("/logout", headers={"X-CSRFToken": token}, follow_redirects=False).status_code == 303
 
 
+def test_a_file_in_place_of_a_text_is_refused(admin: httpx.Client, unsafe_routes: list[PageRoute]):
+    token = csrf_token(admin)
+    for route in unsafe_routes:
+        query = {"project": "1"} if route.is_of_a_project else {}
+        files = dict.fromkeys(("email", "password", "current", "name", "version_hash", "once"), ("file", b"x"))
+        answer = admin.request(route.method, route.path, params=query, data={"csrf_token": token}, files=files)
+        assert answer.status_code == 400, route
+
+
 def test_over_https_the_form_must_come_from_this_host(app: Flask):
     client = app.test_client()
     here = "https://analytics.example.com"

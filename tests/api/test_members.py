@@ -169,7 +169,8 @@ def test_an_operator_makes_projects_and_others_do_not(web: str, database_url: st
         project_id = made.headers["Location"].removeprefix("/dashboard?project=")
         assert operator.get(f"/dashboard/members?project={project_id}").status_code == 200
         assert submit(operator, "/dashboard/projects", {"name": "Support bot"}).status_code == 400
-        assert submit(operator, "/dashboard/projects", {"name": ""}).status_code == 400
+        for nothing in ("", "   ", "a\0b", "\u202e", "x" * 201):
+            assert submit(operator, "/dashboard/projects", {"name": nothing}).status_code == 400
 
 
 def test_an_operator_takes_over_a_project_that_was_made_with_its_first_key_only(web: str, database_url: str):

@@ -180,6 +180,12 @@ def test_a_name_that_nobody_could_read_is_refused(database_url: str, project_id:
     assert f"<h1><bdi>{PROMPT}</bdi></h1>" in answer.text
 
 
+def test_what_can_be_no_version_is_an_error_of_the_form(member: httpx.Client):
+    data = {"name": "x", "version_hash": "v\x001"}
+    answer = submit(member, f"{PATH}/versions/name?project=1", data)
+    assert (answer.status_code, answer.headers["Location"].partition("?")[0]) == (303, PATH)
+
+
 def test_a_version_that_does_not_exist_cannot_be_named(database_url: str, project_id: int, member: httpx.Client):
     store_events(database_url, [an_event(project_id)])
     data = {"name": "x", "version_hash": "other"}

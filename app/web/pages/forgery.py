@@ -4,6 +4,7 @@ from flask import Flask, request
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 
 from app.web.body import read_form_body
+from app.web.errors import ApiError
 from app.web.pages.errors import PageError
 from app.web.services import derive_secret
 
@@ -37,6 +38,8 @@ def refuse_forgery() -> None:
     if request.method not in _UNSAFE:
         return
     read_form_body(limit_bytes=LARGEST_FORM_BYTES, deadline_seconds=BODY_SECONDS)
+    if request.files:
+        raise ApiError(400, "VALIDATION_ERROR", "No form here takes files.")
     try:
         _protection.protect()
     except CSRFError as error:

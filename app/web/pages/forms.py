@@ -7,9 +7,9 @@ from wtforms import HiddenField, PasswordField, SelectField, StringField
 from wtforms.validators import EqualTo, InputRequired, Length, ValidationError
 
 from app.core.accounts import MAX_EMAIL_LENGTH, is_email
+from app.core.key_lifecycle import MAX_NAME_LENGTH, checked_name
 from app.core.passwords import password_problem
 
-MAX_PROJECT_NAME_LENGTH = 200
 ROLES = [("member", "Member"), ("admin", "Admin")]
 
 
@@ -29,8 +29,10 @@ def _check_password(_form: FlaskForm, field: Any) -> None:
 
 
 def _check_name(_form: FlaskForm, field: Any) -> None:
-    if not field.data.isprintable():
-        raise ValidationError("Use printable characters only.")
+    try:
+        checked_name(field.data)
+    except ValueError as error:
+        raise ValidationError(f"The name {error}.") from None
 
 
 _EMAIL_RULES = [InputRequired("Enter an email address."), Length(max=MAX_EMAIL_LENGTH), _check_email]
@@ -78,6 +80,7 @@ class ProjectForm(FlaskForm):
 
     name = StringField(
         "Name",
-        [InputRequired("Give it a name."), Length(max=MAX_PROJECT_NAME_LENGTH), _check_name],
+        [InputRequired("Give it a name."), _check_name],
+        render_kw={"maxlength": MAX_NAME_LENGTH},
         filters=[_stripped],
     )

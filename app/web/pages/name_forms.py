@@ -19,6 +19,12 @@ def _check_name(_form: FlaskForm, field: Any) -> None:
         raise ValidationError("A name has printable characters only.")
 
 
+def _check_hash(_form: FlaskForm, field: Any) -> None:
+    # no event has one with it, and PostgreSQL takes no text with it
+    if "\0" in field.data:
+        raise ValidationError("There is no such version.")
+
+
 _TOO_LONG = f"A name has at most {MAX_NAME_LENGTH} characters."
 
 
@@ -32,5 +38,5 @@ class VersionNameForm(NameForm):
     """The name of the version with this hash."""
 
     version_hash = HiddenField(
-        validators=[InputRequired("There is no such version."), Length(max=MAX_VERSION_HASH_LENGTH)]
+        validators=[InputRequired("There is no such version."), Length(max=MAX_VERSION_HASH_LENGTH), _check_hash]
     )
