@@ -149,3 +149,12 @@ def test_the_preceding_range_is_as_long_and_ends_where_the_range_begins() -> Non
 def test_the_preceding_range_is_cut_to_hours_where_its_minutes_are_gone() -> None:
     time_range = TimeRange(at("2026-03-04T12:10"), at("2026-03-06T11:50"), "minute")
     assert preceding_range(time_range, NOW) == TimeRange(at("2026-03-02T12:00"), at("2026-03-04T12:00"), "hour")
+
+
+def test_before_a_range_that_is_not_over_comes_as_much_time_as_has_passed_of_it() -> None:
+    today = TimeRange(at("2026-03-10T00:00"), at("2026-03-11T00:00"), "minute")
+    assert preceding_range(today, NOW) == TimeRange(at("2026-03-09T11:25"), at("2026-03-10T00:00"), "minute")
+    month = TimeRange(at("2026-03-01T00:00"), at("2026-04-01T00:00"), "hour")
+    assert preceding_range(month, NOW) == TimeRange(at("2026-02-19T11:00"), at("2026-03-01T00:00"), "hour")
+    tomorrow = TimeRange(at("2026-03-11T00:00"), at("2026-03-12T00:00"), "minute")
+    assert preceding_range(tomorrow, NOW) == TimeRange(at("2026-03-10T00:00"), at("2026-03-11T00:00"), "minute")
