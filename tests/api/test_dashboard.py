@@ -90,6 +90,30 @@ def test_it_tells_the_change_against_the_range_before(database_url: str, project
     assert page.count("no data before") == 3
 
 
+def test_it_tells_what_was_before_where_there_is_no_change_to_tell(
+    database_url: str, project_id: int, member: httpx.Client
+):
+    store_events(
+        database_url,
+        [
+            an_event(project_id, cost_usd="0.5"),
+            an_event(project_id, timedelta(hours=30), cost_usd="0", latency_ms="850"),
+        ],
+    )
+    page = page_of(member)
+    assert "from $0<" in page
+    assert page.count("from 850\N{NO-BREAK SPACE}ms<") == 2
+    assert page.count("no data before") == 1
+
+
+@pytest.mark.parametrize("cost", ["1E-400", "1E-320"])
+def test_costs_too_small_for_a_float_are_answered(database_url: str, project_id: int, member: httpx.Client, cost: str):
+    store_events(
+        database_url, [an_event(project_id, cost_usd="1000"), an_event(project_id, timedelta(hours=30), cost_usd=cost)]
+    )
+    assert figures(page_of(member))[1] == "$1,000"
+
+
 def test_a_project_without_events_says_how_to_send_one(web: str, member: httpx.Client):
     page = page_of(member)
     assert f"curl {web}{READ_PATH}" in page

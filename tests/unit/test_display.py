@@ -128,7 +128,7 @@ def test_a_change_says_its_direction_in_words(numbers, better, text: str, words:
     assert (plain(change.text), plain(change.words), change.judgement) == (text, words, judgement)
 
 
-@pytest.mark.parametrize(("now", "before"), [(None, 1), (1, None), (1, 0)])
+@pytest.mark.parametrize(("now", "before"), [(None, 1), (1, None), (1, 0), (1, Decimal("1E-400"))])
 def test_there_is_no_change_from_nothing(now, before):
     assert percent_change(now, before) is None
 

@@ -112,7 +112,8 @@ def share(part: float | None) -> str:
 
 def percent_change(now: Number | None, before: Number | None, *, better: Better = "neither") -> Change | None:
     """How much more or less it is than before; None where there is nothing to compare."""
-    if now is None or before is None or not before:
+    # asked of the float: a cost may be smaller than any
+    if now is None or before is None or not float(before):
         return None
     return _change(100 * (float(now) / float(before) - 1), "%", better)
 

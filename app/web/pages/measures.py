@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.core.period import Period
 from app.core.usage import Usage
 from app.web.pages.charts import Measure
-from app.web.pages.display import Change, count, duration, money, percent_change, score, score_change
+from app.web.pages.display import Change, Number, count, duration, money, percent_change, score, score_change
 
 ValueOf = Callable[[Usage], float | None]
 
@@ -29,35 +29,38 @@ OF_VERSIONS: dict[str, tuple[Measure, ValueOf]] = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A number of the range and how it differs from the range before: None where there was no data before."""
+    """A number of the range, what it was in the range before, and how it has changed.
+
+    `before` is None where there was no data, `change` also where there is none now, or it grew from 0.
+    """
 
     label: str
     value: str
     change: Change | None
-    before: str
+    before: str | None
 
 
 def cards_of(period: Period) -> list[Card]:
     """The five numbers of a project or a prompt."""
     now, before = period.totals, period.before
     return [
-        Card("Events", count(now.events), percent_change(now.events, before.events), count(before.events)),
-        Card(
-            "Cost",
-            money(now.cost_usd.sum),
-            percent_change(now.cost_usd.sum, before.cost_usd.sum),
-            money(before.cost_usd.sum),
-        ),
-        Card(
-            "Mean score",
-            score(now.score.mean),
-            score_change(now.score.mean, before.score.mean),
-            score(before.score.mean),
-        ),
-        _latency_card("Latency, p50", now.latency_ms.p50, before.latency_ms.p50),
-        _latency_card("Latency, p95", now.latency_ms.p95, before.latency_ms.p95),
+        _card("Events", count, now.events, before.events, percent_change),
+        _card("Cost", money, now.cost_usd.sum, before.cost_usd.sum, percent_change),
+        _card("Mean score", score, now.score.mean, before.score.mean, score_change),
+        _card("Latency, p50", duration, now.latency_ms.p50, before.latency_ms.p50, _latency_change),
+        _card("Latency, p95", duration, now.latency_ms.p95, before.latency_ms.p95, _latency_change),
     ]
 
 
-def _latency_card(label: str, now: float | None, before: float | None) -> Card:
-    return Card(label, duration(now), percent_change(now, before, better="lower"), duration(before))
+def _card(
+    label: str,
+    written: Callable[[Number | None], str],
+    now: Number | None,
+    before: Number | None,
+    change: Callable[[Number | None, Number | None], Change | None],
+) -> Card:
+    return Card(label, written(now), change(now, before), None if before is None else written(before))
+
+
+def _latency_change(now: Number | None, before: Number | None) -> Change | None:
+    return percent_change(now, before, better="lower")
