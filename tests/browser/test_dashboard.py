@@ -172,6 +172,44 @@ def test_a_version_gets_a_name_that_shows_everywhere(page: Page, visitor: Visito
     expect(page.locator(".legend li").first).to_have_text("Shorter answers")
 
 
+def test_a_name_that_is_being_written_stays_when_a_new_version_comes(page: Page, visitor: Visitor):
+    store_history(visitor)
+    visitor.enter(page)
+    page.goto(PROMPT_PAGE)
+    row = page.locator(".versions tbody tr").filter(has_text="old")
+    row.locator("summary").click()
+    name = row.get_by_label("Name of version old")
+    name.fill("The first")
+    send_event(visitor, version_hash="newest")
+    expect(page.locator(".versions tbody tr")).to_have_count(3, timeout=REFRESH_TIMEOUT_MS)
+    expect(name).to_be_focused()
+    expect(name).to_have_value("The first")
+
+
+def test_a_download_that_is_refused_says_why(new_page: NewPage, visitor: Visitor):
+    page = new_page(expected="/dashboard/events.csv")
+    store_history(visitor)
+    visitor.enter(page)
+    page.goto("/dashboard?range=24h")
+    with page.expect_download() as downloaded:
+        page.get_by_role("link", name="Raw events, CSV").click()
+    assert downloaded.value.failure() is None
+    page.goto("/dashboard?range=90d")
+    page.get_by_role("link", name="Raw events, CSV").click()
+    expect(page.get_by_role("heading", name="That range is too long")).to_be_visible()
+
+
+def test_a_chart_without_data_goes_on_saying_so(page: Page, visitor: Visitor):
+    store_events(visitor.database_url, [an_event(visitor.project_id)])
+    visitor.enter(page)
+    page.goto("/dashboard")
+    expect(page.locator("#chart-events .js-plotly-plot .main-svg").first).to_be_visible()
+    cost = page.locator("#chart-cost")
+    expect(cost.get_by_text("No data in this range")).to_be_visible()
+    send_event(visitor, cost_usd=1)
+    expect(cost.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=REFRESH_TIMEOUT_MS)
+
+
 def test_an_address_shows_others_the_same(new_page: NewPage, visitor: Visitor):
     store_history(visitor)
     page = new_page()

@@ -116,6 +116,8 @@ async function drawChart(figure) {
   const data = JSON.parse(text);
   const Plotly = await loadPlotly();
   const plot = figure.querySelector(".chart-plot");
+  // It says that there is no data, which plotly.js would not.
+  if (plot.querySelector(".chart-empty")) return;
   if (!("owned" in plot.dataset)) {
     const summary = figure.querySelector("desc").textContent;
     const title = figure.querySelector("title").textContent;
