@@ -8,7 +8,10 @@ from app.core.buffer import WAKE_INTERVAL_MS, Entry, EventBuffer
 from app.core.errors import SetAside, Unavailable
 from worker.store import ReceivedEvent, StoreReport, decode_entry
 
-BATCH_SIZE = 5_000
+BATCH_SIZE = 10_000
+"""Rollup rows are written once for a batch, however many events it adds to each."""
+READ_SIZE = 1_000
+"""Redis needs 4 ms to hand out so many entries, and answers nobody else meanwhile."""
 MAX_SECONDS = 10.0
 STALE_AFTER_MS = 12_000
 """An entry whose worker has not acknowledged it for so long is taken over: longer than a drain, and with a drain
@@ -59,7 +62,7 @@ def drain(
             cursor, entries = buffer.claim_stale(consumer, min_idle_ms=STALE_AFTER_MS, count=BATCH_SIZE, cursor=cursor)
             cursor = None if cursor == "0-0" else cursor
         else:
-            entries = buffer.read_new(consumer, BATCH_SIZE, wait_ms=wait_ms)
+            entries = _read_batch(buffer, consumer, wait_ms)
             if not entries:
                 report.emptied = True
                 break
@@ -68,6 +71,15 @@ def drain(
             if len(entries) < BATCH_SIZE:
                 pause(LINGER_SECONDS)
     return report
+
+
+def _read_batch(buffer: EventBuffer, consumer: str, wait_ms: int) -> list[Entry]:
+    """New entries, waiting for the first of them."""
+    entries = more = buffer.read_new(consumer, READ_SIZE, wait_ms=wait_ms)
+    while len(more) == READ_SIZE and len(entries) < BATCH_SIZE:
+        more = buffer.read_new(consumer, READ_SIZE)
+        entries = [*entries, *more]
+    return entries
 
 
 def _move(
@@ -86,7 +98,8 @@ def _move(
             set_aside(entry, str(error))
             report.set_aside += 1
     _store_or_bisect(batch, store, set_aside, report)
-    buffer.acknowledge([entry.entry_id for entry in entries])
+    for begin in range(0, len(entries), READ_SIZE):
+        buffer.acknowledge([entry.entry_id for entry in entries[begin : begin + READ_SIZE]])
     report.batches += 1
 
 

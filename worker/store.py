@@ -68,20 +68,21 @@ class EventStore:
             with connection.transaction():
                 create_incoming_events(connection)
                 create_incoming_rollups(connection)
-                new = insert_events(
+                observations = [event for _, event in distinct.values()]
+                new, rollups = insert_events(
                     connection,
                     (
                         _event_row(key, event, batch[position].received_at_ms)
                         for key, (position, event) in distinct.items()
                     ),
+                    meanwhile=lambda: roll_up(observations),
                 )
-                if new is None:
-                    observations = [event for _, event in distinct.values()]
-                else:
+                if new is not None:
                     observations = [distinct[key][1] for key in new]
+                    rollups = roll_up(observations)
                     repeats = {key: distinct[key] for key in distinct.keys() - set(new)}
                     conflicting += _conflicting(connection, repeats)
-                merge_rollups(connection, roll_up(observations))
+                merge_rollups(connection, rollups)
         return StoreReport(len(observations), conflicting)
 
     def _learn_versions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:

@@ -21,7 +21,7 @@ from app.core.events import Event, encode_event, new_event_id
 from app.core.queries.dead_letters import insert_dead_letter
 from app.core.redis_client import connect as connect_redis
 from tests.recount import assert_rollups_equal_a_recount
-from worker.drain import LINGER_SECONDS, STALE_AFTER_MS, DrainReport, drain
+from worker.drain import BATCH_SIZE, LINGER_SECONDS, STALE_AFTER_MS, DrainReport, drain
 from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
 
 PROMPTS = [UUID(int=number) for number in range(5)]
@@ -259,10 +259,10 @@ def test_entries_of_a_dead_worker_are_taken_over_and_those_of_a_live_one_are_not
 
 def test_more_stale_entries_than_one_batch_are_all_taken_over(client, clean_redis):
     with client.pipeline(transaction=False) as pipeline:
-        for seed in range(10_500):
+        for seed in range(2 * BATCH_SIZE + 500):
             pipeline.xadd(STREAM, {"e": encode_event(an_event(1, seed % 7))})
         pipeline.execute()
-    EventBuffer(client).read_new("dead", 20_000)
+    EventBuffer(client).read_new("dead", 3 * BATCH_SIZE)
     age_pending_entries(client)
     sizes: list[int] = []
 
@@ -271,12 +271,12 @@ def test_more_stale_entries_than_one_batch_are_all_taken_over(client, clean_redi
         return StoreReport(len(batch), [])
 
     assert drain_with(client, store).emptied
-    assert sum(sizes) == 10_500
-    assert max(sizes) <= 5_000
+    assert sum(sizes) == 2 * BATCH_SIZE + 500
+    assert max(sizes) == BATCH_SIZE
 
 
 def test_it_stops_between_two_batches_when_told_to(client):
-    append_many(client, [an_event(1, seed % 7) for seed in range(5_001)])
+    append_many(client, [an_event(1, seed % 7) for seed in range(BATCH_SIZE + 1)])
     stopped = []
 
     def store(batch: Sequence[ReceivedEvent]) -> StoreReport:
@@ -289,7 +289,7 @@ def test_it_stops_between_two_batches_when_told_to(client):
 
 
 def test_it_ends_when_its_time_is_up(client):
-    append_many(client, [an_event(1, seed % 7) for seed in range(5_001)])
+    append_many(client, [an_event(1, seed % 7) for seed in range(BATCH_SIZE + 1)])
     ticks = itertools.count(step=4.0)
     report = drain_with(client, lambda batch: StoreReport(len(batch), []), clock=lambda: next(ticks))
     assert (report.batches, report.emptied) == (1, False)
@@ -350,7 +350,7 @@ def drain_into(client, store, *, set_aside=lambda _entry, _reason: None, pause=l
 
 
 def test_a_batch_that_is_not_full_lets_the_next_one_gather(client):
-    append_many(client, [an_event(1, seed % 7) for seed in range(5_001)])
+    append_many(client, [an_event(1, seed % 7) for seed in range(BATCH_SIZE + 1)])
     pauses: list[float] = []
     drain_into(client, lambda batch: StoreReport(len(batch), []), pause=pauses.append)
     assert pauses == [LINGER_SECONDS]

@@ -1,13 +1,15 @@
 """Raw events: staged by binary COPY, then inserted where they are not stored yet."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from app.core.database import Connection
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, UUID_BYTES
+
+T = TypeVar("T")
 
 CREATE_INCOMING_EVENTS = """
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_events (
@@ -90,11 +92,13 @@ def create_incoming_events(connection: Connection) -> None:
     connection.execute(CREATE_INCOMING_EVENTS)
 
 
-def insert_events(connection: Connection, rows: Iterable[EventRow]) -> list[EventKey] | None:
+def insert_events(
+    connection: Connection, rows: Iterable[EventRow], *, meanwhile: Callable[[], T]
+) -> tuple[list[EventKey] | None, T]:
     """Insert the rows whose key is new; returns the keys of those, or None where all were new (the usual case).
 
     Must run inside a transaction. Give rows with distinct keys in key order: two workers that insert the same
-    events in different orders could deadlock.
+    events in different orders could deadlock. `meanwhile` is called while PostgreSQL works, and what it gives returned.
     """
     count = 0
     with connection.cursor() as cursor:
@@ -103,10 +107,12 @@ def insert_events(connection: Connection, rows: Iterable[EventRow]) -> list[Even
             for row in rows:
                 copy.write_row(row)
                 count += 1
-        cursor.execute(INSERT_EVENTS, binary=True)
+        with connection.pipeline():
+            cursor.execute(INSERT_EVENTS, binary=True)
+            made = meanwhile()
         if cursor.rowcount == count:
-            return None
-        return [_event_key(*row) for row in cursor.fetchall()]
+            return None, made
+        return [_event_key(*row) for row in cursor.fetchall()], made
 
 
 def select_contents(connection: Connection, keys: Collection[EventKey]) -> dict[EventKey, EventContent]:
