@@ -3,9 +3,10 @@
 Buckets grow by a factor of 1.02, as in DDSketch (Masson, Rim, Lee, VLDB 2019): bucket i holds the values in
 (1.02^(i-1), 1.02^i], and its middle 2·1.02^i/(1.02+1) is within 0.02/2.02 = 0.99 % of each of them.
 
-A sketch is a byte string of entries, each a bucket number (int16) and a count (uint32), little-endian, in any order;
-a bucket may occur more than once. So two sketches are merged by putting one behind the other, which PostgreSQL does
-with `||` and string_agg, and an entry list that grew long is compacted now and then.
+A sketch is a byte string of entries in any order, each 32 bits, little-endian: twelve for the bucket's number plus
+2,048, and the lower twenty for a count. A bucket may occur more than once. So two sketches are merged by putting one
+behind the other, which PostgreSQL does with `||` and string_agg, and an entry list that grew long is compacted now
+and then.
 """
 
 import math
@@ -13,14 +14,16 @@ import struct
 from collections.abc import Iterable, Mapping
 
 LOG_GROWTH = math.log(1.02)
-ZERO_BUCKET = -32768
+ZERO_BUCKET = -2_048
 """Latencies below a picosecond count as zero: they have no logarithm."""
 SMALLEST_MS = 1e-9
-COMPACT_ABOVE_BYTES = 4_080
+COMPACT_ABOVE_BYTES = 2_720
 """Longer sketches are worth compacting: 680 entries span latencies from 1 ms to 11 minutes."""
 
-_ENTRY = struct.Struct("<hI")
-_MAX_COUNT = 2**32 - 1
+COUNT_BITS = 20
+MAX_COUNT = 2**COUNT_BITS - 1
+"""Of one entry; a million events in one bucket take a second one."""
+_ENTRY = struct.Struct("<I")
 
 
 def bucket_of(latency_ms: float) -> int:
@@ -39,22 +42,23 @@ def middle_of(bucket: int) -> float:
 
 
 def encode_sketch(counts: Mapping[int, int]) -> bytes:
-    """A compact sketch: each bucket once, in order; a count over 32 bits takes several entries."""
-    entries = bytearray()
+    """A compact sketch: each bucket once, in order, except those with a count above MAX_COUNT."""
+    entries = []
     for bucket in sorted(counts):
-        count = counts[bucket]
-        while count > _MAX_COUNT:
-            entries += _ENTRY.pack(bucket, _MAX_COUNT)
-            count -= _MAX_COUNT
-        entries += _ENTRY.pack(bucket, count)
-    return bytes(entries)
+        place = (bucket - ZERO_BUCKET) << COUNT_BITS
+        full, rest = divmod(counts[bucket], MAX_COUNT)
+        entries += [place | MAX_COUNT] * full
+        if rest:
+            entries.append(place | rest)
+    return struct.pack(f"<{len(entries)}I", *entries)
 
 
 def decode_sketch(sketch: bytes) -> dict[int, int]:
     """Counts by bucket. Raises struct.error for bytes that are not whole entries."""
     counts: dict[int, int] = {}
-    for bucket, count in _ENTRY.iter_unpack(sketch):
-        counts[bucket] = counts.get(bucket, 0) + count
+    for (entry,) in _ENTRY.iter_unpack(sketch):
+        bucket = (entry >> COUNT_BITS) + ZERO_BUCKET
+        counts[bucket] = counts.get(bucket, 0) + (entry & MAX_COUNT)
     return counts
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from app.core.latency_sketch import SMALLEST_MS, ZERO_BUCKET, bucket_of, middle_of
+from app.core.latency_sketch import COUNT_BITS, MAX_COUNT, SMALLEST_MS, ZERO_BUCKET, bucket_of, middle_of
 
 PERCENTILES = (50, 95, 99)
 
-_ENTRY = np.dtype([("bucket", "<i2"), ("count", "<u4")])
+_ENTRY = np.dtype("<u4")
 _BELOW_ALL_BUCKETS = bucket_of(SMALLEST_MS) - 1
 # numpy takes as long for one short sketch as for a dozen, and several times as long for arrays over some 300 KB.
 _BATCH_SKETCHES = 32
@@ -28,13 +28,13 @@ def percentiles_of(sketches: Sequence[bytes]) -> list[list[float]]:
 def _percentiles(sketches: Sequence[bytes]) -> list[list[float]]:
     entries = np.frombuffer(b"".join(sketches), _ENTRY)
     # The zero bucket's number lies far below all others; the one next to the smallest stands in for it.
-    buckets = np.maximum(entries["bucket"], _BELOW_ALL_BUCKETS)
+    buckets = np.maximum((entries >> COUNT_BITS).astype(np.intp) + ZERO_BUCKET, _BELOW_ALL_BUCKETS)
     lowest = int(buckets.min())
     width = int(buckets.max()) - lowest + 1
     # One histogram behind the other, each with a place for every bucket.
     first_places = np.arange(len(sketches)) * width - lowest
     places = np.repeat(first_places, [len(sketch) // _ENTRY.itemsize for sketch in sketches]) + buckets
-    counts = np.bincount(places, weights=entries["count"], minlength=len(sketches) * width)
+    counts = np.bincount(places, weights=entries & MAX_COUNT, minlength=len(sketches) * width)
     running = counts.reshape(-1, width).cumsum(axis=1)
     ranks = [-(-running[:, -1:] * percentile // 100) for percentile in PERCENTILES]
     found = np.column_stack([(running < rank).sum(axis=1) for rank in ranks]) + lowest

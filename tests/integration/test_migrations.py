@@ -1,13 +1,16 @@
+import struct
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
 
 from app.core.database import connect
 from app.core.errors import DatabaseUnavailable, Rejected
+from app.core.latency_sketch import MAX_COUNT, ZERO_BUCKET, decode_sketch
 from app.core.migrations import SCHEMA_REVISION, current_revision, migrate, runner
 from app.core.migrations.runner import MIGRATION_LOCK
 from app.local.postgres import RunningPostgres
@@ -19,6 +22,10 @@ SELECT_PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhp
 SELECT_BLOCKED = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'pa-migrate' AND wait_event_type = 'Lock'
+"""
+INSERT_ROLLUP = """
+INSERT INTO rollups VALUES
+    (%s, 0, 0, 'day', '2026-01-01Z', 1, 1, 1, 1, 1, 1, 1, 1, %s, 0, 0, 0, NULL, NULL, 0, 0, 0, NULL, NULL)
 """
 SELECT_WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %(key)s AND NOT granted"
 
@@ -34,7 +41,7 @@ def revision(url: str) -> str | None:
         return current_revision(connection)
 
 
-def select(url: str, query: str) -> list[tuple[object, ...]]:
+def select(url: str, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
         return connection.execute(query.encode()).fetchall()
 
@@ -147,3 +154,20 @@ def test_users_of_the_first_release_become_operators_and_admins_of_every_project
         (1, 1, "admin"),
         (2, 1, "admin"),
     ]
+
+
+def test_sketches_of_the_second_release_keep_their_counts(empty_database: str, monkeypatch: pytest.MonkeyPatch):
+    counts = {ZERO_BUCKET: 3, -1_046: 1, -1: 2, 0: MAX_COUNT, 300: MAX_COUNT + 1, 1_396: 2**32 - 1}
+    entries = [
+        struct.pack("<hI", -32768 if bucket == ZERO_BUCKET else bucket, count) for bucket, count in counts.items()
+    ]
+    old = [b"".join(entries), entries[1] + entries[1], b""]
+    with monkeypatch.context() as second_release:
+        second_release.setattr(runner, "SCHEMA_REVISION", "0002")
+        migrate(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        for project_id, sketch in enumerate(old):
+            connection.execute(INSERT_ROLLUP, [project_id, sketch])
+    assert migrate(empty_database) == "0002"
+    stored = select(empty_database, "SELECT latency_sketch FROM rollups ORDER BY project_id")
+    assert [decode_sketch(sketch) for (sketch,) in stored] == [counts, {-1_046: 2}, {}]

@@ -5,7 +5,7 @@ Importing this costs nothing: Alembic and SQLAlchemy come in only where `migrate
 
 from app.core.database import Connection
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The revision that this code works with: the newest in `versions`."""
 
 SELECT_REVISION_TABLE = "SELECT to_regclass('alembic_version') IS NOT NULL"
