@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import redis
 
 from app.core.errors import BufferFull, ConsumerGroupMissing, IdempotencyKeyReused, QuotaExceeded
 from app.core.events import Event, encode_event, fingerprint
-from app.core.redis_client import create_group, redis_errors
+from app.core.redis_client import create_group, redis_errors, run_script
 
 STREAM = "pa:events"
 GROUP = "drain"
@@ -39,10 +39,10 @@ return redis.call('XDEL', KEYS[1], unpack(ARGV))
 class Appended(Enum):
     """What became of events that the buffer did not refuse."""
 
-    STORED = 0
-    STORED_FIRST = 1
+    STORED = auto()
+    STORED_FIRST = auto()
     """Stored, and the first since the last wake-up: the caller must wake a worker."""
-    REPLAYED = 2
+    REPLAYED = auto()
 
 
 @dataclass(slots=True)
@@ -110,17 +110,22 @@ class EventBuffer:
         rate = (quota.limit, quota.window_ms) if quota else ("", "")
         arguments = [*self._append_limits, *rate, mark, self._idempotency_window_ms, *payloads]
         with redis_errors():
-            answer, used, window_left_ms = self._append(keys=keys, args=arguments)
+            answer, used, window_left_ms = run_script(self._append, keys, arguments)
         if quota:
             quota.used, quota.window_left_ms = used, window_left_ms
         match answer:
+            case 0:
+                return Appended.STORED
+            case 1:
+                return Appended.STORED_FIRST
+            case 2:
+                return Appended.REPLAYED
             case 3:
                 raise IdempotencyKeyReused
             case 4:
                 raise BufferFull("the buffer is above its watermark")
-            case 5:
+            case _:
                 raise QuotaExceeded
-        return Appended(answer)
 
     def append_again(self, payload: bytes, received_at_ms: int) -> None:
         """Add an entry as it was, with the time of its first arrival: the replay of a dead letter.

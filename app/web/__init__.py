@@ -19,6 +19,7 @@ from app.web.services import register_services
 from config.logging import name_requests_in_logs
 from config.settings import Settings, load_settings
 
+AS_FLASK_ASKS = {"return_rule": True}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -50,6 +51,10 @@ def create_app(settings: Settings | None = None) -> Flask:
 class _LeanFlask(Flask):
     """Flask without what every request would pay for and none here needs."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._found_rules: dict[tuple[str, str], Any] = {}
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Flask asks of every function that it calls, at every call, whether it is a coroutine; here none is."""
         return func
@@ -58,7 +63,7 @@ class _LeanFlask(Flask):
         """Werkzeug's own way asks for the host twice, and encodes it for subdomains, which there are none of."""
         if request is None:
             return super().create_url_adapter(request)
-        return MapAdapter(
+        return _RememberingAdapter(
             self.url_map,
             server_name=request.host,
             script_name=request.root_path,
@@ -67,7 +72,29 @@ class _LeanFlask(Flask):
             path_info=request.path,
             default_method=request.method,
             query_args=request.query_string.decode("latin-1"),
+            found=self._found_rules,
         )
+
+
+class _RememberingAdapter(MapAdapter):
+    """Finds rules without variables by a look, once they were found by a search."""
+
+    def __init__(self, *args: Any, found: dict[tuple[str, str], Any], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._found = found
+
+    def match(self, *args: Any, **options: Any) -> Any:
+        """As Werkzeug's."""
+        if args or options != AS_FLASK_ASKS:
+            return super().match(*args, **options)
+        asked = (self.default_method, self.path_info)
+        answer = self._found.get(asked)
+        if answer is None:
+            answer = super().match(**options)
+            # as many as there are rules, however many paths are asked for
+            if not answer[1]:
+                self._found[asked] = answer
+        return answer
 
 
 def _name_request() -> None:

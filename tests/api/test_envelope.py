@@ -43,6 +43,23 @@ def test_a_wrong_method_is_told_which_are_right(web: str) -> None:
         assert "POST" in answer.headers["Allow"]
 
 
+def test_a_path_that_was_found_before_is_found_by_its_method_only(failing_client: FlaskClient) -> None:
+    for _ in range(3):
+        assert failing_client.get("/healthz").status_code == 200
+        wrong = failing_client.post("/healthz")
+        assert (wrong.status_code, set(wrong.headers["Allow"].split(", "))) == (405, {"GET", "HEAD"})
+        assert failing_client.get("/healthz/").status_code == 404
+        assert [failing_client.get(f"{PATH}/{name}").get_json()["error"]["code"] for name in "ab"] == [
+            "UNAUTHORIZED",
+            "UNAUTHORIZED",
+        ]
+        assert failing_client.get(PATH).status_code == 401
+        assert failing_client.post(PATH).status_code == 401
+    with failing_client.application.test_request_context("/healthz") as context:
+        assert context.url_adapter is not None
+        assert set(context.url_adapter.allowed_methods()) == {"GET", "HEAD"}
+
+
 def test_an_unforeseen_failure_is_a_500_that_tells_nothing(
     failing_client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:

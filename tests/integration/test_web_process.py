@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
@@ -55,6 +57,28 @@ def test_it_writes_no_line_for_each_request(start: Start):
     before = len(log_lines(process))
     assert httpx.get(f"{process.url}/no-such-page").status_code == 404
     assert len(log_lines(process)) == before
+
+
+def test_its_answers_carry_the_time_of_this_second(start: Start):
+    process = start("web")
+
+    def date() -> datetime:
+        return parsedate_to_datetime(httpx.get(f"{process.url}/healthz").headers["Date"])
+
+    first = date()
+    assert abs(first - datetime.now(UTC)) < timedelta(seconds=3)
+    wait_until(lambda: date() > first, 3)
+
+
+def test_it_believes_no_peer_about_forwarding_by_itself(start: Start):
+    process = start("web")
+    answer = send(
+        process,
+        b"GET /dashboard HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Ssl: on\r\n"
+        b"X-Forwarded-Protocol: ssl\r\nConnection: close\r\n\r\n",
+    )
+    assert b" 303 " in answer.splitlines()[0]
+    assert b"https:" not in answer
 
 
 def test_wrong_settings_end_it_at_once_and_are_named(start: Start):
