@@ -12,9 +12,9 @@ import psycopg
 from app.core.queries.projects import insert_project
 from app.local.errors import CannotRun
 from bench.comparison import FASTAPI_PYTHON, measure_peers, peer_figures, start_flask_peer
-from bench.drain import drain_figures, measure_drain
+from bench.drain import drain_figures, measure_drain, measure_steady_log
 from bench.freshness import freshness_figures, measure_freshness
-from bench.ingest import ingest_figures, measure_ingest
+from bench.ingest import ingest_figures, measure_ingest, single_source
 from bench.load_generator import find_wrk
 from bench.machine import facts
 from bench.memory import MemoryLog, memory_figures
@@ -73,6 +73,7 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
     worker = stand.start_worker("bench-1")
     worker_memory = MemoryLog(worker)
     drained = measure_drain(stand, schedule, project_id, worker_memory)
+    measure_steady_log(stand, single_source(stand, web.url, api_key), schedule.trickle_seconds, drained)
     say("Freshness")
     freshness = measure_freshness(stand, schedule, web, api_key, ingest.ours_per_second / 2)
     say("Reading")

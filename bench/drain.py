@@ -14,7 +14,9 @@ from app.core.events import encode_event
 from app.local.errors import CannotRun
 from app.web.wake import worker_waker
 from bench.events import draw_buffered_events
+from bench.load_generator import Source, run_load, think_ms_for
 from bench.memory import MemoryLog
+from bench.pace import EVENTS_A_MONTH, SECONDS_A_MONTH
 from bench.report import Figure, Target
 from bench.schedule import Schedule
 from bench.stand import Stand
@@ -49,6 +51,7 @@ class Drained:
     two_workers: list[float] = field(default_factory=list)
     copied: list[float] = field(default_factory=list)
     wal_bytes: list[float] = field(default_factory=list)
+    steady_wal_bytes: list[float] = field(default_factory=list)
     event_bytes: list[float] = field(default_factory=list)
     rollup_bytes: int = 0
 
@@ -81,6 +84,17 @@ def measure_drain(stand: Stand, schedule: Schedule, project_id: int, memory: Mem
     return drained
 
 
+def measure_steady_log(stand: Stand, source: Source, seconds: int, drained: Drained) -> None:
+    """How much is logged for an event of a billion a month, which come in small batches. A worker must be running."""
+    rate = EVENTS_A_MONTH / SECONDS_A_MONTH
+    with psycopg.connect(stand.postgres.url, autocommit=True) as connection:
+        _wait_until_empty(stand.redis)
+        before = _sizes(connection)
+        load = run_load(stand.guard, source, seconds, think_ms=think_ms_for(rate))
+        _wait_until_empty(stand.redis)
+        drained.steady_wal_bytes.append((_sizes(connection)[0] - before[0]) / load.requests)
+
+
 def drain_figures(drained: Drained, accepted_per_second: float) -> list[Figure]:
     """Rows of the table. `accepted_per_second`: single events that the web process takes."""
     accepted = [accepted_per_second] * len(drained.one_worker)
@@ -90,7 +104,8 @@ def drain_figures(drained: Drained, accepted_per_second: float) -> list[Figure]:
         Figure("drain, one worker", "rows/s", rows, accepted, "single events in", Target("ratio", "at least", 4)),
         Figure("drain, two workers", "rows/s", drained.two_workers, rows, "one worker", Target("ratio", "at least", 1)),
         Figure("PostgreSQL, events and their key", "bytes/event", drained.event_bytes),
-        Figure("PostgreSQL, write-ahead log", "bytes/event", drained.wal_bytes),
+        Figure("PostgreSQL, write-ahead log of a backlog", "bytes/event", drained.wal_bytes),
+        Figure("PostgreSQL, write-ahead log of a steady trickle", "bytes/event", drained.steady_wal_bytes),
     ]
 
 

@@ -5,10 +5,9 @@ import statistics
 
 from bench.drain import Drained
 from bench.ingest import Ingest
+from bench.pace import EVENTS_A_MONTH, SECONDS_A_MONTH
 from bench.stand import WEB_PROCESSES
 
-EVENTS_A_MONTH = 1_000_000_000
-SECONDS_A_MONTH = 30 * 86_400
 PEAK = 5
 """The busiest second has so many times the average."""
 IDEMPOTENCY_SECONDS = 900
@@ -28,7 +27,7 @@ def needs(ingest: Ingest, drained: Drained) -> str:
     marks = peak * IDEMPOTENCY_SECONDS * statistics.median(ingest.mark_bytes)
     entries = peak * OUTAGE_SECONDS * statistics.median(ingest.entry_bytes)
     disk = EVENTS_A_MONTH * statistics.median(drained.event_bytes)
-    log = EVENTS_A_MONTH * statistics.median(drained.wal_bytes)
+    log = EVENTS_A_MONTH * statistics.median(drained.steady_wal_bytes)
     return (
         f"One billion events a month ({average:,.0f} a second, {peak:,.0f} in the busiest) need {web} web processes"
         f" at half load and {workers} worker; Redis {marks / GIGABYTE:.1f} GB for Idempotency-Keys and"

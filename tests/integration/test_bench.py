@@ -44,6 +44,7 @@ DRAINED = Drained(
     two_workers=[50_000, 30_000],
     copied=[400_000, 500_000],
     wal_bytes=[300, 300],
+    steady_wal_bytes=[4_000],
     event_bytes=[150, 150],
 )
 
@@ -161,7 +162,7 @@ def test_the_needs_of_a_billion_events_follow_from_the_figures():
     assert "2 web processes at half load and 1 worker" in line
     assert "Redis 0.2 GB for Idempotency-Keys and 0.2 GB" in line
     assert "PostgreSQL 150 GB for each month" in line
-    assert "300 GB of write-ahead log" in line
+    assert "4,000 GB of write-ahead log" in line
 
 
 @pytest.mark.parametrize("is_standard", [True, False])
