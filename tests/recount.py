@@ -33,7 +33,7 @@ SELECT project_id, prompt_key, version_key, grain, bucket_start, events,
        latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
        cost_count, cost_sum, cost_sum_squares, cost_min, cost_max,
        score_count, score_sum, score_sum_squares, score_min, score_max,
-       latency_sketch, latency_log_sum, latency_log_sum_squares
+       latency_histogram, latency_log_sum, latency_log_sum_squares
 FROM rollups
 ORDER BY 1, 2, 3, 4, 5
 """

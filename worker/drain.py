@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from app.core.buffer import WAKE_INTERVAL_MS, Entry, EventBuffer
-from app.core.errors import SetAside, Unavailable
+from app.core.errors import DatabaseTooSlow, SetAside, Unavailable
 from worker.store import ReceivedEvent, StoreReport, decode_entry
 
 BATCH_SIZE = 10_000
@@ -59,8 +60,7 @@ def drain(
     cursor: str | None = "0-0"
     while not should_stop() and clock() < deadline:
         if cursor is not None:
-            cursor, entries = buffer.claim_stale(consumer, min_idle_ms=STALE_AFTER_MS, count=BATCH_SIZE, cursor=cursor)
-            cursor = None if cursor == "0-0" else cursor
+            cursor, entries = _claim_batch(buffer, consumer, cursor)
         else:
             entries = _read_batch(buffer, consumer, wait_ms)
             if not entries:
@@ -73,12 +73,25 @@ def drain(
     return report
 
 
+def _claim_batch(buffer: EventBuffer, consumer: str, cursor: str) -> tuple[str | None, list[Entry]]:
+    """Entries of dead workers, and where to go on; None where all have been seen."""
+    entries: list[Entry] = []
+    while len(entries) < BATCH_SIZE:
+        cursor, more = buffer.claim_stale(consumer, min_idle_ms=STALE_AFTER_MS, count=READ_SIZE, cursor=cursor)
+        entries += more
+        if cursor == "0-0":
+            return None, entries
+    return cursor, entries
+
+
 def _read_batch(buffer: EventBuffer, consumer: str, wait_ms: int) -> list[Entry]:
     """New entries, waiting for the first of them."""
     entries = more = buffer.read_new(consumer, READ_SIZE, wait_ms=wait_ms)
-    while len(more) == READ_SIZE and len(entries) < BATCH_SIZE:
-        more = buffer.read_new(consumer, READ_SIZE)
-        entries = [*entries, *more]
+    # What was read is claimed, so it is stored, whatever becomes of Redis.
+    with suppress(Unavailable):
+        while len(more) == READ_SIZE and len(entries) < BATCH_SIZE:
+            more = buffer.read_new(consumer, READ_SIZE)
+            entries = [*entries, *more]
     return entries
 
 
@@ -112,20 +125,22 @@ def _store_or_bisect(
     """Store the batch; where it is refused, halve it until only the bad entries are left to set aside.
 
     An error that nobody foresaw counts as a refusal too: it would otherwise come back with its entry for ever, and
-    nothing else would be stored.
+    nothing else would be stored. A batch for which PostgreSQL is too slow is halved, too, but never set aside.
     """
     if not batch:
         return
+    middle = len(batch) // 2
+    halves = [batch[:middle], batch[middle:]] if middle else []
     try:
         stored = store([received for _, received in batch])
-    except Unavailable:
-        raise
     except Exception as error:
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            _store_or_bisect(batch[:middle], store, set_aside, report)
-            _store_or_bisect(batch[middle:], store, set_aside, report)
+        may_halve = isinstance(error, DatabaseTooSlow) or not isinstance(error, Unavailable)
+        if halves and may_halve:
+            for half in halves:
+                _store_or_bisect(half, store, set_aside, report)
             return
+        if isinstance(error, Unavailable):
+            raise
         foreseen = isinstance(error, SetAside)
         if not foreseen:
             log.exception("an entry cannot be stored, for an unforeseen reason")

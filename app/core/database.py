@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import psycopg_pool
 
-from app.core.errors import AlreadyExists, DatabaseUnavailable, PartitionMissing, RejectedByDatabase
+from app.core.errors import AlreadyExists, DatabaseTooSlow, DatabaseUnavailable, PartitionMissing, RejectedByDatabase
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
@@ -62,6 +62,8 @@ def database_errors() -> Iterator[None]:
         if error.diag.constraint_name is None:
             raise PartitionMissing("no partition for a row") from error
         raise RejectedByDatabase(f"{type(error).__name__} (SQLSTATE {error.sqlstate})") from error
+    except psycopg.errors.QueryCanceled as error:
+        raise DatabaseTooSlow("a statement ran into its timeout") from error
     except psycopg_pool.PoolTimeout as error:
         raise DatabaseUnavailable("no connection within the pool's timeout") from error
     except psycopg.Error as error:

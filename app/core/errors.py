@@ -66,6 +66,10 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL did not answer."""
 
 
+class DatabaseTooSlow(DatabaseUnavailable):
+    """PostgreSQL did not finish in the time that a statement has; less at a time may succeed."""
+
+
 class PartitionMissing(DatabaseUnavailable):
     """The partition of a day is not there (any more); the next attempt makes it."""
 

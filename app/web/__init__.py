@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, g, has_request_context, request
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, Rule
 
 from app.web import health, metrics
 from app.web.api import ingest, openapi, usage
@@ -53,7 +53,7 @@ class _LeanFlask(Flask):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._found_rules: dict[tuple[str, str], Any] = {}
+        self._found_rules: dict[tuple[str, str], Rule] = {}
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Flask asks of every function that it calls, at every call, whether it is a coroutine; here none is."""
@@ -79,7 +79,7 @@ class _LeanFlask(Flask):
 class _RememberingAdapter(MapAdapter):
     """Finds rules without variables by a look, once they were found by a search."""
 
-    def __init__(self, *args: Any, found: dict[tuple[str, str], Any], **options: Any) -> None:
+    def __init__(self, *args: Any, found: dict[tuple[str, str], Rule], **options: Any) -> None:
         super().__init__(*args, **options)
         self._found = found
 
@@ -88,13 +88,14 @@ class _RememberingAdapter(MapAdapter):
         if args or options != AS_FLASK_ASKS:
             return super().match(*args, **options)
         asked = (self.default_method, self.path_info)
-        answer = self._found.get(asked)
-        if answer is None:
-            answer = super().match(**options)
-            # as many as there are rules, however many paths are asked for
-            if not answer[1]:
-                self._found[asked] = answer
-        return answer
+        rule = self._found.get(asked)
+        if rule is not None:
+            return rule, {}
+        rule, variables = super().match(**options)
+        # as many as there are rules, however many paths are asked for
+        if not variables:
+            self._found[asked] = rule
+        return rule, variables
 
 
 def _name_request() -> None:

@@ -123,7 +123,7 @@ def test_all_is_well_where_events_flow(admin, no_letters):
 def test_it_counts_the_stored_events_of_the_project_alone(admin, operator, database_url, project_id):
     insert = """
         INSERT INTO rollups (project_id, prompt_key, version_key, grain, bucket_start, events, latency_count,
-          latency_sum, latency_sum_squares, latency_log_sum, latency_log_sum_squares, latency_sketch, cost_count,
+          latency_sum, latency_sum_squares, latency_log_sum, latency_log_sum_squares, latency_histogram, cost_count,
           cost_sum, cost_sum_squares, score_count, score_sum, score_sum_squares)
         VALUES (%s, 0, 0, 'day', '2026-01-01Z', %s, 0, 0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0)
     """

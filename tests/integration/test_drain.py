@@ -16,14 +16,20 @@ import redis
 
 from app.core.buffer import GROUP, STREAM, Entry, EventBuffer
 from app.core.database import Connection, connect
-from app.core.errors import BufferUnavailable, DatabaseUnavailable, PartitionMissing
+from app.core.errors import BufferUnavailable, DatabaseTooSlow, DatabaseUnavailable, PartitionMissing
 from app.core.events import Event, encode_event, new_event_id
 from app.core.queries.dead_letters import insert_dead_letter
 from app.core.redis_client import connect as connect_redis
 from tests.recount import assert_rollups_equal_a_recount
-from worker.drain import BATCH_SIZE, LINGER_SECONDS, STALE_AFTER_MS, DrainReport, drain
+from worker.drain import BATCH_SIZE, LINGER_SECONDS, READ_SIZE, STALE_AFTER_MS, DrainReport, drain
 from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
 
+SLOW_BY_ROWS = """
+CREATE FUNCTION wait_by_rows() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM pg_sleep(0.015); RETURN NULL; END
+$$;
+CREATE TRIGGER slow AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION wait_by_rows()
+"""
 PROMPTS = [UUID(int=number) for number in range(5)]
 
 
@@ -203,6 +209,54 @@ def test_a_lost_database_never_counts_against_an_entry(database, client, project
     assert attempts == [3]
     assert client.xpending(STREAM, GROUP)["pending"] == 3
     assert database.execute("SELECT count(*) FROM dead_letters").fetchone() == (0,)
+
+
+def test_a_batch_for_which_postgresql_is_too_slow_is_stored_by_halves(database, client, project_id):
+    append_many(client, [an_event(project_id, seed) for seed in range(100)])
+    database.execute(SLOW_BY_ROWS)
+    database.execute("SET statement_timeout = '1s'")
+    try:
+        report = run_drain(database, client)
+    finally:
+        database.execute("DROP FUNCTION wait_by_rows CASCADE")
+        database.execute("SET statement_timeout = '20s'")
+    assert (report.stored, report.set_aside, report.batches, report.emptied) == (100, 0, 1, True)
+    assert assert_rollups_equal_a_recount(database) == 100
+
+
+def test_one_event_for_which_postgresql_is_too_slow_stays_in_the_buffer(client):
+    append_many(client, [an_event(1, seed) for seed in range(3)])
+    sizes = []
+
+    def too_slow(batch: Sequence[ReceivedEvent]) -> StoreReport:
+        sizes.append(len(batch))
+        raise DatabaseTooSlow("a statement ran into its timeout")
+
+    with pytest.raises(DatabaseTooSlow):
+        drain_with(client, too_slow)
+    assert sizes == [3, 1]
+    assert client.xpending(STREAM, GROUP)["pending"] == 3
+
+
+def test_what_was_read_before_redis_was_lost_is_stored(client, monkeypatch):
+    append_many(client, [an_event(1, seed % 7) for seed in range(READ_SIZE + 5)])
+    read_new = EventBuffer.read_new
+
+    def lost(self, consumer, count, *, wait_ms=None):
+        if wait_ms is None:
+            raise BufferUnavailable("lost")
+        return read_new(self, consumer, count, wait_ms=wait_ms)
+
+    sizes = []
+
+    def store(batch: Sequence[ReceivedEvent]) -> StoreReport:
+        sizes.append(len(batch))
+        return StoreReport(len(batch), [])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EventBuffer, "read_new", lost)
+        assert drain_with(client, store).emptied
+    assert sizes == [READ_SIZE, 5]
 
 
 def drain_with(client, store, *, clock=time.monotonic, should_stop=lambda: False):

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.core.database import connect
+from app.core.database import connect, database_errors
 from app.core.errors import DatabaseUnavailable, Rejected
 from app.core.latency_sketch import MAX_COUNT, ZERO_BUCKET, decode_sketch
 from app.core.migrations import SCHEMA_REVISION, current_revision, migrate, runner
@@ -169,5 +169,28 @@ def test_sketches_of_the_second_release_keep_their_counts(empty_database: str, m
         for project_id, sketch in enumerate(old):
             connection.execute(INSERT_ROLLUP, [project_id, sketch])
     assert migrate(empty_database) == "0002"
-    stored = select(empty_database, "SELECT latency_sketch FROM rollups ORDER BY project_id")
+    stored = select(empty_database, "SELECT latency_histogram FROM rollups ORDER BY project_id")
     assert [decode_sketch(sketch) for (sketch,) in stored] == [counts, {-1_046: 2}, {}]
+
+
+def test_hundreds_of_sketches_are_written_again_within_seconds(empty_database: str, monkeypatch: pytest.MonkeyPatch):
+    old = b"".join(struct.pack("<hI", bucket, 1 + bucket) for bucket in range(60))
+    with monkeypatch.context() as second_release:
+        second_release.setattr(runner, "SCHEMA_REVISION", "0002")
+        migrate(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.executemany(INSERT_ROLLUP, [(project_id, old) for project_id in range(200)])
+    with ThreadPoolExecutor(1) as background:
+        assert background.submit(migrate, empty_database).result(timeout=30) == "0002"
+    stored = select(empty_database, "SELECT DISTINCT latency_histogram FROM rollups")
+    assert [decode_sketch(sketch) for (sketch,) in stored] == [{bucket: 1 + bucket for bucket in range(60)}]
+
+
+def test_a_worker_of_the_second_release_stores_nothing_and_loses_nothing(empty_database: str):
+    migrate(empty_database)
+    with (
+        connect(empty_database, application_name="tests", statement_timeout_ms=5_000) as connection,
+        pytest.raises(DatabaseUnavailable),
+        database_errors(),
+    ):
+        connection.execute("UPDATE rollups SET latency_sketch = latency_sketch || ''")

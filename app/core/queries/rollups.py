@@ -10,7 +10,7 @@ from app.core.rollups import Rollup, RollupKey
 
 _KEY = "project_id, prompt_key, version_key, grain, bucket_start"
 _VALUES = """events, latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
-    latency_log_sum, latency_log_sum_squares, latency_sketch,
+    latency_log_sum, latency_log_sum_squares, latency_histogram,
     cost_count, cost_sum, cost_sum_squares, cost_min, cost_max,
     score_count, score_sum, score_sum_squares, score_min, score_max"""
 
@@ -50,7 +50,7 @@ WITH merged AS (
         latency_max = greatest(stored.latency_max, excluded.latency_max),
         latency_log_sum = stored.latency_log_sum + excluded.latency_log_sum,
         latency_log_sum_squares = stored.latency_log_sum_squares + excluded.latency_log_sum_squares,
-        latency_sketch = stored.latency_sketch || excluded.latency_sketch,
+        latency_histogram = stored.latency_histogram || excluded.latency_histogram,
         cost_count = stored.cost_count + excluded.cost_count,
         cost_sum = stored.cost_sum + excluded.cost_sum,
         cost_sum_squares = stored.cost_sum_squares + excluded.cost_sum_squares,
@@ -61,15 +61,15 @@ WITH merged AS (
         score_sum_squares = stored.score_sum_squares + excluded.score_sum_squares,
         score_min = least(stored.score_min, excluded.score_min),
         score_max = greatest(stored.score_max, excluded.score_max)
-    RETURNING {_KEY}, latency_sketch
+    RETURNING {_KEY}, latency_histogram
 )
-SELECT {_KEY}, latency_sketch
+SELECT {_KEY}, latency_histogram
 FROM merged
-WHERE octet_length(latency_sketch) > %(compact_above_bytes)s
+WHERE octet_length(latency_histogram) > %(compact_above_bytes)s
 """
 
 UPDATE_SKETCH = """
-UPDATE rollups SET latency_sketch = %(latency_sketch)s
+UPDATE rollups SET latency_histogram = %(latency_histogram)s
 WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = %(version_key)s
   AND grain = %(grain)s AND bucket_start = %(bucket_start)s
 """
@@ -82,7 +82,7 @@ WHERE ctid = ANY (ARRAY(
 """
 
 SELECT_DAY_SKETCHES = """
-SELECT project_id, prompt_key, version_key, grain, bucket_start, latency_sketch
+SELECT project_id, prompt_key, version_key, grain, bucket_start, latency_histogram
 FROM rollups
 WHERE project_id = %(project_id)s AND version_key = 0 AND grain = 'day' AND bucket_start = %(day_start)s
 ORDER BY prompt_key
@@ -133,7 +133,7 @@ def _compact_sketches(cursor: Cursor) -> None:
     """Compact the sketch of every row that the cursor has selected, with the row's key before it."""
     names = ("project_id", "prompt_key", "version_key", "grain", "bucket_start")
     updates = [
-        {**dict(zip(names, key_columns, strict=True)), "latency_sketch": packed}
+        {**dict(zip(names, key_columns, strict=True)), "latency_histogram": packed}
         for *key_columns, sketch in cursor.fetchall()
         if len(packed := compact(sketch)) < len(sketch)
     ]

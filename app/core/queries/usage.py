@@ -19,12 +19,12 @@ SUMS = """
     coalesce(sum(rollup.events), 0)::bigint AS events,
     coalesce(sum(rollup.cost_count), 0)::bigint, sum(rollup.cost_sum),
     coalesce(sum(rollup.latency_count), 0)::bigint, sum(rollup.latency_sum),
-    min(rollup.latency_min), max(rollup.latency_max), string_agg(rollup.latency_sketch, ''::bytea),
+    min(rollup.latency_min), max(rollup.latency_max), string_agg(rollup.latency_histogram, ''::bytea),
     coalesce(sum(rollup.score_count), 0)::bigint, sum(rollup.score_sum),
     min(rollup.score_min), max(rollup.score_max)
 """
 _MEASURES = """prompt_key, version_key, bucket_start, events, cost_count, cost_sum,
-           latency_count, latency_sum, latency_min, latency_max, latency_sketch,
+           latency_count, latency_sum, latency_min, latency_max, latency_histogram,
            score_count, score_sum, score_min, score_max,
            cost_sum_squares, latency_log_sum, latency_log_sum_squares, score_sum_squares"""
 _PARTS = """unnest(%(grains)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
