@@ -73,7 +73,7 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
     worker = stand.start_worker("bench-1")
     worker_memory = MemoryLog(worker)
     drained = measure_drain(stand, schedule, project_id, worker_memory)
-    measure_steady_log(stand, single_source(stand, web.url, api_key), schedule.trickle_seconds, drained)
+    measure_steady_log(stand, schedule, single_source(stand, web.url, api_key), drained)
     say("Freshness")
     freshness = measure_freshness(stand, schedule, web, api_key, ingest.ours_per_second / 2)
     say("Reading")

@@ -36,6 +36,8 @@ SELECT project_id, day, event_id, version_key, occurred_at, received_at, latency
 FROM events LIMIT %(rows)s
 """
 
+CHECKPOINT = "CHECKPOINT"
+
 SELECT_SIZES = """
 SELECT pg_current_wal_lsn() - '0/0'::pg_lsn,
        (SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_partition_tree('events')),
@@ -84,15 +86,20 @@ def measure_drain(stand: Stand, schedule: Schedule, project_id: int, memory: Mem
     return drained
 
 
-def measure_steady_log(stand: Stand, source: Source, seconds: int, drained: Drained) -> None:
-    """How much is logged for an event of a billion a month, which come in small batches. A worker must be running."""
+def measure_steady_log(stand: Stand, schedule: Schedule, source: Source, drained: Drained) -> None:
+    """How much is logged for an event of a billion a month, which come in small batches. A worker must be running.
+
+    It begins with a checkpoint, after which PostgreSQL logs each page whole once.
+    """
     rate = EVENTS_A_MONTH / SECONDS_A_MONTH
     with psycopg.connect(stand.postgres.url, autocommit=True) as connection:
         _wait_until_empty(stand.redis)
-        before = _sizes(connection)
-        load = run_load(stand.guard, source, seconds, think_ms=think_ms_for(rate))
-        _wait_until_empty(stand.redis)
-        drained.steady_wal_bytes.append((_sizes(connection)[0] - before[0]) / load.requests)
+        connection.execute(CHECKPOINT)
+        for _ in range(schedule.peer_rounds):
+            before = _sizes(connection)
+            load = run_load(stand.guard, source, schedule.seconds, think_ms=think_ms_for(rate))
+            _wait_until_empty(stand.redis)
+            drained.steady_wal_bytes.append((_sizes(connection)[0] - before[0]) / load.requests)
 
 
 def drain_figures(drained: Drained, accepted_per_second: float) -> list[Figure]:

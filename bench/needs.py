@@ -31,7 +31,8 @@ def needs(ingest: Ingest, drained: Drained) -> str:
     return (
         f"One billion events a month ({average:,.0f} a second, {peak:,.0f} in the busiest) need {web} web processes"
         f" at half load and {workers} worker; Redis {marks / GIGABYTE:.1f} GB for Idempotency-Keys and"
-        f" {entries / GIGABYTE:.1f} GB to take {OUTAGE_SECONDS // 60} minutes without PostgreSQL; PostgreSQL"
+        f" {entries / GIGABYTE:.1f} GB, and a BUFFER_MAX_EVENTS of {math.ceil(peak * OUTAGE_SECONDS):,}, to take"
+        f" {OUTAGE_SECONDS // 60} minutes without PostgreSQL; PostgreSQL"
         f" {disk / GIGABYTE:,.0f} GB for each month that events are kept ({RETENTION_MONTHS * disk / GIGABYTE:,.0f} GB"
         f" at 90 days) and {log / GIGABYTE:,.0f} GB of write-ahead log a month."
         " Rollups grow with versions and time, not with events."

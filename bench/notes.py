@@ -24,7 +24,8 @@ def notes(schedule: Schedule) -> str:
 - Drain: {schedule.drain_events:,} events (100 prompts of 5 versions; ids in no order, as Idempotency-Keys give them)
   wait in the buffer, then the worker is woken; the time ends when the buffer is empty, with every rollup written.
   Raw COPY: psycopg's binary COPY of the same rows, {ROWS_PER_COPY:,} a commit, into a table without an index.
-  Steady trickle: a billion events a month, evenly, for {schedule.trickle_seconds} s, in which no checkpoint falls.
+  Steady trickle: a billion events a month, evenly, in {schedule.peer_rounds} rounds after one checkpoint, after which
+  PostgreSQL logs each page whole once: the longer between two checkpoints, the less it is.
 - Freshness: {schedule.lone_events} lone events, {PAUSE_SECONDS} s apart; under load one probe every {probe_ms} ms
   beside wrk at half rate, the 99th percentile of each round.
 - Reads: one client, one question at a time, each with totals, percentiles and a series by day. The rollups are those

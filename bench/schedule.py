@@ -29,10 +29,6 @@ class Schedule:
         return 25_000 * self.seconds
 
     @property
-    def trickle_seconds(self) -> int:
-        return 3 * self.seconds
-
-    @property
     def lone_events(self) -> int:
         return 4 * self.seconds
 
