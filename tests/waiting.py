@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout_seconds: float = 10.0, interval_seconds: float = 0.02) -> T:
+def wait_until(condition: Callable[[], T], timeout_seconds: float = 20.0, interval_seconds: float = 0.02) -> T:
     """Returns the first true value of `condition`; AssertionError, with the last value, when the time is over."""
     deadline = time.monotonic() + timeout_seconds
     while True:

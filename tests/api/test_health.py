@@ -114,7 +114,7 @@ def test_healthz_asks_no_server(client: FlaskClient, servers: Servers) -> None:
     servers.redis.stop()
     began_at = time.monotonic()
     assert client.get("/healthz").status_code == 200
-    assert time.monotonic() - began_at < 0.25
+    assert time.monotonic() - began_at < 1
 
 
 def test_readyz_names_every_check_when_events_flow(client: FlaskClient) -> None:

@@ -95,11 +95,11 @@ def test_ingestion_goes_on_while_postgresql_hangs(
         make_record_old(redis_client, ingest_key)
         began_at = time.monotonic()
         while time.monotonic() - began_at < 2.5:
-            assert client.post(PATH, json=EVENT, timeout=1).status_code == 204
+            assert client.post(PATH, json=EVENT, timeout=1.5).status_code == 204
         # the second round finds what the first one has left of the pools
         for answer in threads.map(post_with, new_keys * 2):
             assert_unavailable(answer)
-        assert client.post(PATH, json=EVENT, timeout=1).status_code == 204
+        assert client.post(PATH, json=EVENT, timeout=1.5).status_code == 204
     wait_until(lambda: all(client.post(PATH, json=EVENT, headers=key).status_code == 204 for key in new_keys))
 
 

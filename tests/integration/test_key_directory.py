@@ -216,7 +216,7 @@ def test_known_keys_never_wait_for_a_postgresql_that_hangs(
     with frozen(postgres.pid):
         began_at = time.monotonic()
         assert [directory.find(key) for key in keys] == known
-        assert time.monotonic() - began_at < 0.5
+        assert time.monotonic() - began_at < DATABASE_DEADLINE_SECONDS
         assert pool.get_stats()["requests_num"] == asked_before + 1, "confirmations go one at a time"
 
 
@@ -239,10 +239,16 @@ def test_many_requests_with_a_new_key_ask_postgresql_once(
     directory.find(create_key(database_url))
     key = create_key(database_url)
     asked_before = pool.get_stats()["requests_num"]
+    arrived: list[bool] = []
+
+    def may_ask_database() -> bool:
+        arrived.append(True)
+        return True
+
     with ThreadPoolExecutor(20) as requests:
         with frozen(postgres.pid):
-            found = [requests.submit(directory.find, key) for _ in range(20)]
-            wait_until(lambda: len(directory._asking) == 1 and requests._work_queue.empty(), 1)
+            found = [requests.submit(directory.find, key, may_ask_database=may_ask_database) for _ in range(20)]
+            wait_until(lambda: len(arrived) == 20 and len(directory._asking) == 1)
         assert len({answer.result() for answer in found}) == 1
     assert pool.get_stats()["requests_num"] == asked_before + 1
     assert directory._asking == {}, "a later look-up asks anew"

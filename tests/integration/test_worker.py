@@ -193,12 +193,13 @@ def test_a_signal_during_the_first_drain_ends_it_too(start, client, database, da
 
 def test_sigterm_lets_the_batch_in_hand_finish(worker, client, database, database_url):
     wait_until(lambda: client.smembers("rq:workers"), 20)
-    append(client)
     with connect(database_url, application_name="blocker", statement_timeout_ms=10_000) as blocker:
         with blocker.transaction():
             blocker.execute("LOCK TABLE rollups IN EXCLUSIVE MODE")
+            # Not before: the drain of its beginning may still be about, and would store the event.
+            append(client)
             wake(client)
-            wait_until(lambda: waits_for_a_lock(database), 10)
+            wait_until(lambda: waits_for_a_lock(database), 20)
             worker.child.ask_to_stop()
             worker.child.ask_to_stop()
             assert worker.exit_code() is None

@@ -34,9 +34,9 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password():
     def shortest(stored: str | None) -> float:
         times = []
         for _ in range(5):
-            begun = time.perf_counter()
+            begun = time.process_time()
             is_password("wrong", stored)
-            times.append(time.perf_counter() - begun)
+            times.append(time.process_time() - begun)
         return min(times)
 
     assert 0.5 < shortest(password_hash) / shortest(None) < 2
