@@ -1,7 +1,10 @@
 """Members of a project and new projects."""
 
+import csv
+import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import httpx
 import psycopg
@@ -50,6 +53,17 @@ def test_an_invitation_makes_a_user_and_shows_a_link_that_lets_them_in(
         assert invited.post(link, data={"csrf_token": csrf_token(invited, link), **data}).status_code == 303
         assert invited.get(f"{web}{MEMBERS}").status_code == 200
     assert select(database_url, ROLES) == [("New@Example.com", "admin"), ("admin@example.com", "admin")]
+
+
+def test_the_list_can_be_downloaded(admin: httpx.Client):
+    invite(admin, "=cmd()@example.com")
+    answer = admin.get("/dashboard/members.csv?project=1")
+    found = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert [(row["email"], row["state"], row["role"]) for row in found] == [
+        ("'=cmd()@example.com", "invited", "member"),
+        ("admin@example.com", "active", "admin"),
+    ]
+    assert all(datetime.fromisoformat(row["since"]) <= datetime.now(UTC) for row in found)
 
 
 def test_a_user_who_is_known_is_let_in_without_a_link(admin: httpx.Client, database_url: str):

@@ -253,9 +253,16 @@ def test_refusals_are_those_of_the_project_and_for_operators_all(
     assert "UNAUTHORIZED" not in admin.get(PAGE).text
     assert re.search(r"RATE_LIMITED over [a-z ',]+ 105 125", text(operator.get(PAGE)))
     assert "UNAUTHORIZED" in operator.get(PAGE).text
+    assert refusals_in_csv(admin) == {("RATE_LIMITED", "5", "25")}
+    assert refusals_in_csv(operator) == {("RATE_LIMITED", "105", "125"), ("UNAUTHORIZED", "7", "7")}
     key = create_key(database_url, project=project)
     httpx.post(web + API, json={}, headers={"Authorization": f"Bearer {key}"})
     wait_until(lambda: "VALIDATION_ERROR" in admin.get(PAGE).text)
+
+
+def refusals_in_csv(client: httpx.Client) -> set[tuple[str, str, str]]:
+    rows = csv.DictReader(io.StringIO(client.get(f"{PAGE}/refusals.csv").content.decode("utf-8-sig")))
+    return {(row["code"], row["last_hour"], row["last_24h"]) for row in rows}
 
 
 def test_a_full_redis_does_not_hide_that_it_is_full(admin, redis_client: redis.Redis):

@@ -11,6 +11,7 @@ from app.core.queries.memberships import select_members
 from app.web.errors import ApiError
 from app.web.pages.access import signed_in
 from app.web.pages.blueprints import page_blueprint
+from app.web.pages.csv_download import csv_response
 from app.web.pages.database import ask
 from app.web.pages.forms import InviteForm, RoleForm
 from app.web.pages.rendering import page
@@ -28,6 +29,19 @@ blueprint = page_blueprint("members")
 def members() -> Response:
     """The list, and the form of an invitation."""
     return _members_page(InviteForm())
+
+
+@blueprint.get("/dashboard/members.csv")
+@signed_in(role="admin")
+def download() -> Response:
+    """The list as CSV."""
+    project_id = g.project.project_id
+    found = ask(lambda connection: select_members(connection, project_id))
+    return csv_response(
+        "members.csv",
+        ("email", "state", "since", "role"),
+        ((each.email, "active" if each.has_password else "invited", each.since, each.role) for each in found),
+    )
 
 
 @blueprint.post("/dashboard/members")

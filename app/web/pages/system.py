@@ -25,6 +25,7 @@ from app.core.queries.dead_letters import (
     select_dead_letters,
 )
 from app.core.queries.status import select_events_stored
+from app.core.refusals import count_refusals
 from app.web.health import current_problems
 from app.web.pages.access import signed_in
 from app.web.pages.blueprints import page_blueprint
@@ -132,6 +133,18 @@ def download() -> Response:
             )
             for letter in letters
         ),
+    )
+
+
+@blueprint.get("/dashboard/system/refusals.csv")
+@signed_in("admin")
+def download_refusals() -> Response:
+    """The refused requests by error code as CSV."""
+    refusals = count_refusals(services().redis, datetime.now(UTC), project_id=_visible_project())
+    return csv_response(
+        "refusals.csv",
+        ("code", "meaning", "last_hour", "last_24h"),
+        ((each.code, REFUSAL_MEANINGS.get(each.code), each.last_hour, each.last_day) for each in refusals),
     )
 
 
