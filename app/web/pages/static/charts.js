@@ -26,7 +26,8 @@ function loadPlotly() {
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 // plotly.js takes some tags in text for markup.
 const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-// As in the server's drawing: 24 pixels above and 28 below. The uppermost line of the grid is only drawn inside.
+// As in the server's drawing: 60 pixels beside, 24 above and 28 below. The uppermost line of the grid is only drawn
+// inside.
 const ABOVE = 3;
 // Custom properties of series are #rrggbb, to which an opacity can be added.
 const AREA_OPACITY = "1a";
@@ -63,7 +64,7 @@ function layoutOf(data) {
   const { steps } = data;
   return {
     height: 240,
-    margin: { l: 0, r: 0, t: 24 - ABOVE, b: 28 },
+    margin: { l: 60, r: 0, t: 24 - ABOVE, b: 28 },
     showlegend: false,
     legend: { traceorder: "reversed" },
     hovermode: "x unified",
@@ -72,10 +73,6 @@ function layoutOf(data) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: text,
-    annotations: steps.slice(1).map((step, at) => ({
-      x: 0, xref: "paper", xanchor: "left", y: step, yanchor: "bottom", text: data.labels[at + 1], showarrow: false, font: text, bgcolor: colour("--surface"), borderpad: 0,
-      yshift: 2,
-    })),
     hoverlabel: { bgcolor: colour("--surface"), bordercolor: colour("--border-strong"), font: { ...text, color: colour("--text") } },
     xaxis: {
       type: "date",
@@ -99,7 +96,8 @@ function layoutOf(data) {
       fixedrange: true,
       range: [steps[0], steps.at(-1) + ((steps.at(-1) - steps[0]) * ABOVE) / 188],
       tickvals: steps,
-      showticklabels: false,
+      ticktext: data.labels,
+      ticklabelstandoff: 8,
       gridcolor: colour("--grid"),
       zeroline: true,
       zerolinecolor: colour("--grid"),
