@@ -8,11 +8,13 @@ from app.core.errors import DatabaseUnavailable
 from app.core.partitions import drop_partitions_before, ensure_coming_partitions
 from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
 from app.core.queries.projects import select_project_ids
-from app.core.queries.rollups import compact_day, delete_minutes
-from app.core.time_range import MINUTES_KEPT
+from app.core.queries.rollups import compact_bucket, delete_minutes
+from app.core.time_range import MINUTES_KEPT, Grain
 
 MINUTES_DELETED_AFTER = MINUTES_KEPT + timedelta(hours=1)
 """The hour more is for a request under way."""
+SHORT_SKETCH_BYTES = 60
+"""So short a sketch is part of a row that is hardly longer than without it."""
 DELETE_BATCH = 10_000
 MAX_DELETE_BATCHES = 100
 """A million rows in one run; what is left waits for the next."""
@@ -35,11 +37,17 @@ def maintain(connection: Connection, now: datetime, *, retention_days: int) -> N
                 if delete_minutes(connection, now - MINUTES_DELETED_AFTER, limit=DELETE_BATCH) < DELETE_BATCH:
                     break
             # Every time, not once a day: a run may be missed, and what is compact already is only read.
-            day_start = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-            for project_id in select_project_ids(connection):
-                compact_day(connection, project_id, day_start)
+            _compact_day(connection, now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1))
         finally:
             release_maintenance_lock(connection)
+
+
+def _compact_day(connection: Connection, day_start: datetime) -> None:
+    """The sketches of a day, which long ranges read, and of its hours, which they read at their edges."""
+    buckets: list[tuple[Grain, datetime]] = [("hour", day_start + timedelta(hours=hour)) for hour in range(24)]
+    for project_id in select_project_ids(connection):
+        for grain, bucket_start in [*buckets, ("day", day_start)]:
+            compact_bucket(connection, project_id, grain, bucket_start, longer_than_bytes=SHORT_SKETCH_BYTES)
 
 
 def _drop_old_partitions(connection: Connection, day: date) -> None:

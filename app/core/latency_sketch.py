@@ -3,10 +3,14 @@
 Buckets grow by a factor of 1.02, as in DDSketch (Masson, Rim, Lee, VLDB 2019): bucket i holds the values in
 (1.02^(i-1), 1.02^i], and its middle 2·1.02^i/(1.02+1) is within 0.02/2.02 = 0.99 % of each of them.
 
-A sketch is a byte string of entries in any order, each 32 bits, little-endian: twelve for the bucket's number plus
-2,048, and the lower twenty for a count. A bucket may occur more than once. So two sketches are merged by putting one
-behind the other, which PostgreSQL does with `||` and string_agg, and an entry list that grew long is compacted now
-and then.
+A sketch is a byte string of entries in any order, each 32 bits, little-endian:
+
+    bits 31 to 20  the bucket's number plus 2,048
+    bit 19         0: the entry counts one bucket, and bits 18 to 0 are its count
+                   1: it counts three in a row, and bits 5 to 0, 11 to 6 and 17 to 12 are their counts
+
+A bucket may occur more than once. So two sketches are merged by putting one behind the other, which PostgreSQL does
+with `||` and string_agg, and an entry list that grew long is compacted now and then.
 """
 
 import math
@@ -20,9 +24,14 @@ SMALLEST_MS = 1e-9
 COMPACT_ABOVE_BYTES = 2_720
 """Longer sketches are worth compacting: 680 entries span latencies from 1 ms to 11 minutes."""
 
-COUNT_BITS = 20
-MAX_COUNT = 2**COUNT_BITS - 1
-"""Of one entry; a million events in one bucket take a second one."""
+BUCKET_SHIFT = 20
+RUN = 1 << 19
+"""The bit of an entry that counts three buckets: most do where some thousand events lie in some hundred buckets."""
+MAX_COUNT = RUN - 1
+"""Of an entry for one bucket; half a million events in one bucket take a second one."""
+RUN_BITS = 6
+MAX_RUN_COUNT = 2**RUN_BITS - 1
+"""Of each bucket of a run."""
 _ENTRY = struct.Struct("<I")
 
 
@@ -42,14 +51,24 @@ def middle_of(bucket: int) -> float:
 
 
 def encode_sketch(counts: Mapping[int, int]) -> bytes:
-    """A compact sketch: each bucket once, in order, except those with a count above MAX_COUNT."""
+    """A compact sketch: each bucket once, in order, except those with a count above MAX_COUNT. Counts are positive."""
     entries = []
+    run_end = ZERO_BUCKET - 1
     for bucket in sorted(counts):
-        place = (bucket - ZERO_BUCKET) << COUNT_BITS
-        full, rest = divmod(counts[bucket], MAX_COUNT)
-        entries += [place | MAX_COUNT] * full
-        if rest:
-            entries.append(place | rest)
+        count = counts[bucket]
+        place = (bucket - ZERO_BUCKET) << BUCKET_SHIFT
+        if count > MAX_RUN_COUNT:
+            full, rest = divmod(count, MAX_COUNT)
+            entries += [place | MAX_COUNT] * full
+            if rest:
+                entries.append(place | rest)
+        elif bucket > run_end:
+            second, third = counts.get(bucket + 1, 0), counts.get(bucket + 2, 0)
+            run = (second if second <= MAX_RUN_COUNT else 0) | (third if third <= MAX_RUN_COUNT else 0) << RUN_BITS
+            if run:
+                run_end = bucket + 2
+                count |= RUN | run << RUN_BITS
+            entries.append(place | count)
     return struct.pack(f"<{len(entries)}I", *entries)
 
 
@@ -57,8 +76,12 @@ def decode_sketch(sketch: bytes) -> dict[int, int]:
     """Counts by bucket. Raises struct.error for bytes that are not whole entries."""
     counts: dict[int, int] = {}
     for (entry,) in _ENTRY.iter_unpack(sketch):
-        bucket = (entry >> COUNT_BITS) + ZERO_BUCKET
-        counts[bucket] = counts.get(bucket, 0) + (entry & MAX_COUNT)
+        bucket = (entry >> BUCKET_SHIFT) + ZERO_BUCKET
+        shifts = (0, RUN_BITS, 2 * RUN_BITS) if entry & RUN else (0,)
+        largest = MAX_RUN_COUNT if entry & RUN else MAX_COUNT
+        for place, count in enumerate((entry >> shift & largest for shift in shifts), bucket):
+            if count:
+                counts[place] = counts.get(place, 0) + count
     return counts
 
 

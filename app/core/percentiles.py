@@ -9,15 +9,25 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from app.core.latency_sketch import COUNT_BITS, MAX_COUNT, SMALLEST_MS, ZERO_BUCKET, bucket_of, middle_of
+from app.core.latency_sketch import (
+    BUCKET_SHIFT,
+    MAX_COUNT,
+    MAX_RUN_COUNT,
+    RUN,
+    RUN_BITS,
+    SMALLEST_MS,
+    ZERO_BUCKET,
+    bucket_of,
+    middle_of,
+)
 
 PERCENTILES = (50, 95, 99)
 
 _ENTRY = np.dtype("<u4")
 _BELOW_ALL_BUCKETS = bucket_of(SMALLEST_MS) - 1
-# numpy takes as long for one short sketch as for a dozen, and several times as long for arrays over some 300 KB.
+# numpy takes as long for one short sketch as for a dozen, and twice as long for arrays that leave the cache.
 _BATCH_SKETCHES = 32
-_BATCH_BYTES = 200_000
+_BATCH_BYTES = 100_000
 
 
 def percentiles_of(sketches: Sequence[bytes]) -> list[list[float]]:
@@ -28,13 +38,18 @@ def percentiles_of(sketches: Sequence[bytes]) -> list[list[float]]:
 def _percentiles(sketches: Sequence[bytes]) -> list[list[float]]:
     entries = np.frombuffer(b"".join(sketches), _ENTRY)
     # The zero bucket's number lies far below all others; the one next to the smallest stands in for it.
-    buckets = np.maximum((entries >> COUNT_BITS).astype(np.intp) + ZERO_BUCKET, _BELOW_ALL_BUCKETS)
+    buckets = np.maximum((entries >> BUCKET_SHIFT).astype(np.intp) + ZERO_BUCKET, _BELOW_ALL_BUCKETS)
     lowest = int(buckets.min())
-    width = int(buckets.max()) - lowest + 1
-    # One histogram behind the other, each with a place for every bucket.
+    width = int(buckets.max()) - lowest + 3
+    # One histogram behind the other, each with a place for every bucket, and for two that a run may have beyond.
     first_places = np.arange(len(sketches)) * width - lowest
     places = np.repeat(first_places, [len(sketch) // _ENTRY.itemsize for sketch in sketches]) + buckets
-    counts = np.bincount(places, weights=entries & MAX_COUNT, minlength=len(sketches) * width)
+    total = len(sketches) * width
+    runs = (entries & RUN).astype(bool)
+    in_runs, run_places = entries[runs], places[runs]
+    counts = np.bincount(places, weights=entries & np.where(runs, MAX_RUN_COUNT, MAX_COUNT), minlength=total)
+    counts += np.bincount(run_places + 1, weights=in_runs >> RUN_BITS & MAX_RUN_COUNT, minlength=total)
+    counts += np.bincount(run_places + 2, weights=in_runs >> 2 * RUN_BITS & MAX_RUN_COUNT, minlength=total)
     running = counts.reshape(-1, width).cumsum(axis=1)
     ranks = [-(-running[:, -1:] * percentile // 100) for percentile in PERCENTILES]
     found = np.column_stack([(running < rank).sum(axis=1) for rank in ranks]) + lowest

@@ -44,9 +44,9 @@ def read_period(
 
     `connection` is one of `usage_snapshot`, `counted` the range as `counted_range` gives it. Raises psycopg errors.
     """
-    totals = select_totals(connection, project_id, prompt_key, fewest_parts(counted))
+    parts = fewest_parts(counted, coarsest=interval)
+    totals, series = select_series(connection, project_id, prompt_key, parts, interval)
     before = select_totals(connection, project_id, prompt_key, fewest_parts(preceding_range(time_range, now)))
-    series = select_series(connection, project_id, prompt_key, fewest_parts(counted, coarsest=interval), interval)
     buckets = gapless(time_range, interval, dict(merged_by_group(series)))
     step = timedelta(seconds=GRAIN_SECONDS[interval])
     over_at = min(time_range.end, now)

@@ -24,7 +24,6 @@ from app.core.queries.usage import (
     select_prompt_key,
     select_prompts,
     select_series,
-    select_totals,
     select_versions,
 )
 from app.core.rollups import WHOLE
@@ -170,8 +169,8 @@ def _report(
 ) -> UsageReport[_K]:
     counted = counted_range(connection, project_id, time_range)
     parts = fewest_parts(counted)
-    totals = select_totals(connection, project_id, prompt_key, parts)
-    series = select_series(connection, project_id, prompt_key, fewest_parts(counted, coarsest=interval), interval)
+    parts_of_buckets = fewest_parts(counted, coarsest=interval)
+    totals, series = select_series(connection, project_id, prompt_key, parts_of_buckets, interval)
     busiest = select_busiest(parts)
     breakdown = select_breakdown(parts, busiest[:MAX_ROWS] or None)
     return UsageReport(

@@ -1,5 +1,6 @@
 """Upkeep on a real PostgreSQL: partitions ahead, retention, and minutes that go while hours stay."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,11 +12,16 @@ from app.core.database import Connection, connect
 from app.core.events import Event, new_event_id
 from app.core.partitions import drop_partitions_before, ensure_partitions, partition_name
 from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
+from app.core.queries.rollups import compact_bucket
 from tests.recount import assert_rollups_equal_a_recount
+from tests.waiting import wait_until
 from worker.maintenance import maintain
 from worker.store import EventStore, ReceivedEvent
 
 NOW = datetime(2031, 5, 20, 12, 30, tzinfo=UTC)
+WAITS_FOR_A_ROW = """
+SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test' AND wait_event_type = 'Lock'
+"""
 SELECT_PARTITIONS = """
 SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'events'::regclass ORDER BY 1
 """
@@ -87,15 +93,33 @@ def test_an_event_of_a_day_without_a_partition_gets_one(database):
 
 def test_the_sketches_of_yesterday_are_compacted(database):
     yesterday = NOW - timedelta(days=1)
-    for _ in range(5):
-        store_at(database, *[yesterday] * 20)
-    store_at(database, NOW)
-    store_at(database, NOW)
-    select = "SELECT octet_length(latency_histogram) FROM rollups_day WHERE prompt_key = 0 ORDER BY bucket_start"
-    assert database.execute(select).fetchall() == [(20,), (8,)]
+    for _ in range(20):
+        store_at(database, yesterday, NOW)
+    select = """
+        SELECT grain, octet_length(latency_histogram)
+        FROM rollups
+        WHERE version_key = 0 AND prompt_key = 0 AND grain <> 'minute'
+        ORDER BY grain, bucket_start
+    """
+    assert database.execute(select).fetchall() == [("day", 80), ("day", 80), ("hour", 80), ("hour", 80)]
     maintain(database, NOW, retention_days=90)
-    assert database.execute(select).fetchall() == [(4,), (8,)]
-    assert assert_rollups_equal_a_recount(database) == 102
+    assert database.execute(select).fetchall() == [("day", 4), ("day", 80), ("hour", 4), ("hour", 80)]
+    assert assert_rollups_equal_a_recount(database) == 40
+
+
+def test_a_sketch_that_grew_while_it_was_compacted_keeps_what_it_has(database, database_url):
+    yesterday = NOW - timedelta(days=1)
+    for _ in range(20):
+        store_at(database, yesterday)
+    with connect(database_url, application_name="drain", statement_timeout_ms=10_000) as drain:
+        with drain.transaction():
+            store_at(drain, yesterday)
+            day = (1, "day", yesterday.replace(hour=0, minute=0))
+            upkeep = threading.Thread(target=compact_bucket, args=(database, *day), kwargs={"longer_than_bytes": 0})
+            upkeep.start()
+            wait_until(lambda: drain.execute(WAITS_FOR_A_ROW).fetchone() != (0,))
+        upkeep.join()
+    assert assert_rollups_equal_a_recount(database) == 21
 
 
 def test_a_busy_table_puts_off_only_the_drop(database, database_url):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.latency_sketch import (
+    MAX_COUNT,
     SMALLEST_MS,
     ZERO_BUCKET,
     bucket_of,
@@ -17,6 +18,8 @@ from app.core.latency_sketch import (
 )
 
 latencies = st.floats(0, 1e12, allow_nan=False)
+sparse = st.dictionaries(st.integers(-2_048, 2_047), st.integers(1, 2**30))
+dense = st.dictionaries(st.integers(-5, 20), st.integers(1, 70) | st.integers(MAX_COUNT - 1, MAX_COUNT + 1))
 
 
 @given(st.floats(SMALLEST_MS, 1e12))
@@ -37,9 +40,26 @@ def test_a_longer_latency_never_has_a_lower_bucket(values):
     assert sorted(buckets) == buckets
 
 
-@given(st.dictionaries(st.integers(-2_048, 2_047), st.integers(1, 2**30)))
+@given(sparse | dense)
 def test_a_sketch_decodes_to_what_was_encoded(counts):
     assert decode_sketch(encode_sketch(counts)) == counts
+
+
+def test_entries_are_as_the_migration_and_other_releases_write_them():
+    counts = {-2_048: 5, 0: 1, 1: 63, 2: 64, 3: 1, 5: 2, 2_047: MAX_COUNT + 1}
+    assert struct.unpack("<6I", encode_sketch(counts)) == (
+        5,
+        2_048 << 20 | 1 << 19 | 63 << 6 | 1,
+        2_050 << 20 | 64,
+        2_051 << 20 | 1 << 19 | 2 << 12 | 1,
+        4_095 << 20 | MAX_COUNT,
+        4_095 << 20 | 1,
+    )
+
+
+def test_small_counts_side_by_side_take_a_third_of_the_room():
+    assert len(encode_sketch(dict.fromkeys(range(300), 63))) == 400
+    assert len(encode_sketch(dict.fromkeys(range(300), 64))) == 1_200
 
 
 @given(st.lists(latencies), st.lists(latencies))

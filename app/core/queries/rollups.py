@@ -7,6 +7,7 @@ from app.core.database import Connection, Cursor
 from app.core.latency_sketch import COMPACT_ABOVE_BYTES, compact
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, timestamp_microseconds
 from app.core.rollups import Rollup, RollupKey
+from app.core.time_range import Grain
 
 _KEY = "project_id, prompt_key, version_key, grain, bucket_start"
 _VALUES = """events, latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
@@ -68,10 +69,11 @@ FROM merged
 WHERE octet_length(latency_histogram) > %(compact_above_bytes)s
 """
 
+# A sketch that has grown since it was read keeps its length.
 UPDATE_SKETCH = """
-UPDATE rollups SET latency_histogram = %(latency_histogram)s
+UPDATE rollups SET latency_histogram = %(compact)s
 WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = %(version_key)s
-  AND grain = %(grain)s AND bucket_start = %(bucket_start)s
+  AND grain = %(grain)s AND bucket_start = %(bucket_start)s AND latency_histogram = %(sketch)s
 """
 
 DELETE_MINUTES = """
@@ -81,12 +83,12 @@ WHERE ctid = ANY (ARRAY(
 ))
 """
 
-SELECT_DAY_SKETCHES = """
+SELECT_SKETCHES = """
 SELECT project_id, prompt_key, version_key, grain, bucket_start, latency_histogram
 FROM rollups
-WHERE project_id = %(project_id)s AND version_key = 0 AND grain = 'day' AND bucket_start = %(day_start)s
+WHERE project_id = %(project_id)s AND version_key = 0 AND grain = %(grain)s AND bucket_start = %(bucket_start)s
+  AND octet_length(latency_histogram) > %(longer_than_bytes)s
 ORDER BY prompt_key
-FOR UPDATE
 """
 
 
@@ -119,13 +121,21 @@ def merge_rollups(connection: Connection, rows: Iterable[tuple[RollupKey, Rollup
         _compact_sketches(cursor)
 
 
-def compact_day(connection: Connection, project_id: int, day_start: datetime) -> None:
-    """Compact the sketches of a day's project and prompt rows; worth it when the day is over.
+def compact_bucket(
+    connection: Connection, project_id: int, grain: Grain, bucket_start: datetime, *, longer_than_bytes: int
+) -> None:
+    """Compact the longer sketches of the project and its prompts in an hour or a day; worth it when that is over.
 
     Long ranges read so many of these that their length matters: a month of a hundred prompts takes half the time.
     """
+    parameters = {
+        "project_id": project_id,
+        "grain": grain,
+        "bucket_start": bucket_start,
+        "longer_than_bytes": longer_than_bytes,
+    }
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute(SELECT_DAY_SKETCHES, {"project_id": project_id, "day_start": day_start}, binary=True)
+        cursor.execute(SELECT_SKETCHES, parameters, binary=True)
         _compact_sketches(cursor)
 
 
@@ -133,7 +143,7 @@ def _compact_sketches(cursor: Cursor) -> None:
     """Compact the sketch of every row that the cursor has selected, with the row's key before it."""
     names = ("project_id", "prompt_key", "version_key", "grain", "bucket_start")
     updates = [
-        {**dict(zip(names, key_columns, strict=True)), "latency_histogram": packed}
+        {**dict(zip(names, key_columns, strict=True)), "sketch": sketch, "compact": packed}
         for *key_columns, sketch in cursor.fetchall()
         if len(packed := compact(sketch)) < len(sketch)
     ]

@@ -74,10 +74,11 @@ SELECT EXISTS (
 
 SELECT_TOTALS = f"SELECT {SUMS} FROM {_ROLLUPS_OF_ONE}"
 
+# Without a point: the totals of all of them.
 SELECT_SERIES = f"""
 SELECT date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
 FROM {_ROLLUPS_OF_ONE}
-GROUP BY point_start
+GROUP BY GROUPING SETS ((), (point_start))
 """
 
 # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
@@ -161,10 +162,12 @@ def select_totals(connection: Connection, project_id: int, prompt_key: int, part
 
 def select_series(
     connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], interval: Grain
-) -> list[tuple[datetime, UsageRow]]:
-    """The same by beginning of bucket, in any order; buckets without events are left out."""
+) -> tuple[UsageRow, list[tuple[datetime, UsageRow]]]:
+    """The same, and by beginning of bucket, in any order; buckets without events are left out."""
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval}
-    return _select_usage(connection, SELECT_SERIES, parameters, parts)
+    rows = _select_usage(connection, SELECT_SERIES, parameters, parts)
+    (totals,) = [row for start, row in rows if start is None]
+    return totals, [(start, row) for start, row in rows if start is not None]
 
 
 def select_prompts(
