@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from app.core.events import Event
+from app.core.stream.events import Event
 
 PROMPTS = 100
 VERSIONS_PER_PROMPT = 5

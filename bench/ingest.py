@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from app.core.buffer import STREAM
+from app.core.stream.buffer import STREAM
 from bench.events import write_bodies
 from bench.load_generator import Load, Source, send_one
 from bench.memory import MemoryLog

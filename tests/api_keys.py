@@ -6,7 +6,7 @@ from datetime import datetime
 
 import psycopg
 
-from app.core.keys import display_prefix, hash_key, mint_key
+from app.core.keys.api_key import display_prefix, hash_key, mint_key
 
 INSERT_PROJECT = """
 INSERT INTO projects (name) VALUES (%(name)s) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.core.database import Connection
-from app.core.latency_sketch import decode_sketch, sketch_of
+from app.core.rollups.latency_histogram import decode_sketch, sketch_of
 
 RECOUNT = """
 WITH grains (grain) AS (VALUES ('minute'), ('hour'), ('day')),

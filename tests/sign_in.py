@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import httpx
 import psycopg
 
+from app.core.accounts.sessions import begin_session
 from app.core.queries.users import select_password_hash
-from app.core.sessions import begin_session
-from app.web.pages.session import SESSION_ID, session_serializer
+from app.web.pages.access.session_cookie import SESSION_ID, session_serializer
 from tests.processes import SECRET_KEY
 
 INSERT_PROJECT = """

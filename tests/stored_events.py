@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from app.core.database import connect
-from app.core.events import Event, new_event_id
+from app.core.stream.events import Event, new_event_id
 from tests.usage_recount import store_in_batches
 from worker.store import ReceivedEvent
 

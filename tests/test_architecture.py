@@ -26,7 +26,7 @@ FORBIDDEN = {
 # The composition roots read config; everything else takes values. Each exemption with its reason.
 MAY_IMPORT = {
     "app.web": {"config": "create_app builds the web process from the settings"},
-    "app.web.pages.api_key_forms": {"config.settings": "a key's own limit is checked as the default is"},
+    "app.web.pages.api_keys.forms": {"config.settings": "a key's own limit is checked as the default is"},
     "app.web.services": {"config.settings": "the type of the settings that the services carry"},
     "worker.__main__": {"config": "builds the worker process from the settings"},
     "app.local.__main__": {"config": "`make run` says what is wrong with a setting before it starts anything"},
@@ -39,7 +39,7 @@ CATCHERS = {
     },
     "redis": {
         "app.core.redis_client": "translates redis errors into core's",
-        "app.web.shared_connection": "a refusal is an answer like any other, and goes to the one who asked",
+        "app.web.fast.shared_connection": "a refusal is an answer like any other, and goes to the one who asked",
     },
     "sqlalchemy": {
         "app.core.migrations.runner": "takes psycopg's error out of SQLAlchemy's wrapping, for database_errors",
@@ -151,7 +151,7 @@ def test_only_the_settings_read_the_environment():
         ("worker.__main__", ("flask", "app.web", "alembic", "sqlalchemy", "gunicorn")),
         ("app.core.migrations", ("flask", "alembic", "sqlalchemy")),
         ("app.web", ("worker", "alembic", "sqlalchemy", "plotly")),
-        ("config.gunicorn_worker", ("psycopg", "flask", "redis", "app.core.database")),
+        ("app.web.gunicorn_worker", ("psycopg", "flask", "redis", "app.core.database")),
         ("config.logging", ("psycopg", "flask", "redis")),
     ],
 )

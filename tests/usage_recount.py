@@ -8,9 +8,9 @@ from fractions import Fraction
 from typing import TypeVar
 from uuid import uuid4
 
+from app.core.analytics.usage import Usage
 from app.core.database import Connection
-from app.core.time_range import TimeRange
-from app.core.usage import Usage
+from app.core.rollups.time_range import TimeRange
 from worker.store import EventStore, ReceivedEvent
 
 Key = TypeVar("Key", bound=Hashable)

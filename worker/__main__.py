@@ -4,15 +4,15 @@ import logging
 import signal
 from types import FrameType
 
-from app.core.buffer import EventBuffer
 from app.core.database import open_pool
 from app.core.errors import PromptAnalyticsError
 from app.core.redis_client import connect, redis_errors
+from app.core.stream.buffer import EventBuffer
 from config.logging import configure_logging
 from config.settings import load_settings_or_exit
 from worker import jobs
-from worker.process import WorkerProcess
 from worker.rq_worker import DrainWorker
+from worker.runner import WorkerProcess
 
 STATEMENT_TIMEOUT_MS = 10_000
 BUFFER_TIMEOUT_SECONDS = 5.0

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from app.core.buffer import WAKE_INTERVAL_MS, Entry, EventBuffer
 from app.core.errors import DatabaseTooSlow, SetAside, Unavailable
+from app.core.stream.buffer import WAKE_INTERVAL_MS, Entry, EventBuffer
 from worker.store import ReceivedEvent, StoreReport, decode_entry
 
 BATCH_SIZE = 10_000

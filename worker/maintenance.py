@@ -5,11 +5,11 @@ from datetime import date, datetime, timedelta
 
 from app.core.database import Connection, database_errors
 from app.core.errors import DatabaseUnavailable
-from app.core.partitions import drop_partitions_before, ensure_coming_partitions
 from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
+from app.core.queries.partitions import drop_partitions_before, ensure_coming_partitions
 from app.core.queries.projects import select_project_ids
 from app.core.queries.rollups import compact_bucket, delete_minutes
-from app.core.time_range import MINUTES_KEPT, Grain
+from app.core.rollups.time_range import MINUTES_KEPT, Grain
 
 MINUTES_DELETED_AFTER = MINUTES_KEPT + timedelta(hours=1)
 """The hour more is for a request under way."""

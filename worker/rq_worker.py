@@ -11,9 +11,9 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import decode_redis_hash
 
-from app.core.buffer import WAKE_QUEUE
+from app.core.stream.buffer import WAKE_QUEUE
 from worker.jobs import ALLOWED
-from worker.process import WorkerProcess
+from worker.runner import WorkerProcess
 
 TICK_SECONDS = 14
 """RQ waits 15 s for a job and then looks whether this time has passed."""

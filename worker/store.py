@@ -5,11 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from app.core.buffer import Entry
 from app.core.database import Connection, database_errors
 from app.core.errors import UndecodableEntry
-from app.core.events import LAST_STORABLE_MS, Event, decode_event
-from app.core.partitions import ensure_partitions
 from app.core.queries.binary_copy import timestamp_microseconds
 from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
 from app.core.queries.events import (
@@ -20,8 +17,11 @@ from app.core.queries.events import (
     insert_events,
     select_contents,
 )
+from app.core.queries.partitions import ensure_partitions
 from app.core.queries.rollups import create_incoming_rollups, merge_rollups
-from app.core.rollups import Observation, roll_up
+from app.core.rollups.rollup import Observation, roll_up
+from app.core.stream.buffer import Entry
+from app.core.stream.events import LAST_STORABLE_MS, Event, decode_event
 
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ import click
 from app.commands.servers import REDIS_TIMEOUT_SECONDS, database_connection, event_buffer, settings
 from app.core import redis_client
 from app.core.database import Connection
-from app.core.key_lifecycle import create_key, revoke_key
+from app.core.keys.lifecycle import create_key, revoke_key
 from app.core.queries.demo import select_first_key_at, update_unset_prompt_name, update_unset_version_name
 from app.core.queries.memberships import insert_membership, select_members
 from app.core.queries.projects import insert_project

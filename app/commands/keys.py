@@ -8,7 +8,7 @@ from app.commands.servers import database_connection, describe, settings
 from app.commands.tables import show_table, time_text
 from app.core import redis_client
 from app.core.errors import NotFound, PromptAnalyticsError
-from app.core.key_lifecycle import SCOPES, KeyState, checked_name, create_key, revoke_key, state_of
+from app.core.keys.lifecycle import SCOPES, KeyState, checked_name, create_key, revoke_key, state_of
 from app.core.queries.api_keys import ApiKeyDescription, select_api_keys
 from app.core.queries.projects import insert_project
 from config.settings import check_rate_limit

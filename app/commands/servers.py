@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from app.core import database, redis_client
-from app.core.buffer import EventBuffer
 from app.core.database import Connection, database_errors
 from app.core.errors import BufferUnavailable, DatabaseUnavailable, PromptAnalyticsError, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision
+from app.core.stream.buffer import EventBuffer
 from app.local import running_environment
 from config.logging import redact
 from config.settings import Settings, SettingsError, load_settings

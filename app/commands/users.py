@@ -4,10 +4,10 @@ import click
 
 from app.commands.servers import database_connection, settings
 from app.commands.tables import show_table, time_text
-from app.core.accounts import create_operator, is_email, make_link_for
+from app.core.accounts.members import add_member
+from app.core.accounts.passwords import hash_password, make_password
+from app.core.accounts.users import create_operator, is_email, make_link_for
 from app.core.errors import AlreadyExists, NotFound
-from app.core.members import add_member
-from app.core.passwords import hash_password, make_password
 from app.core.queries.memberships import Role
 from app.core.queries.users import UserDescription, select_users
 

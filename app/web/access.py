@@ -6,9 +6,9 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from flask import Response, g
 
-from app.core.buffer import Quota
 from app.core.errors import BufferFull, BufferUnavailable, QuotaExceeded
-from app.core.key_directory import ApiKey
+from app.core.keys.directory import ApiKey
+from app.core.stream.buffer import Quota
 from app.web.auth import authenticate
 from app.web.errors import ApiError, forbidden, rate_limited
 from app.web.limits import Window

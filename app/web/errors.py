@@ -23,7 +23,7 @@ from app.core.errors import (
     PromptAnalyticsError,
     Unavailable,
 )
-from app.web.paths import is_page_path
+from app.web.page_paths import is_page_path
 from app.web.services import services
 
 BACKPRESSURE_RETRY_SECONDS = 5

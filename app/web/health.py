@@ -5,10 +5,10 @@ from typing import cast
 from flask import Blueprint, Response, current_app
 from flask.blueprints import BlueprintSetupState
 
-from app.core.readiness import POSTGRESQL_SILENT, REDIS_SILENT, Problems, check_database, check_redis
+from app.core.operations.readiness import POSTGRESQL_SILENT, REDIS_SILENT, Problems, check_database, check_redis
 from app.web.access import public
 from app.web.errors import ApiError, Detail
-from app.web.formatting import success
+from app.web.json_response import success
 from app.web.services import services
 from app.web.single_flight import PerServer
 

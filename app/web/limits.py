@@ -14,9 +14,9 @@ from flask_limiter import Limiter
 from limits import RateLimitItem, parse
 from limits.storage import Storage
 
-from app.core.buffer import Quota
 from app.core.errors import PromptAnalyticsError
 from app.core.redis_client import redis_errors
+from app.core.stream.buffer import Quota
 
 KEY_PREFIX = "pa:limit:"
 

@@ -24,8 +24,8 @@ from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from app.core import metrics as names
-from app.core.buffer import Appended
+from app.core.operations import metrics as names
+from app.core.stream.buffer import Appended
 from app.web.access import public
 from app.web.errors import ApiError
 from app.web.server_metrics import database_down, database_metrics, redis_down, redis_metrics

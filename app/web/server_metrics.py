@@ -5,11 +5,11 @@ Where one of them does not answer, its `up` is 0 and its values are absent.
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from app.core import metrics as names
-from app.core.buffer import EventBuffer
 from app.core.database import ConnectionPool, database_errors
 from app.core.errors import BufferFull, BufferUnavailable, DatabaseUnavailable
+from app.core.operations import metrics as names
 from app.core.queries.status import count_dead_letters, select_events_stored, select_partition_days
+from app.core.stream.buffer import EventBuffer
 
 
 def redis_metrics(buffer: EventBuffer) -> list[Metric]:

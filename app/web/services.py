@@ -11,14 +11,14 @@ from flask import Flask, current_app
 from gevent.monkey import is_module_patched
 
 from app.core import database, redis_client
-from app.core.buffer import EventBuffer
 from app.core.database import ConnectionPool
-from app.core.key_directory import KeyDirectory
-from app.core.key_uses import KeyUses
-from app.core.refusals import Refusals
-from app.core.tallies import EVENTS_BY_KEY, Tally
+from app.core.keys.directory import KeyDirectory
+from app.core.keys.uses import KeyUses
+from app.core.operations.refusals import Refusals
+from app.core.operations.tallies import EVENTS_BY_KEY, Tally
+from app.core.stream.buffer import EventBuffer
+from app.web.fast.shared_connection import SharedConnectionRedis
 from app.web.limits import RateLimits
-from app.web.shared_connection import SharedConnectionRedis
 from app.web.wake import worker_waker
 from config.settings import Settings
 

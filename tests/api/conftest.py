@@ -7,8 +7,8 @@ import httpx
 import pytest
 import redis
 
-from app.core.buffer import STREAM
-from app.core.events import Event, decode_event
+from app.core.stream.buffer import STREAM
+from app.core.stream.events import Event, decode_event
 from tests.api_keys import create_key
 
 

@@ -10,10 +10,10 @@ import pytest
 import redis
 from flask import Flask
 
-from app.core.events import Event
-from app.core.key_directory import revoke_in_redis
-from app.core.keys import hash_key, mint_key
-from app.web import create_app
+from app.core.keys.api_key import hash_key, mint_key
+from app.core.keys.directory import revoke_in_redis
+from app.core.stream.events import Event
+from app.web.application import create_app
 from config.settings import load_settings
 from tests.api_keys import create_key, revoke_key_in_database
 

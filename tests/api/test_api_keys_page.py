@@ -16,10 +16,10 @@ import psycopg
 import pytest
 import redis
 
-from app.core.events import Event
-from app.core.key_uses import LAST_USED
-from app.core.keys import hash_key, is_well_formed
-from app.core.tallies import EVENTS_BY_KEY, add_counts, bucket_of
+from app.core.keys.api_key import hash_key, is_well_formed
+from app.core.keys.uses import LAST_USED
+from app.core.operations.tallies import EVENTS_BY_KEY, add_counts, bucket_of
+from app.core.stream.events import Event
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key, skip_key_ids
 from tests.frozen import frozen

@@ -10,10 +10,10 @@ import httpx
 import pytest
 import redis
 
-from app.core.buffer import IDEMPOTENCY_PREFIX, STREAM, EventBuffer
 from app.core.database import connect
-from app.core.events import Event
 from app.core.redis_client import connect as connect_redis
+from app.core.stream.buffer import IDEMPOTENCY_PREFIX, STREAM, EventBuffer
+from app.core.stream.events import Event
 from app.web.api.schemas import EventSchema
 from tests.api_keys import create_key
 from tests.conftest import StartProcess

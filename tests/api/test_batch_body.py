@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from app.core.events import Event
+from app.core.stream.events import Event
 from app.web.body import _inflate
 from app.web.errors import ApiError
 from tests.raw_http import RawConnection, chunked, ingest_head

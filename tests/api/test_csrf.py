@@ -6,7 +6,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from app.web import create_app
+from app.web.application import create_app
 from config.settings import load_settings
 from tests.page_routes import SAFE_METHODS, PageRoute, page_routes
 from tests.sign_in import csrf_token, signed_in_client

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.web.pages.raw_events import DOWNLOADS_AT_ONCE
+from app.web.pages.dashboard.raw_events import DOWNLOADS_AT_ONCE
 from tests.sign_in import create_project, signed_in_client, submit
 from tests.stored_events import PROMPT, an_event, store_events
 from tests.waiting import wait_until

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.web.pages.display import count, duration, money, score
+from app.web.pages.layout.formatting import count, duration, money, score
 from tests.api_keys import create_key
 from tests.sign_in import create_project, signed_in_client
 from tests.stored_events import PROMPT, an_event, store_events

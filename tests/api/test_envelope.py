@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.core.keys import mint_key
-from app.web import create_app
+from app.core.keys.api_key import mint_key
+from app.web.application import create_app
 from config.settings import load_settings
 from tests.raw_http import RawConnection
 

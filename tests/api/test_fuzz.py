@@ -12,8 +12,8 @@ from schemathesis.checks import CheckFunction
 from schemathesis.config import HealthCheck
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from app.core.buffer import IDEMPOTENCY_PREFIX
-from app.core.keys import hash_key
+from app.core.keys.api_key import hash_key
+from app.core.stream.buffer import IDEMPOTENCY_PREFIX
 from app.web.api.openapi import document
 from app.web.api.openapi_document import EXAMPLE
 from app.web.limits import KEY_PREFIX

@@ -14,12 +14,12 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from app.core.buffer import STREAM
 from app.core.migrations import SCHEMA_REVISION, migrate
+from app.core.stream.buffer import STREAM
 from app.local.children import Guard
 from app.local.postgres import RunningPostgres, start_postgres
 from app.local.redis_server import RunningRedis, start_redis
-from app.web import create_app
+from app.web.application import create_app
 from config.settings import load_settings
 from tests.databases import new_database
 from tests.frozen import frozen

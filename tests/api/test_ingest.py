@@ -15,9 +15,9 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from app.core.buffer import IDEMPOTENCY_PREFIX
-from app.core.events import Event
-from app.core.tallies import count_events_by_key
+from app.core.operations.tallies import count_events_by_key
+from app.core.stream.buffer import IDEMPOTENCY_PREFIX
+from app.core.stream.events import Event
 from tests.api_keys import create_key
 from tests.waiting import wait_until
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from app.core.events import Event
+from app.core.stream.events import Event
 from tests.raw_http import RawConnection, chunked, ingest_head, ingest_request
 
 PATH = "/api/v1/prompts/analytics"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.core.events import Event
+from app.core.stream.events import Event
 
 PATH = "/api/v1/prompts/analytics"
 PROMPT_ID = "123e4567-e89b-12d3-a456-426614174000"

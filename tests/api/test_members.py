@@ -10,9 +10,9 @@ import httpx
 import psycopg
 import pytest
 
+from app.core.accounts.members import Invitation, change_role
+from app.core.accounts.members import invite as core_invite
 from app.core.errors import LastAdmin
-from app.core.members import Invitation, change_role
-from app.core.members import invite as core_invite
 from tests.commands import select
 from tests.sign_in import add_member, create_project, create_user, csrf_token, signed_in_client, submit
 from tests.waiting import wait_until

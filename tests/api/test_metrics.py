@@ -13,11 +13,11 @@ import redis
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.core import metrics as names
-from app.core.buffer import GROUP, STREAM
+from app.core.operations import metrics as names
+from app.core.stream.buffer import GROUP, STREAM
 from app.local.children import Guard
 from app.local.ports import free_port
-from app.web import create_app
+from app.web.application import create_app
 from config.settings import load_settings
 from tests.api_keys import create_key
 from tests.conftest import StartProcess

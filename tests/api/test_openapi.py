@@ -12,8 +12,8 @@ import orjson
 import pytest
 import schemathesis
 
-from app.web import create_app
 from app.web.api.openapi import document
+from app.web.application import create_app
 from config.settings import load_settings
 from tests.processes import SECRET_KEY
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import redis
 
-from app.core.events import Event
-from app.core.key_directory import CONFIRM_AFTER_SECONDS, RECORD_PREFIX
-from app.core.keys import hash_key, mint_key
+from app.core.keys.api_key import hash_key, mint_key
+from app.core.keys.directory import CONFIRM_AFTER_SECONDS, RECORD_PREFIX
+from app.core.stream.events import Event
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key

@@ -5,8 +5,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.web import create_app
-from app.web.pages.session import SESSION_ID, session_serializer
+from app.web.application import create_app
+from app.web.pages.access.session_cookie import SESSION_ID, session_serializer
 from config.settings import load_settings
 
 SECRET_KEY = "s" * 32

@@ -12,7 +12,7 @@ from flask import Flask
 from limits import parse
 
 from app.core import redis_client as core_redis
-from app.core.events import Event
+from app.core.stream.events import Event
 from app.web.limits import KEY_PREFIX, RateLimits
 from tests.api_keys import create_key
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 import redis
 
+from app.core.operations.refusals import count_refusals
 from app.core.queries.projects import insert_project
-from app.core.refusals import count_refusals
 from tests.api_keys import create_key
 from tests.waiting import wait_until
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from app.web import create_app
+from app.web.application import create_app
 from app.web.pages.assets import ASSETS, asset_url
 from app.web.threads import THREADS, run_in_thread
 from config.settings import load_settings

@@ -10,13 +10,13 @@ import pytest
 from flask import Flask, session
 from flask.sessions import NullSession
 
-from app.core.accounts import change_password
+from app.core.accounts.passwords import hash_password, needs_new_hash
+from app.core.accounts.sessions import begin_session
+from app.core.accounts.users import change_password
 from app.core.errors import PasswordChanged
-from app.core.passwords import hash_password, needs_new_hash
 from app.core.queries.users import select_password_hash, update_password_hash
-from app.core.sessions import begin_session
-from app.web import create_app
-from app.web.pages.session import session_serializer
+from app.web.application import create_app
+from app.web.pages.access.session_cookie import session_serializer
 from config.settings import load_settings
 from tests.commands import select as command_select
 from tests.sign_in import add_member, client_of, create_project, create_user, csrf_token, submit

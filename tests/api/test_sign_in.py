@@ -11,9 +11,9 @@ import httpx
 import psycopg
 import pytest
 
-from app.core.accounts import choose_password, make_link_for
+from app.core.accounts.passwords import hash_password
+from app.core.accounts.users import choose_password, make_link_for
 from app.core.errors import LinkNotValid
-from app.core.passwords import hash_password
 from tests.sign_in import add_member, create_project, create_user, csrf_token
 
 EMAIL = "ada@example.com"
@@ -222,7 +222,7 @@ def test_argon2_does_not_hold_up_the_event_loop():
     code = """
 from gevent import monkey; monkey.patch_all()
 import time, gevent
-from app.core.passwords import hash_password
+from app.core.accounts.passwords import hash_password
 from app.web.threads import run_in_thread
 hash_password("the first one takes longer")
 longest, done = 0.0, False

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 import redis
 
-from app.core.buffer import STREAM
-from app.core.events import Event, encode_event, new_event_id
-from app.core.tallies import DRAINED, REFUSALS, add_counts, bucket_of
+from app.core.operations.tallies import DRAINED, REFUSALS, add_counts, bucket_of
+from app.core.stream.buffer import STREAM
+from app.core.stream.events import Event, encode_event, new_event_id
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key

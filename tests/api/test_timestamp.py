@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from app.core.events import Event
+from app.core.stream.events import Event
 from app.web.api.times import RecentTime
 
 PATH = "/api/v1/prompts/analytics"

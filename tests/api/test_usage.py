@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.core.database import connect
-from app.core.events import Event, new_event_id
+from app.core.stream.events import Event, new_event_id
 from app.local.postgres import RunningPostgres
 from app.web.api.usage_answers import ProjectUsageSchema, PromptUsageSchema
 from tests.api_keys import create_key

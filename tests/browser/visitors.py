@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from playwright.sync_api import Page
 
-from app.core.passwords import hash_password
+from app.core.accounts.passwords import hash_password
 from tests.sign_in import add_member, create_project, create_user, session_cookie
 
 PASSWORD = "correct horse battery"

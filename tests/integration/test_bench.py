@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import redis
 
-from app.core.buffer import STREAM
-from app.core.rollups import Observation, Rollup, Sums
+from app.core.rollups.rollup import Observation, Rollup, Sums
+from app.core.stream.buffer import STREAM
 from app.local.children import Guard
 from app.local.errors import CannotRun
 from bench.drain import Drained, drain_figures

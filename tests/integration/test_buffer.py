@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 import redis
 
-from app.core.buffer import GROUP, STREAM, WAKE_FLAG, WAKE_QUEUE, Appended, EventBuffer
 from app.core.errors import BufferFull, BufferUnavailable, IdempotencyKeyReused
-from app.core.events import Event, decode_event, idempotent_event_id, new_event_id
 from app.core.redis_client import connect
+from app.core.stream.buffer import GROUP, STREAM, WAKE_FLAG, WAKE_QUEUE, Appended, EventBuffer
+from app.core.stream.events import Event, decode_event, idempotent_event_id, new_event_id
 from app.local.redis_server import RunningRedis
 
 SECRET = b"secret"

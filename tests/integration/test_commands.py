@@ -9,9 +9,9 @@ import httpx
 import pytest
 import redis
 
-from app.core.keys import hash_key, is_well_formed
+from app.core.accounts.tokens import hash_token
+from app.core.keys.api_key import hash_key, is_well_formed
 from app.core.migrations import SCHEMA_REVISION
-from app.core.tokens import hash_token
 from app.local.postgres import RunningPostgres
 from tests.api_keys import create_key
 from tests.commands import Run, Succeed, fails_with_one_line, select

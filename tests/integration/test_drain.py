@@ -14,12 +14,12 @@ import orjson
 import pytest
 import redis
 
-from app.core.buffer import GROUP, STREAM, Entry, EventBuffer
 from app.core.database import Connection, connect
 from app.core.errors import BufferUnavailable, DatabaseTooSlow, DatabaseUnavailable, PartitionMissing
-from app.core.events import Event, encode_event, new_event_id
 from app.core.queries.dead_letters import insert_dead_letter
 from app.core.redis_client import connect as connect_redis
+from app.core.stream.buffer import GROUP, STREAM, Entry, EventBuffer
+from app.core.stream.events import Event, encode_event, new_event_id
 from tests.recount import assert_rollups_equal_a_recount
 from worker.drain import BATCH_SIZE, LINGER_SECONDS, READ_SIZE, STALE_AFTER_MS, DrainReport, drain
 from worker.store import EventStore, ReceivedEvent, StoreReport, received_at

@@ -11,7 +11,8 @@ import redis
 from app.core import redis_client
 from app.core.database import ConnectionPool, open_pool
 from app.core.errors import BufferUnavailable, DatabaseUnavailable, InvalidApiKey
-from app.core.key_directory import (
+from app.core.keys.api_key import hash_key, mint_key
+from app.core.keys.directory import (
     CONFIRM_AFTER_SECONDS,
     DATABASE_DEADLINE_SECONDS,
     MEMORY_ENTRIES,
@@ -20,7 +21,6 @@ from app.core.key_directory import (
     KeyDirectory,
     revoke_in_redis,
 )
-from app.core.keys import hash_key, mint_key
 from app.local.postgres import RunningPostgres
 from tests.api_keys import create_key, revoke_key_in_database
 from tests.frozen import frozen

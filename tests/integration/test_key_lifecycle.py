@@ -11,9 +11,9 @@ import redis
 from app.core import redis_client
 from app.core.database import Connection, ConnectionPool, open_pool
 from app.core.errors import InvalidApiKey, NotFound
-from app.core.key_directory import KeyDirectory
-from app.core.key_lifecycle import KeyState, NewKey, NotReplaceable, create_key, revoke_key, rotate_key, state_of
-from app.core.keys import hash_key
+from app.core.keys.api_key import hash_key
+from app.core.keys.directory import KeyDirectory
+from app.core.keys.lifecycle import KeyState, NewKey, NotReplaceable, create_key, revoke_key, rotate_key, state_of
 from app.core.queries.api_keys import ApiKeyDescription, lock_api_key, select_api_key, select_api_keys_of_project
 from app.core.queries.projects import insert_project
 from tests.waiting import wait_until
@@ -195,7 +195,7 @@ def test_every_change_is_logged_without_the_key(connection, client, project_id, 
     old = create(connection, client, project_id)
     new = rotate(connection, client, project_id, old.key_id)
     revoke_key(connection, client, old.key_id, project_id=project_id, revoked_by=None)
-    told = [record for record in caplog.records if record.name == "app.core.key_lifecycle"]
+    told = [record for record in caplog.records if record.name == "app.core.keys.lifecycle"]
     assert [record.getMessage() for record in told] == ["API key created", "API key rotated", "API key revoked"]
     assert [record.key_id for record in told] == [old.key_id] * 3
     everything = "\n".join(str(vars(record)) for record in caplog.records)

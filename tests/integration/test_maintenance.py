@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 
 from app.core.database import Connection, connect
-from app.core.events import Event, new_event_id
-from app.core.partitions import drop_partitions_before, ensure_partitions, partition_name
 from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
+from app.core.queries.partitions import drop_partitions_before, ensure_partitions, partition_name
 from app.core.queries.rollups import compact_bucket
+from app.core.stream.events import Event, new_event_id
 from tests.recount import assert_rollups_equal_a_recount
 from tests.waiting import wait_until
 from worker.maintenance import maintain

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import pytest
 
+from app.core.analytics.project_overview import ProjectOverview, read_project_overview
+from app.core.analytics.prompt_overview import PromptOverview, read_prompt_overview, read_versions
+from app.core.analytics.usage import project_usage, prompt_usage, usage_snapshot
 from app.core.database import Connection, ConnectionPool, connect, open_pool
 from app.core.errors import NotFound
-from app.core.events import Event, new_event_id
-from app.core.project_overview import ProjectOverview, read_project_overview
-from app.core.prompt_overview import PromptOverview, read_prompt_overview, read_versions
-from app.core.time_range import Grain, TimeRange, preceding_range
-from app.core.usage import project_usage, prompt_usage, usage_snapshot
+from app.core.rollups.time_range import Grain, TimeRange, preceding_range
+from app.core.stream.events import Event, new_event_id
 from tests.usage_recount import assert_usage_equals, new_project, store_in_batches, within
 from worker.store import ReceivedEvent
 

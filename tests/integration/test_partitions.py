@@ -9,7 +9,7 @@ import pytest
 from app.core.database import Connection, connect, database_errors
 from app.core.errors import DatabaseUnavailable
 from app.core.migrations import migrate
-from app.core.partitions import drop_partitions_before, ensure_partitions, partition_name
+from app.core.queries.partitions import drop_partitions_before, ensure_partitions, partition_name
 from app.local.postgres import RunningPostgres
 from tests.databases import new_database
 

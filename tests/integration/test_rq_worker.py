@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from app.core.redis_client import connect
-from worker.process import WorkerProcess
 from worker.rq_worker import DrainWorker
+from worker.runner import WorkerProcess
 
 
 class BusyProcess(WorkerProcess):

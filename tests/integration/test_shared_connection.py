@@ -12,7 +12,7 @@ BEGIN = """
 from gevent import monkey; monkey.patch_all()
 import sys, gevent, redis
 from app.core.redis_client import connect
-from app.web.shared_connection import SharedConnectionRedis
+from app.web.fast.shared_connection import SharedConnectionRedis
 plain = connect(sys.argv[1], timeout_seconds=5)
 client = SharedConnectionRedis(connect(sys.argv[1], timeout_seconds=0.5).connection_pool)
 

@@ -10,10 +10,10 @@ import redis
 from app.core import redis_client
 from app.core.database import open_pool
 from app.core.errors import InvalidApiKey
-from app.core.key_directory import KeyDirectory
-from app.core.key_uses import LAST_USED, KeyUses, last_used
-from app.core.refusals import RefusalCount, Refusals, count_refusals
-from app.core.tallies import (
+from app.core.keys.directory import KeyDirectory
+from app.core.keys.uses import LAST_USED, KeyUses, last_used
+from app.core.operations.refusals import RefusalCount, Refusals, count_refusals
+from app.core.operations.tallies import (
     BUCKET_SECONDS,
     DRAINED,
     EVENTS_BY_KEY,

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from app.core.analytics.usage import MAX_ROWS, project_usage, prompt_usage, usage_snapshot
 from app.core.database import Connection, ConnectionPool, connect, open_pool
 from app.core.errors import DatabaseUnavailable
-from app.core.events import Event, new_event_id
-from app.core.time_range import TimeRange
-from app.core.usage import MAX_ROWS, project_usage, prompt_usage, usage_snapshot
+from app.core.rollups.time_range import TimeRange
+from app.core.stream.events import Event, new_event_id
 from tests.usage_recount import new_project, store_in_batches
 from worker.store import ReceivedEvent
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.core.analytics.usage import Usage, project_usage, prompt_usage, usage_snapshot
 from app.core.database import Connection, ConnectionPool, connect, open_pool
 from app.core.errors import NotFound
-from app.core.events import Event, new_event_id
-from app.core.time_range import (
+from app.core.rollups.time_range import (
     Grain,
     TimeRange,
     answerable_range,
@@ -21,7 +21,7 @@ from app.core.time_range import (
     floor_to,
     has_points_for,
 )
-from app.core.usage import Usage, project_usage, prompt_usage, usage_snapshot
+from app.core.stream.events import Event, new_event_id
 from tests.usage_recount import assert_usage_equals, grouped, new_project, store_in_batches, time_of, within
 from worker.store import ReceivedEvent
 

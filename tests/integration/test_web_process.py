@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from app.core.keys import mint_key
+from app.core.keys.api_key import mint_key
 from tests.processes import AppProcess
 from tests.waiting import wait_until
 

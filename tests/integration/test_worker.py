@@ -17,11 +17,11 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from app.core.buffer import STREAM, WAKE_INTERVAL_MS, Appended, EventBuffer
 from app.core.database import Connection, connect
-from app.core.events import Event, encode_event, new_event_id
+from app.core.operations.tallies import DRAINED, read_counts
 from app.core.redis_client import connect as connect_redis
-from app.core.tallies import DRAINED, read_counts
+from app.core.stream.buffer import STREAM, WAKE_INTERVAL_MS, Appended, EventBuffer
+from app.core.stream.events import Event, encode_event, new_event_id
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.conftest import StartProcess

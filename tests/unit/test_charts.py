@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.pages.chart_paths import BOX_HEIGHT, BOX_WIDTH, line_paths, sparkline
-from app.web.pages.chart_scales import MAX_TIME_LABELS, time_ticks, value_steps
-from app.web.pages.charts import Bucket, Line, bucket_name, build_chart
-from app.web.pages.measures import COST_PER_EVENT, EVENTS, P95, SCORE
+from app.web.pages.charts.chart import Bucket, Line, bucket_name, build_chart
+from app.web.pages.charts.measures import COST_PER_EVENT, EVENTS, P95, SCORE
+from app.web.pages.charts.paths import BOX_HEIGHT, BOX_WIDTH, line_paths, sparkline
+from app.web.pages.charts.scales import MAX_TIME_LABELS, time_ticks, value_steps
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 WHOLE = [True] * 10

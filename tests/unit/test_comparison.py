@@ -5,7 +5,7 @@ from statistics import fmean, variance
 
 import pytest
 
-from app.core.comparison import (
+from app.core.analytics.comparison import (
     FEWEST_EVENTS,
     Sample,
     compare_logarithms,

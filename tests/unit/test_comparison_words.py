@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from app.core.comparison import TOO_FEW, Difference
-from app.core.usage import CostUsage, LatencyUsage, ScoreUsage, Usage
-from app.core.version_comparison import ComparedVersion, Comparison
-from app.web.pages.comparison_words import findings, version_label
+from app.core.analytics.comparison import TOO_FEW, Difference
+from app.core.analytics.usage import CostUsage, LatencyUsage, ScoreUsage, Usage
+from app.core.analytics.version_comparison import ComparedVersion, Comparison
+from app.web.pages.prompts.comparison_words import findings, version_label
 
 USAGE = Usage(
     100,

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.web.pages.csv_download import csv_response, defused
+from app.web.pages.layout.csv_download import csv_response, defused
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from uuid import UUID
 import orjson
 import pytest
 
-from app.core.dead_letters import LARGEST_PROJECT_ID, project_of
-from app.core.events import Event, encode_event
+from app.core.stream.dead_letters import LARGEST_PROJECT_ID, project_of
+from app.core.stream.events import Event, encode_event
 
 
 def entry_of(project_id: object) -> bytes:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import UndecodableEntry
-from app.core.events import (
+from app.core.stream.events import (
     LAST_STORABLE_MS,
     Event,
     decode_event,

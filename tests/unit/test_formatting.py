@@ -1,40 +1,172 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import orjson
 import pytest
 
-from app.web.formatting import encode
+from app.web.pages.layout.formatting import (
+    ago,
+    count,
+    duration,
+    money,
+    percent_change,
+    score,
+    score_change,
+    share,
+    utc,
+    visible_text,
+)
+
+NOW = datetime(2026, 3, 10, 12, 34, 56, tzinfo=UTC)
+
+
+def plain(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{MINUS SIGN}", "-")
+
+
+@pytest.mark.parametrize(
+    ("dollars", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (0, "$0"),
+        (Decimal("0.00042"), "$0.00042"),
+        (Decimal("0.000421987"), "$0.000422"),
+        (1e-12, "< $0.000000001"),
+        (0.1, "$0.10"),
+        (0.1234, "$0.123"),
+        (0.9999, "$1.00"),
+        (12.3, "$12.30"),
+        (999.999, "$1,000"),
+        (1234.4, "$1,234"),
+        (999_999.9, "$1 M"),
+        (3_400_000, "$3.4 M"),
+        (Decimal("1e12"), "$1 T"),
+        (-0.5, "-$0.50"),
+    ],
+)
+def test_money_has_the_digits_that_matter(dollars, text: str):
+    assert plain(money(dollars)) == text
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (0, "0 ms"),
+        (0.00001, "< 0.001 ms"),
+        (0.421, "0.42 ms"),
+        (8.54, "8.5 ms"),
+        (850.4, "850 ms"),
+        (999.6, "1 s"),
+        (1_200, "1.2 s"),
+        (1_236, "1.24 s"),
+        (59_990, "1 m"),
+        (125_000, "2 m 5 s"),
+        (3_600_000, "1 h"),
+        (12_000_000, "3 h 20 m"),
+        (360_000_000, "4 d 4 h"),
+        (1e12, "11,574 d 1 h"),
+    ],
+)
+def test_durations_have_a_unit_that_fits(milliseconds, text: str):
+    assert plain(duration(milliseconds)) == text
 
 
 @pytest.mark.parametrize(
     ("number", "text"),
     [
-        ("0", b"0"),
-        ("0.10", b"0.10"),
-        ("1E+12", b"1000000000000"),
-        ("-1E-20", b"-0.00000000000000000001"),
-        ("0.1234567890123456789012345678901234567890", b"0.1234567890123456789012345678901234567890"),
+        (None, "\N{EN DASH}"),
+        (0, "0"),
+        (12_345, "12,345"),
+        (99_999, "99,999"),
+        (123_456, "123 k"),
+        (999_999, "1 M"),
+        (3_400_000, "3.4 M"),
+        (1_234_567_890, "1.23 B"),
     ],
 )
-def test_a_decimal_is_a_number_with_every_digit(number: str, text: bytes) -> None:
-    assert encode({"sum": [Decimal(number)]}) == b'{"sum":[' + text + b"]}"
-
-
-def test_a_time_is_told_in_utc_with_z() -> None:
-    eastward = timezone(timedelta(hours=2))
-    assert encode(datetime(2026, 3, 1, 2, 30, tzinfo=eastward)) == b'"2026-03-01T00:30:00Z"'
-    assert encode(datetime(2026, 3, 1, 2, 30, 0, 5, tzinfo=UTC)) == b'"2026-03-01T02:30:00.000005Z"'
-
-
-NO_TIME_ZONE = datetime(2026, 1, 1)  # noqa: DTZ001 - the point
+def test_counts_are_short_from_a_hundred_thousand_on(number, text: str):
+    assert plain(count(number)) == text
 
 
 @pytest.mark.parametrize(
-    "value",
-    [Decimal("NaN"), Decimal("Infinity"), NO_TIME_ZONE, object()],
-    ids=["NaN", "Infinity", "no time zone", "object"],
+    ("number", "text"),
+    [(None, "\N{EN DASH}"), (0, "0"), (0.8734, "0.873"), (-0.5, "-0.500"), (1234567.8, "1.23 M"), (1e-9, "0.000")],
 )
-def test_what_has_no_exact_form_is_an_error(value: object) -> None:
-    with pytest.raises(orjson.JSONEncodeError):
-        encode(value)
+def test_scores_have_three_places(number, text: str):
+    assert plain(score(number)) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (0, "0 %"),
+        (1, "100 %"),
+        (0.0004, "< 0.1 %"),
+        (0.015, "1.5 %"),
+        (0.42, "42 %"),
+        (0.996, "99.6 %"),
+    ],
+)
+def test_shares_are_per_cent(part, text: str):
+    assert plain(share(part)) == text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "better", "text", "words", "judgement"),
+    [
+        ((112, 100), "lower", "+12 %", "12 % higher than in the period before", "bad"),
+        ((97, 100), "lower", "-3 %", "3 % lower than in the period before", "good"),
+        ((100.4, 100), "higher", "+0.4 %", "0.4 % higher than in the period before", "good"),
+        ((50, 100), "neither", "-50 %", "50 % lower than in the period before", ""),
+        ((100.01, 100), "lower", "0 %", "no change", ""),
+    ],
+)
+def test_a_change_says_its_direction_in_words(numbers, better, text: str, words: str, judgement: str):
+    change = percent_change(*numbers, better=better)
+    assert change is not None
+    assert (plain(change.text), plain(change.words), change.judgement) == (text, words, judgement)
+
+
+@pytest.mark.parametrize(("now", "before"), [(None, 1), (1, None), (1, 0), (1, Decimal("1E-400"))])
+def test_there_is_no_change_from_nothing(now, before):
+    assert percent_change(now, before) is None
+
+
+def test_scores_change_by_their_difference():
+    change = score_change(0.84, 0.81)
+    assert change is not None
+    assert (change.text, change.judgement) == ("+0.030", "good")
+    assert score_change(0.5, None) is None
+
+
+@pytest.mark.parametrize(
+    ("age", "text"),
+    [
+        (timedelta(seconds=59), "just now"),
+        (timedelta(seconds=-30), "just now"),
+        (timedelta(minutes=3), "3 min ago"),
+        (timedelta(hours=23, minutes=59), "23 h ago"),
+        (timedelta(days=2, hours=3), "2 d ago"),
+        (timedelta(days=61), "8 Jan 2026"),
+        (timedelta(days=-1), "2026-03-11 12:34 UTC"),
+    ],
+)
+def test_times_are_told_by_their_age(age: timedelta, text: str):
+    assert plain(ago(NOW - age, NOW)) == text
+    assert utc(NOW) == "2026-03-10 12:34 UTC"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("v1-äöü 漢字 🚀", "v1-äöü 漢字 🚀"),
+        ("a\u202eb\u2066c", "a[U+202E]b[U+2066]c"),
+        ("zero\u200bwidth\ufeff", "zero[U+200B]width[U+FEFF]"),
+        ("\x00\n\x9b", "[U+0000][U+000A][U+009B]"),
+        ("\u3164", "[U+3164]"),
+        ("\ud800", "[U+D800]"),
+    ],
+)
+def test_what_cannot_be_seen_is_shown_by_its_number(text: str, shown: str):
+    assert visible_text(text) == shown

@@ -10,7 +10,7 @@ import psycopg.errors
 import pytest
 from rq.logutils import setup_loghandlers
 
-from app.core.keys import mint_key
+from app.core.keys.api_key import mint_key
 from config.logging import RedactingJsonFormatter, log_config, name_requests_in_logs, redact
 
 KEY = mint_key()

@@ -2,7 +2,7 @@ import time
 
 import argon2
 
-from app.core.passwords import hash_password, is_password, make_password, needs_new_hash, password_problem
+from app.core.accounts.passwords import hash_password, is_password, make_password, needs_new_hash, password_problem
 
 
 def test_the_rules_are_about_length_alone():

@@ -5,8 +5,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.latency_sketch import ZERO_BUCKET, decode_sketch, encode_sketch, middle_of
-from app.core.percentiles import PERCENTILES, percentiles_of
+from app.core.analytics.percentiles import PERCENTILES, percentiles_of
+from app.core.rollups.latency_histogram import ZERO_BUCKET, decode_sketch, encode_sketch, middle_of
 
 sparse = st.dictionaries(
     st.integers(-1_000, 1_400) | st.just(ZERO_BUCKET), st.integers(1, 2**30), min_size=1, max_size=30

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from app.core.time_range import TimeRange
-from app.web.pages.ranges import RANGES, read_range
+from app.core.rollups.time_range import TimeRange
+from app.web.pages.layout.ranges import RANGES, read_range
 
 NOW = datetime(2026, 3, 10, 12, 34, 56, tzinfo=UTC)
 

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from app.core.buffer import BufferState
 from app.core.migrations import SCHEMA_REVISION
-from app.core.readiness import (
+from app.core.operations.readiness import (
     OLDEST_EVENT_SECONDS,
     buffer_problem,
     memory_problem,
     migrations_problem,
     settings_problem,
 )
+from app.core.stream.buffer import BufferState
 
 GOOD = {
     "redis_version": "7.0.15",

@@ -5,8 +5,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.latency_sketch import decode_sketch, sketch_of
-from app.core.rollups import GRAIN_SECONDS, WHOLE, Observation, RollupKey, roll_up
+from app.core.rollups.latency_histogram import decode_sketch, sketch_of
+from app.core.rollups.rollup import GRAIN_SECONDS, WHOLE, Observation, RollupKey, roll_up
 
 decimals = st.decimals(-(10**12), 10**12, allow_nan=False, places=30)
 observations = st.builds(

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from app.web.pages.snippets import EXAMPLE_EVENT, PATH, snippets
+from app.web.pages.api_keys.snippets import EXAMPLE_EVENT, PATH, snippets
 
 HOSTS = ["http://127.0.0.1:8000/", "https://analytics.example.com", "https://x.example/';$(id)\"\\"]
 KEY = "eg_live_" + "0" * 38

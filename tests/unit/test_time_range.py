@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.rollups import GRAIN_SECONDS
-from app.core.time_range import (
+from app.core.rollups.rollup import GRAIN_SECONDS
+from app.core.rollups.time_range import (
     Grain,
     Part,
     TimeRange,

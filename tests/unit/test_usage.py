@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.latency_sketch import encode_sketch, sketch_of
+from app.core.analytics.usage import Usage, merged_usage
 from app.core.queries.usage import UsageRow
-from app.core.usage import Usage, merged_usage
+from app.core.rollups.latency_histogram import encode_sketch, sketch_of
 from tests.usage_recount import assert_percentile_equals
 
 ABSENT = UsageRow(0, 0, None, 0, None, None, None, None, 0, None, None, None)

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from app.core.database import Connection, connect, database_errors
 from app.core.errors import DatabaseUnavailable, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision
-from app.core.partitions import ensure_coming_partitions
+from app.core.queries.partitions import ensure_coming_partitions
 
 MIGRATION_LOCK = 0x70615F73
 """An advisory lock key of our own: "pa_s"."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.core.database import Connection
 from app.core.queries.usage import ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS, SUMS, UsageRow, part_columns
-from app.core.time_range import Grain, Part
+from app.core.rollups.time_range import Grain, Part
 
 SELECT_PROMPT = """
 SELECT id, name FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from app.core.database import Connection, Cursor
-from app.core.latency_sketch import COMPACT_ABOVE_BYTES, compact
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, timestamp_microseconds
-from app.core.rollups import Rollup, RollupKey
-from app.core.time_range import Grain
+from app.core.rollups.latency_histogram import COMPACT_ABOVE_BYTES, compact
+from app.core.rollups.rollup import Rollup, RollupKey
+from app.core.rollups.time_range import Grain
 
 _KEY = "project_id, prompt_key, version_key, grain, bucket_start"
 _VALUES = """events, latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,

@@ -7,7 +7,7 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from app.core.database import Connection
-from app.core.time_range import Grain, Part
+from app.core.rollups.time_range import Grain, Part
 
 # The default work_mem of 4 MB makes PostgreSQL sort megabytes of sketches on disk where it could hash them.
 BEGIN_SNAPSHOT = """

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import Headers
 
-from app.core.buffer import Appended, Quota
-from app.core.events import Event, idempotent_event_id, new_event_id
-from app.core.key_directory import ApiKey
+from app.core.keys.directory import ApiKey
+from app.core.stream.buffer import Appended, Quota
+from app.core.stream.events import Event, idempotent_event_id, new_event_id
 from app.web.access import requires_ingest_key
 from app.web.api.schemas import BatchSchema, EventSchema, decode_json, load
 from app.web.body import read_json_body
 from app.web.errors import Detail, validation_error
+from app.web.fair_lock import Turns
 from app.web.metrics import record_append
 from app.web.services import services
-from app.web.turns import Turns
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort
 
 from app.web.access import public
 from app.web.api.openapi_document import build_document
-from app.web.formatting import encode
+from app.web.json_response import encode
 
 _SWAGGER_UI = files("flask_swagger_ui") / "dist"
 _OURS = files("app.web") / "static" / "docs"

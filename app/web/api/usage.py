@@ -7,10 +7,10 @@ from flask import Blueprint, Response, g, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
-from app.core.usage import Usage, UsageReport, project_usage, prompt_usage, read_usage
+from app.core.analytics.usage import Usage, UsageReport, project_usage, prompt_usage, read_usage
 from app.web.access import requires_key
 from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
-from app.web.formatting import success
+from app.web.json_response import success
 from app.web.services import services
 
 blueprint = Blueprint("usage", __name__)

@@ -4,8 +4,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from app.core.time_range import FROM_COARSE_TO_FINE
-from app.core.usage import MAX_ROWS
+from app.core.analytics.usage import MAX_ROWS
+from app.core.rollups.time_range import FROM_COARSE_TO_FINE
 
 
 def _count(description: str) -> fields.Integer:

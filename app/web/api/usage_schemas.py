@@ -7,7 +7,7 @@ from typing import Any, cast
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from werkzeug.datastructures import MultiDict
 
-from app.core.time_range import (
+from app.core.rollups.time_range import (
     FROM_COARSE_TO_FINE,
     LONGEST_BY_MINUTE,
     LONGEST_RANGE,

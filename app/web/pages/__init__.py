@@ -2,25 +2,23 @@
 
 from flask import Flask
 
-from app.web.pages import (
-    account,
-    api_keys,
-    assets,
-    dashboard,
-    links,
-    members,
-    projects,
-    prompt_page,
-    raw_events,
-    sign_in,
-    system,
-)
-from app.web.pages.access import add_project_to_urls
-from app.web.pages.forgery import register_forgery_protection
-from app.web.pages.rendering import register_templates
-from app.web.pages.session import register_sessions
+from app.web.pages import assets
+from app.web.pages.access.forgery import register_forgery_protection
+from app.web.pages.access.guards import add_project_to_urls
+from app.web.pages.access.session_cookie import register_sessions
+from app.web.pages.api_keys import views as api_keys
+from app.web.pages.dashboard import raw_events
+from app.web.pages.dashboard import views as dashboard
+from app.web.pages.layout.rendering import register_templates
+from app.web.pages.projects import members, new_project
+from app.web.pages.prompts import views as prompts
+from app.web.pages.sign_in import account, one_time_link, sign_in
+from app.web.pages.system import views as system
 
-PAGES = (sign_in, links, account, members, projects, dashboard, prompt_page, raw_events, api_keys, system)
+PAGES = (
+    *(sign_in, one_time_link, account, members, new_project),
+    *(dashboard, prompts, raw_events, api_keys, system),
+)
 
 
 def register_pages(app: Flask, secret_key: str) -> None:

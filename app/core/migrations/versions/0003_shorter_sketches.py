@@ -10,7 +10,7 @@ revision = "0003"
 down_revision = "0002"
 
 # An entry was a bucket number (int16, -32768 for zero) and a count (uint32), little-endian; what it is now, and how
-# large a count may be, says app.core.latency_sketch. int4send writes big-endian, hence the bytes one by one.
+# large a count may be, says app.core.rollups.latency_histogram. int4send writes big-endian, hence the bytes one by one.
 # JIT would compile the function's query anew for every row, which takes half a second each.
 SHORTEN = """
 SET LOCAL jit = off;

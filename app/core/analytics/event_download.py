@@ -1,0 +1,33 @@
+"""All raw events of a range, one after another, over a connection of their own."""
+
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
+
+from app.core.database import connect, database_errors
+from app.core.errors import DatabaseUnavailable
+from app.core.queries.raw_events import RawEvent, iterate_events_of_day
+from app.core.rollups.time_range import TimeRange, bucket_starts
+
+STATEMENT_TIMEOUT_MS = 60_000
+LONGEST_DOWNLOAD = timedelta(minutes=15)
+"""A reader that is slower than this loses its connection, so that none is held for ever."""
+
+
+def iterate_events(database_url: str, project_id: int, time_range: TimeRange) -> Generator[RawEvent, None, None]:
+    """The events in the order of their times. Connects at the first one; close it, or read it to its end.
+
+    Raises DatabaseUnavailable, also when the reader takes longer than LONGEST_DOWNLOAD, or leaves PostgreSQL waiting
+    for half a minute.
+    """
+    until = datetime.now(UTC) + LONGEST_DOWNLOAD
+    with (
+        database_errors(),
+        connect(database_url, application_name="pa-download", statement_timeout_ms=STATEMENT_TIMEOUT_MS) as connection,
+    ):
+        for day in bucket_starts(time_range, "day"):
+            for event in iterate_events_of_day(
+                connection, project_id, day.date(), start=time_range.start, end=time_range.end
+            ):
+                yield event
+                if datetime.now(UTC) > until:
+                    raise DatabaseUnavailable("a download took too long")

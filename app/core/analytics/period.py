@@ -1,0 +1,55 @@
+"""A project or a prompt in a range of time, beside the range before it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from app.core.analytics.usage import Usage, gapless, merged_by_group, merged_usage
+from app.core.database import Connection
+from app.core.queries.usage import select_series, select_totals
+from app.core.rollups.rollup import GRAIN_SECONDS
+from app.core.rollups.time_range import Grain, TimeRange, fewest_parts, preceding_range
+
+
+class Point(NamedTuple):
+    """A bucket of a series. `whole`: all of it lies in the range, and it is over."""
+
+    start: datetime
+    whole: bool
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What was used in a range and, of the same length, `before` it; and the range bucket by bucket."""
+
+    time_range: TimeRange
+    interval: Grain
+    totals: Usage
+    before: Usage
+    series: list[Point]
+
+
+def read_period(
+    connection: Connection,
+    project_id: int,
+    prompt_key: int,
+    time_range: TimeRange,
+    counted: TimeRange,
+    *,
+    interval: Grain,
+    now: datetime,
+) -> Period:
+    """The period of a prompt, or of the whole project where `prompt_key` is 0.
+
+    `connection` is one of `usage_snapshot`, `counted` the range as `counted_range` gives it. Raises psycopg errors.
+    """
+    parts = fewest_parts(counted, coarsest=interval)
+    totals, series = select_series(connection, project_id, prompt_key, parts, interval)
+    before = select_totals(connection, project_id, prompt_key, fewest_parts(preceding_range(time_range, now)))
+    buckets = gapless(time_range, interval, dict(merged_by_group(series)))
+    step = timedelta(seconds=GRAIN_SECONDS[interval])
+    over_at = min(time_range.end, now)
+    points = [Point(start, time_range.start <= start <= over_at - step, usage) for start, usage in buckets]
+    used, used_before = merged_usage([totals, before])
+    return Period(time_range, interval, used, used_before, points)

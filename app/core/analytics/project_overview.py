@@ -1,0 +1,96 @@
+"""A project in a range of time: what the dashboard shows, with the totals of `app.core.analytics.usage`.
+
+`connection` is one of `usage_snapshot` everywhere; the functions raise psycopg errors, which that translates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.core.analytics.period import Period, read_period
+from app.core.analytics.usage import MAX_ROWS, Usage, counted_range, merged_usage
+from app.core.database import Connection
+from app.core.queries.overviews import (
+    select_ever_used,
+    select_matching_prompts,
+    select_prompts_last_seen,
+    select_prompts_with_activity,
+)
+from app.core.queries.usage import select_busiest_prompts
+from app.core.rollups.rollup import WHOLE
+from app.core.rollups.time_range import Grain, TimeRange, bucket_starts, default_interval, fewest_parts
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSummary:
+    """A prompt in a range. `activity`: events by bucket, for a sparkline. `last_seen` is that of all times."""
+
+    prompt_id: UUID
+    name: str | None
+    usage: Usage
+    activity: list[int]
+    last_seen: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptList:
+    """Prompts with events in a range, busiest first; `truncated`: there are more than these MAX_ROWS."""
+
+    prompts: list[PromptSummary]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectOverview:
+    """`ever_used`: whether the project has had an event at any time."""
+
+    period: Period
+    listed: PromptList
+    ever_used: bool
+
+
+def read_project_overview(
+    connection: Connection, project_id: int, time_range: TimeRange, *, interval: Grain, now: datetime, search: str
+) -> ProjectOverview:
+    """A project in a range. Its prompts are those with `search` in their id or name; the empty text is in all."""
+    counted = counted_range(connection, project_id, time_range)
+    period = read_period(connection, project_id, WHOLE, time_range, counted, interval=interval, now=now)
+    listed = _read_prompts(connection, project_id, time_range, counted, search)
+    return ProjectOverview(period, listed, period.totals.events > 0 or select_ever_used(connection, project_id))
+
+
+def read_prompts(connection: Connection, project_id: int, time_range: TimeRange, *, search: str) -> PromptList:
+    """The prompts alone."""
+    counted = counted_range(connection, project_id, time_range)
+    return _read_prompts(connection, project_id, time_range, counted, search)
+
+
+def _read_prompts(
+    connection: Connection, project_id: int, time_range: TimeRange, counted: TimeRange, search: str
+) -> PromptList:
+    step = default_interval(time_range)
+    matching = select_matching_prompts(connection, project_id, search) if search else None
+    busiest = select_busiest_prompts(connection, project_id, fewest_parts(counted), MAX_ROWS, matching)
+    parts = fewest_parts(counted, coarsest=step)
+    found = select_prompts_with_activity(connection, project_id, parts, busiest[:MAX_ROWS] or matching)
+    last_seen = select_prompts_last_seen(connection, project_id, [prompt.prompt_key for prompt in found])
+    usages = merged_usage([prompt.usage for prompt in found])
+    starts = [int(start.timestamp()) for start in bucket_starts(time_range, step)]
+    prompts = [
+        PromptSummary(
+            prompt.prompt_id, prompt.name, usage, _activity(prompt.events_at, starts), last_seen.get(prompt.prompt_key)
+        )
+        for prompt, usage in zip(found, usages, strict=True)
+    ]
+    prompts.sort(key=lambda each: (-each.usage.events, each.prompt_id))
+    return PromptList(prompts, len(busiest) > MAX_ROWS)
+
+
+def _activity(events_at: Sequence[tuple[int, int]], starts: Sequence[int]) -> list[int]:
+    """Events by bucket; `starts` are the beginnings of all buckets, evenly apart."""
+    step_seconds = starts[1] - starts[0] if len(starts) > 1 else timedelta(days=1) // timedelta(seconds=1)
+    counts = [0] * len(starts)
+    for start, events in events_at:
+        counts[(start - starts[0]) // step_seconds] += events
+    return counts

@@ -1,0 +1,180 @@
+"""A prompt in a range of time: its versions side by side, over time, and the newest against the one before it.
+
+`connection` is one of `usage_snapshot` everywhere; the functions raise psycopg errors, which that translates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.core.analytics.comparison import FEWEST_EVENTS
+from app.core.analytics.period import Period, read_period
+from app.core.analytics.usage import MAX_ROWS, NOTHING, Usage, counted_range, merged_by_group, merged_usage
+from app.core.analytics.version_comparison import Comparison, compare_newest, first_seen_order
+from app.core.database import Connection
+from app.core.errors import NotFound
+from app.core.queries.overviews import (
+    VersionRow,
+    VersionSeen,
+    select_prompt,
+    select_version_series,
+    select_versions_seen,
+    select_versions_with_moments,
+)
+from app.core.queries.usage import select_busiest_versions, select_totals
+from app.core.rollups.time_range import Grain, Part, TimeRange, fewest_parts
+
+MAX_LINES = 6
+"""So many versions have a line of their own in a chart: more cannot be told apart."""
+NEWEST_VERSIONS = 20
+"""Among so many, by their registration, the newest by their first event are looked for."""
+_LONGEST_BY_HOUR = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSummary:
+    """A version in a range; `share` is that of the prompt's events. The times are those of all times."""
+
+    version_hash: str
+    name: str | None
+    usage: Usage
+    share: float
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VersionList:
+    """Versions with events in a range, busiest first; `truncated`: there are more than these MAX_ROWS."""
+
+    versions: list[VersionSummary]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VersionLine:
+    """A version over time, bucket by bucket as in the series of the prompt."""
+
+    version_hash: str
+    name: str | None
+    usages: list[Usage]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptOverview:
+    """`lines` are those of the newest of the busiest versions. There is no comparison with one version alone."""
+
+    prompt_id: UUID
+    name: str | None
+    period: Period
+    listed: VersionList
+    lines: list[VersionLine]
+    comparison: Comparison | None
+
+
+def read_prompt_overview(
+    connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange, *, interval: Grain, now: datetime
+) -> PromptOverview:
+    """A prompt in a range. Raises NotFound for one that the project has never used.
+
+    `interval` may be coarsened from hours to days, as `_calm_interval` says.
+    """
+    prompt_key, name = _find_prompt(connection, project_id, prompt_id)
+    counted = counted_range(connection, project_id, time_range)
+    interval = _calm_interval(connection, project_id, prompt_key, time_range, interval=interval)
+    period = read_period(connection, project_id, prompt_key, time_range, counted, interval=interval, now=now)
+    rows, truncated = _version_rows(connection, project_id, prompt_key, fewest_parts(counted))
+    seen = _versions_seen(connection, project_id, prompt_key, rows)
+    shown = sorted(rows[:MAX_LINES], key=lambda row: first_seen_order(seen[row.version_key]), reverse=True)
+    return PromptOverview(
+        prompt_id=prompt_id,
+        name=name,
+        period=period,
+        listed=VersionList(_summaries(rows, seen, period.totals.events), truncated),
+        lines=_lines(connection, project_id, prompt_key, shown, period=period, counted=counted),
+        comparison=compare_newest(
+            connection, project_id, prompt_key, list(seen.values()), time_range=time_range, counted=counted
+        ),
+    )
+
+
+def read_versions(connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange) -> VersionList:
+    """The versions alone. Raises NotFound as `read_prompt_overview`."""
+    prompt_key, _ = _find_prompt(connection, project_id, prompt_id)
+    parts = fewest_parts(counted_range(connection, project_id, time_range))
+    rows, truncated = _version_rows(connection, project_id, prompt_key, parts)
+    seen = _versions_seen(connection, project_id, prompt_key, rows)
+    events = select_totals(connection, project_id, prompt_key, parts).events
+    return VersionList(_summaries(rows, seen, events), truncated)
+
+
+def _find_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> tuple[int, str | None]:
+    found = select_prompt(connection, project_id, prompt_id)
+    if found is None:
+        raise NotFound("prompt")
+    return found
+
+
+def _calm_interval(
+    connection: Connection, project_id: int, prompt_key: int, time_range: TimeRange, *, interval: Grain
+) -> Grain:
+    """Days instead of hours, where a range of days has so few events that their percentiles by the hour are noise."""
+    length = time_range.end - time_range.start
+    if interval != "hour" or length <= _LONGEST_BY_HOUR:
+        return interval
+    events = select_totals(connection, project_id, prompt_key, fewest_parts(time_range)).events
+    return "day" if events / (length / timedelta(hours=1)) < FEWEST_EVENTS else "hour"
+
+
+def _version_rows(
+    connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part]
+) -> tuple[list[VersionRow], bool]:
+    busiest = select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS)
+    rows = select_versions_with_moments(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or None)
+    return sorted(rows, key=lambda row: (-row.usage.events, row.version_hash)), len(busiest) > MAX_ROWS
+
+
+def _versions_seen(
+    connection: Connection, project_id: int, prompt_key: int, rows: Sequence[VersionRow]
+) -> dict[int, VersionSeen]:
+    keys = [row.version_key for row in rows]
+    found = select_versions_seen(connection, project_id, prompt_key, keys, newest=NEWEST_VERSIONS)
+    return {each.version_key: each for each in found}
+
+
+def _summaries(rows: Sequence[VersionRow], seen: dict[int, VersionSeen], events: int) -> list[VersionSummary]:
+    return [
+        VersionSummary(
+            row.version_hash,
+            row.name,
+            usage,
+            usage.events / events,
+            seen[row.version_key].first_seen,
+            seen[row.version_key].last_seen,
+        )
+        for row, usage in zip(rows, merged_usage([row.usage for row in rows]), strict=True)
+    ]
+
+
+def _lines(
+    connection: Connection,
+    project_id: int,
+    prompt_key: int,
+    versions: Sequence[VersionRow],
+    *,
+    period: Period,
+    counted: TimeRange,
+) -> list[VersionLine]:
+    keys = [version.version_key for version in versions]
+    parts = fewest_parts(counted, coarsest=period.interval)
+    rows = select_version_series(connection, project_id, prompt_key, parts, interval=period.interval, only=keys)
+    usages = dict(merged_by_group(rows))
+    return [
+        VersionLine(
+            version.version_hash,
+            version.name,
+            [usages.get((version.version_key, start), NOTHING) for start, *_ in period.series],
+        )
+        for version in versions
+    ]

@@ -1,0 +1,239 @@
+"""What a project and its prompts used in a range of time, merged from rollups.
+
+Counts, sums, minima and maxima are exact; percentiles are estimated, within 1 %, and brought into [min, max].
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from app.core import background
+from app.core.analytics.percentiles import percentiles_of
+from app.core.database import Connection, ConnectionPool, database_errors
+from app.core.errors import NotFound
+from app.core.queries.usage import (
+    UsageRow,
+    begin_snapshot,
+    select_busiest_prompts,
+    select_busiest_versions,
+    select_has_events,
+    select_prompt_key,
+    select_prompts,
+    select_series,
+    select_versions,
+)
+from app.core.rollups.rollup import WHOLE
+from app.core.rollups.time_range import Grain, Part, TimeRange, bucket_starts, ceil_to, fewest_parts
+
+ANSWER_SECONDS = 10.0
+MAX_ROWS = 1_000
+"""At most so many prompts or versions are listed: those with the most events."""
+
+_T = TypeVar("_T")
+_K = TypeVar("_K", UUID, str)
+_Group = TypeVar("_Group")
+
+
+@dataclass(frozen=True, slots=True)
+class CostUsage:
+    """US dollars. `sum` is exact; it and `mean` are None where nothing was counted."""
+
+    count: int
+    sum: Decimal | None
+    mean: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyUsage:
+    """Milliseconds. All but `count` are None where nothing was counted."""
+
+    count: int
+    mean: float | None
+    min: Decimal | None
+    max: Decimal | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreUsage:
+    """All but `count` are None where nothing was counted."""
+
+    count: int
+    mean: float | None
+    min: Decimal | None
+    max: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The totals of some events. A measure's `count` is the number of events that carried it."""
+
+    events: int
+    cost_usd: CostUsage
+    latency_ms: LatencyUsage
+    score: ScoreUsage
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport(Generic[_K]):
+    """What was used all in all, over time, and by whom.
+
+    `series` has every bucket of the range, by its beginning; `breakdown` the prompts of a project by their ids, or the
+    versions of a prompt by their hashes, those with events only, busiest first; `truncated`, whether there are more.
+    """
+
+    totals: Usage
+    series: list[tuple[datetime, Usage]]
+    breakdown: list[tuple[_K, Usage]]
+    truncated: bool
+
+
+NOTHING = Usage(
+    0,
+    CostUsage(0, None, None),
+    LatencyUsage(0, None, None, None, None, None, None),
+    ScoreUsage(0, None, None, None),
+)
+
+
+def read_usage(pool: ConnectionPool, read: Callable[[Connection], _T]) -> _T:
+    """What `read` finds in a snapshot of its own. It runs in another thread, which knows nothing of the request.
+
+    Raises what it raises, and DatabaseUnavailable, which is no later than after ANSWER_SECONDS.
+    """
+
+    def read_snapshot() -> _T:
+        with usage_snapshot(pool) as connection:
+            return read(connection)
+
+    return background.database_answer(background.begin(read_snapshot), deadline_seconds=ANSWER_SECONDS)
+
+
+@contextmanager
+def usage_snapshot(pool: ConnectionPool) -> Iterator[Connection]:
+    """A connection whose queries all see the same moment, so that totals equal the sums of their parts.
+
+    Raises DatabaseUnavailable.
+    """
+    with database_errors(), pool.connection() as connection, connection.transaction():
+        begin_snapshot(connection)
+        yield connection
+
+
+def project_usage(connection: Connection, project_id: int, time_range: TimeRange, interval: Grain) -> UsageReport[UUID]:
+    """What a project used. `connection` is one of `usage_snapshot`; raises psycopg errors, which that translates."""
+    return _report(
+        connection,
+        project_id,
+        WHOLE,
+        time_range,
+        interval,
+        select_busiest=lambda parts: select_busiest_prompts(connection, project_id, parts, MAX_ROWS),
+        select_breakdown=lambda parts, only: select_prompts(connection, project_id, parts, only),
+    )
+
+
+def prompt_usage(
+    connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange, interval: Grain
+) -> UsageReport[str]:
+    """What one prompt used. As `project_usage`, and raises NotFound for a prompt that the project has never used."""
+    prompt_key = select_prompt_key(connection, project_id, prompt_id)
+    if prompt_key is None:
+        raise NotFound("prompt")
+    return _report(
+        connection,
+        project_id,
+        prompt_key,
+        time_range,
+        interval,
+        select_busiest=lambda parts: select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS),
+        select_breakdown=lambda parts, only: select_versions(connection, project_id, prompt_key, parts, only),
+    )
+
+
+def _report(
+    connection: Connection,
+    project_id: int,
+    prompt_key: int,
+    time_range: TimeRange,
+    interval: Grain,
+    *,
+    select_busiest: Callable[[Sequence[Part]], list[int]],
+    select_breakdown: Callable[[Sequence[Part], Sequence[int] | None], list[tuple[_K, UsageRow]]],
+) -> UsageReport[_K]:
+    counted = counted_range(connection, project_id, time_range)
+    parts = fewest_parts(counted)
+    parts_of_buckets = fewest_parts(counted, coarsest=interval)
+    totals, series = select_series(connection, project_id, prompt_key, parts_of_buckets, interval)
+    busiest = select_busiest(parts)
+    breakdown = select_breakdown(parts, busiest[:MAX_ROWS] or None)
+    return UsageReport(
+        totals=merged_usage([totals])[0],
+        series=gapless(time_range, interval, dict(merged_by_group(series))),
+        breakdown=sorted(merged_by_group(breakdown), key=lambda each: (-each[1].events, each[0])),
+        truncated=len(busiest) > MAX_ROWS,
+    )
+
+
+def merged_usage(rows: Sequence[UsageRow]) -> list[Usage]:
+    """The totals of each of these merged rollups."""
+    percentiles = iter(percentiles_of([row.latency_sketch for row in rows if row.latency_sketch]))
+    return [_usage(row, next(percentiles) if row.latency_sketch else None) for row in rows]
+
+
+def merged_by_group(rows: Sequence[tuple[_Group, UsageRow]]) -> Iterator[tuple[_Group, Usage]]:
+    """The totals of each group, in the same order."""
+    return zip((group for group, _ in rows), merged_usage([row for _, row in rows]), strict=True)
+
+
+def _usage(row: UsageRow, percentiles: list[float] | None) -> Usage:
+    return Usage(
+        events=row.events,
+        cost_usd=CostUsage(
+            count=row.cost_count,
+            sum=row.cost_sum if row.cost_count else None,
+            mean=_mean(row.cost_sum, row.cost_count),
+        ),
+        latency_ms=_latency_usage(row, percentiles),
+        score=ScoreUsage(
+            count=row.score_count,
+            mean=_mean(row.score_sum, row.score_count),
+            min=row.score_min,
+            max=row.score_max,
+        ),
+    )
+
+
+def _latency_usage(row: UsageRow, percentiles: list[float] | None) -> LatencyUsage:
+    if percentiles is None or row.latency_min is None or row.latency_max is None:
+        return NOTHING.latency_ms
+    shortest, longest = float(row.latency_min), float(row.latency_max)
+    p50, p95, p99 = (min(max(shortest, estimate), longest) for estimate in percentiles)
+    mean = _mean(row.latency_sum, row.latency_count)
+    return LatencyUsage(row.latency_count, mean, row.latency_min, row.latency_max, p50, p95, p99)
+
+
+def _mean(total: Decimal | None, count: int) -> float | None:
+    return None if total is None or count == 0 else float(total / count)
+
+
+def counted_range(connection: Connection, project_id: int, time_range: TimeRange) -> TimeRange:
+    """The range up to the end of its last day, where nothing happened in between: it holds the same events.
+
+    So it does for every range up to now, whose last hours and minutes are then read from one row.
+    """
+    day_end = ceil_to("day", time_range.end)
+    if select_has_events(connection, project_id, Part(time_range.resolution, time_range.end, day_end)):
+        return time_range
+    return replace(time_range, end=day_end)
+
+
+def gapless(time_range: TimeRange, interval: Grain, used: dict[datetime, Usage]) -> list[tuple[datetime, Usage]]:
+    """Every bucket of the range, with NOTHING in those that are not among the used ones."""
+    return [(start, used.get(start, NOTHING)) for start in bucket_starts(time_range, interval)]

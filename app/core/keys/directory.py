@@ -1,0 +1,203 @@
+"""KeyDirectory: from an API key to what it may do, while PostgreSQL is down too, and never long after its revocation.
+
+Three places are asked in turn: this process's memory (at most 1 s old), Redis, PostgreSQL. A record in Redis that
+PostgreSQL has not confirmed for a minute is used as it is, and confirmed in the background where PostgreSQL answers.
+A revocation leaves a tombstone in Redis, which is read with the record in one trip and always wins.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import redis
+
+from app.core import background
+from app.core.database import Connection, ConnectionPool, database_errors
+from app.core.errors import DatabaseUnavailable, InvalidApiKey, Rejected, Unavailable
+from app.core.keys.api_key import hash_key, is_well_formed
+from app.core.keys.uses import KeyUses
+from app.core.queries.api_keys import select_api_key_by_hash
+from app.core.redis_client import redis_errors
+
+RECORD_PREFIX = "pa:api-key:"
+TOMBSTONE_PREFIX = "pa:api-key-revoked:"
+
+MEMORY_SECONDS = 1.0
+MEMORY_ENTRIES = 10_000
+CONFIRM_AFTER_SECONDS = 60
+RECORD_LIFETIME_SECONDS = 7 * 86_400
+TOMBSTONE_LIFETIME_SECONDS = 30 * 86_400
+"""Longer than any record lives that was written just before the tombstone."""
+
+DATABASE_DEADLINE_SECONDS = 2.0
+"""How long to wait for a connection of the pool and for PostgreSQL's answer, all in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key that was found valid. `rate_limit` is None where the default holds."""
+
+    key_id: int
+    project_id: int
+    scopes: frozenset[str]
+    rate_limit: str | None
+    expires_at: datetime | None
+
+
+class KeyDirectory:
+    """One in each process; safe for many greenlets or threads."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        pool: ConnectionPool,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        uses: KeyUses | None = None,
+    ) -> None:
+        """The clocks: `monotonic` in seconds, `now` with a time zone. With `uses`, it notes when keys are used."""
+        self._client = client
+        self._pool = pool
+        self._monotonic = monotonic
+        self._now = now
+        self._uses = uses
+        self._memory: dict[bytes, tuple[float, ApiKey | None]] = {}
+        self._confirming = threading.Lock()
+        self._asking: dict[bytes, Future[ApiKey | None]] = {}
+        self._asking_lock = threading.Lock()
+
+    def find(self, key: str, *, may_ask_database: Callable[[], bool] = lambda: True) -> ApiKey:
+        """The valid key. `may_ask_database` is asked only where neither memory nor Redis knows the key.
+
+        Raises InvalidApiKey for a malformed, unknown, revoked or expired one and for one that only PostgreSQL
+        could know but must not be asked for, BufferUnavailable where Redis does not answer, and DatabaseUnavailable
+        where only PostgreSQL could tell and does not answer.
+        """
+        key_hash = hash_key(key)
+        asked_at = self._monotonic()
+        remembered = self._memory.get(key_hash)
+        is_old = remembered is None or asked_at - remembered[0] > MEMORY_SECONDS
+        if remembered is None or is_old:
+            if not is_well_formed(key):
+                raise InvalidApiKey
+            # The time before the look-up counts, so that a revocation during it is seen a second later.
+            remembered = (asked_at, self._look_up(key_hash, may_ask_database))
+            self._remember(key_hash, remembered)
+        api_key = remembered[1]
+        if api_key is None or (api_key.expires_at is not None and api_key.expires_at <= self._now()):
+            raise InvalidApiKey
+        if is_old and self._uses is not None:
+            self._uses.note(api_key.key_id, self._now().timestamp())
+        return api_key
+
+    def _remember(self, key_hash: bytes, entry: tuple[float, ApiKey | None]) -> None:
+        if len(self._memory) >= MEMORY_ENTRIES:
+            self._memory.clear()
+        self._memory[key_hash] = entry
+
+    def _look_up(self, key_hash: bytes, may_ask_database: Callable[[], bool]) -> ApiKey | None:
+        name = key_hash.hex()
+        with redis_errors():
+            record, tombstone = self._client.mget(RECORD_PREFIX + name, TOMBSTONE_PREFIX + name)
+        if tombstone is not None:
+            return None
+        known, checked_at = _decode(record) if record is not None else (None, 0.0)
+        if known is None:
+            if not may_ask_database():
+                # raised, and so not remembered: the key may be good, and another client may ask PostgreSQL for it
+                raise InvalidApiKey
+            return background.database_answer(self._asked(key_hash), deadline_seconds=DATABASE_DEADLINE_SECONDS)
+        too_old = self._now().timestamp() - checked_at > CONFIRM_AFTER_SECONDS
+        # One at a time, the other keys at a later look-up: a PostgreSQL that hangs holds no more than that one.
+        if too_old and self._confirming.acquire(blocking=False):
+            threading.Thread(target=self._confirm, args=(key_hash,), daemon=True).start()
+        return known
+
+    def _asked(self, key_hash: bytes) -> "Future[ApiKey | None]":
+        """One question a key, however many requests wait for it: a new client's first requests come all at once."""
+        with self._asking_lock:
+            answer = self._asking.get(key_hash)
+            if answer is None:
+                answer = self._asking[key_hash] = background.begin(lambda: self._ask_database(key_hash))
+                answer.add_done_callback(lambda _: self._asking.pop(key_hash, None))
+        return answer
+
+    def _confirm(self, key_hash: bytes) -> None:
+        try:
+            with suppress(DatabaseUnavailable):
+                self._ask_database(key_hash)
+        finally:
+            self._confirming.release()
+
+    def _ask_database(self, key_hash: bytes) -> ApiKey | None:
+        with database_errors(), self._pool.connection(timeout=DATABASE_DEADLINE_SECONDS) as connection:
+            return publish_in_redis(self._client, connection, key_hash, self._now())
+
+
+def publish_in_redis(client: redis.Redis, connection: Connection, key_hash: bytes, now: datetime) -> ApiKey | None:
+    """The key as PostgreSQL knows it, which all processes then find in Redis; None for one that is not valid.
+
+    Call it inside `database_errors`. A record that Redis does not take is only asked for again.
+    """
+    row = select_api_key_by_hash(connection, key_hash)
+    name = RECORD_PREFIX + key_hash.hex()
+    api_key = (
+        None
+        if row is None
+        else ApiKey(row.key_id, row.project_id, frozenset(row.scopes), row.rate_limit, row.expires_at)
+    )
+    with suppress(Unavailable, Rejected), redis_errors():
+        if api_key is None:
+            client.delete(name)
+        else:
+            client.set(name, _encode(api_key, now), ex=RECORD_LIFETIME_SECONDS)
+    return api_key
+
+
+def revoke_in_redis(client: redis.Redis, key_hash: bytes) -> None:
+    """Make every process refuse the key within a second.
+
+    Call it before and after the revocation in PostgreSQL. Raises BufferUnavailable, and BufferFull where Redis
+    has no room for the tombstone: the record is gone then, so PostgreSQL is asked.
+    """
+    name = key_hash.hex()
+    with redis_errors():
+        client.delete(RECORD_PREFIX + name)
+        client.set(TOMBSTONE_PREFIX + name, b"1", ex=TOMBSTONE_LIFETIME_SECONDS)
+
+
+def _encode(api_key: ApiKey, checked_at: datetime) -> bytes:
+    return orjson.dumps(
+        {
+            "key_id": api_key.key_id,
+            "project_id": api_key.project_id,
+            "scopes": sorted(api_key.scopes),
+            "rate_limit": api_key.rate_limit,
+            "expires_at": api_key.expires_at,
+            "checked_at": checked_at.timestamp(),
+        }
+    )
+
+
+def _decode(record: bytes | str) -> tuple[ApiKey | None, float]:
+    """The key and when PostgreSQL last confirmed it; no key for a record of another shape (another version's)."""
+    try:
+        fields: dict[str, Any] = orjson.loads(record)
+        expires_at = fields["expires_at"]
+        api_key = ApiKey(
+            key_id=fields["key_id"],
+            project_id=fields["project_id"],
+            scopes=frozenset(fields["scopes"]),
+            rate_limit=fields["rate_limit"],
+            expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
+        )
+        return api_key, float(fields["checked_at"])
+    except (ValueError, KeyError, TypeError):
+        return None, 0.0

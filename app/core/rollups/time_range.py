@@ -1,0 +1,106 @@
+"""Ranges of time that rollups can answer, cut into the fewest rollup rows that cover them. All times are UTC."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
+
+from app.core.rollups.rollup import GRAIN_SECONDS
+
+Grain = Literal["minute", "hour", "day"]
+
+FROM_COARSE_TO_FINE: tuple[Grain, ...] = ("day", "hour", "minute")
+MINUTES_KEPT = timedelta(days=7)
+LONGEST_BY_MINUTE = timedelta(hours=48)
+LONGEST_RANGE = timedelta(days=400)
+MAX_POINTS = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """From `start` up to, and without, `end`. Both begin a `resolution` ("minute" or "hour")."""
+
+    start: datetime
+    end: datetime
+    resolution: Grain
+
+
+class Part(NamedTuple):
+    """A stretch of a range that the rollups of one grain cover exactly."""
+
+    grain: Grain
+    start: datetime
+    end: datetime
+
+
+def answerable_range(start: datetime, end: datetime, now: datetime) -> TimeRange:
+    """The smallest range around [start, end) that the rollups can answer.
+
+    To the minute where minute rollups still exist and the range is short, else to the hour.
+    """
+    recent = floor_to("minute", start) >= now - MINUTES_KEPT
+    resolution: Grain = "minute" if recent and end - start <= LONGEST_BY_MINUTE else "hour"
+    return TimeRange(floor_to(resolution, start), ceil_to(resolution, end), resolution)
+
+
+def preceding_range(time_range: TimeRange, now: datetime) -> TimeRange:
+    """The range just before this one: as long, or, where this one is not over yet, as long as the part of it that is.
+
+    Where its minutes are gone already it is cut to the hour, and may be some minutes longer or shorter.
+    """
+    end = time_range.end
+    if time_range.start < now < end:
+        end = ceil_to(time_range.resolution, now)
+    start = time_range.start - (end - time_range.start)
+    if time_range.resolution == "hour" or start >= now - MINUTES_KEPT:
+        return TimeRange(start, time_range.start, time_range.resolution)
+    return TimeRange(floor_to("hour", start), floor_to("hour", time_range.start), "hour")
+
+
+def default_interval(time_range: TimeRange) -> Grain:
+    """The interval that gives a readable chart: at most some 180 points where the resolution allows it."""
+    length = time_range.end - time_range.start
+    if length <= timedelta(hours=3) and time_range.resolution == "minute":
+        return "minute"
+    return "hour" if length <= timedelta(days=3) else "day"
+
+
+def has_points_for(time_range: TimeRange, interval: Grain) -> bool:
+    """Whether the rollups can give the range at this interval, in at most MAX_POINTS points."""
+    if interval == "minute" and time_range.resolution != "minute":
+        return False
+    return (time_range.end - time_range.start) / timedelta(seconds=GRAIN_SECONDS[interval]) <= MAX_POINTS
+
+
+def bucket_starts(time_range: TimeRange, interval: Grain) -> list[datetime]:
+    """The beginnings of all buckets that the range touches; the first may lie before the range."""
+    step = timedelta(seconds=GRAIN_SECONDS[interval])
+    start = floor_to(interval, time_range.start)
+    return [start + step * number for number in range(-((start - time_range.end) // step))]
+
+
+def fewest_parts(time_range: TimeRange, coarsest: Grain = "day") -> list[Part]:
+    """The range as the fewest rollup rows of at most the coarsest grain: finer ones at its edges only."""
+    grains = FROM_COARSE_TO_FINE[FROM_COARSE_TO_FINE.index(coarsest) :]
+    return _cut(time_range.start, time_range.end, grains)
+
+
+def floor_to(grain: Grain, time: datetime) -> datetime:
+    """The beginning of the minute, hour or UTC day in which the time lies."""
+    seconds = GRAIN_SECONDS[grain]
+    return datetime.fromtimestamp(time.timestamp() // seconds * seconds, UTC)
+
+
+def ceil_to(grain: Grain, time: datetime) -> datetime:
+    """The first beginning of a minute, hour or UTC day that is not before the time."""
+    floor = floor_to(grain, time)
+    return floor if floor == time else floor + timedelta(seconds=GRAIN_SECONDS[grain])
+
+
+def _cut(start: datetime, end: datetime, grains: tuple[Grain, ...]) -> list[Part]:
+    if start >= end:
+        return []
+    grain, *finer = grains
+    first, last = ceil_to(grain, start), floor_to(grain, end)
+    if first >= last:
+        return _cut(start, end, tuple(finer))
+    return [*_cut(start, first, tuple(finer)), Part(grain, first, last), *_cut(last, end, tuple(finer))]

@@ -1,0 +1,210 @@
+"""EventBuffer: the events between the 204 and PostgreSQL, in one Redis stream read by one consumer group."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import redis
+
+from app.core.errors import BufferFull, ConsumerGroupMissing, IdempotencyKeyReused, QuotaExceeded
+from app.core.redis_client import create_group, redis_errors, run_script
+from app.core.stream.events import Event, encode_event, fingerprint
+
+STREAM = "pa:events"
+GROUP = "drain"
+WAKE_FLAG = "pa:wake"
+WAKE_QUEUE = "drain"
+"""The RQ queue of wake-ups, and below the one function that comes through it."""
+WAKE_JOB = "worker.jobs.drain"
+_WAKE_LIST = "rq:queue:" + WAKE_QUEUE
+IDEMPOTENCY_PREFIX = "pa:idempotency:"
+
+WAKE_INTERVAL_MS = 1_000
+MAX_WAITING_WAKE_UPS = 4
+"""Without a worker nobody empties the queue of wake-ups; this many are enough to wake several at once."""
+
+_FIELD = b"e"
+_FIRST_RECEIVED_FIELD = b"t"
+_APPEND = files("app.core.stream").joinpath("append.lua").read_text()
+# One without the other would leave an entry that nobody reads or nobody deletes. MULTI is refused by a full Redis.
+_ACKNOWLEDGE = """
+redis.call('XACK', KEYS[1], unpack(ARGV))
+table.remove(ARGV, 1)
+return redis.call('XDEL', KEYS[1], unpack(ARGV))
+"""
+
+
+class Appended(Enum):
+    """What became of events that the buffer did not refuse."""
+
+    STORED = auto()
+    STORED_FIRST = auto()
+    """Stored, and the first since the last wake-up: the caller must wake a worker."""
+    REPLAYED = auto()
+
+
+@dataclass(slots=True)
+class Quota:
+    """How many events a client may send in a fixed window, and how many it has sent.
+
+    `counter` is the Redis key that counts, and `window_ms` the length of a window that begins. As soon as Redis has
+    answered, whatever the answer, `used` and `window_left_ms` say how it stands.
+    """
+
+    counter: str
+    limit: int
+    window_ms: int
+    used: int | None = None
+    window_left_ms: int = 0
+
+
+class Entry(NamedTuple):
+    """One buffered entry. `received_at_ms`: when Redis first took it, milliseconds since the epoch by its clock."""
+
+    entry_id: str
+    payload: bytes
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BufferState:
+    """`oldest_age_seconds` is 0 for an empty buffer; `last_drain_age_seconds` is None before the first drain."""
+
+    depth: int
+    pending: int
+    oldest_age_seconds: float
+    last_drain_age_seconds: float | None
+
+
+class EventBuffer:
+    """Every method raises BufferUnavailable where Redis does not answer, and then the outcome is unknown."""
+
+    def __init__(
+        self, client: redis.Redis, *, max_events: int = 1_000_000, idempotency_window_seconds: int = 900
+    ) -> None:
+        """`max_events` is the watermark: `append` refuses what would bring more entries than that."""
+        self._client = client
+        self._append = client.register_script(_APPEND)
+        self._acknowledge = client.register_script(_ACKNOWLEDGE)
+        self._append_limits = (GROUP, max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS)
+        self._idempotency_window_ms = idempotency_window_seconds * 1_000
+
+    def append(self, *events: Event, idempotent: bool = False, quota: Quota | None = None) -> Appended:
+        """Add events, all or none; with `idempotent`, the first one's id marks later calls with that id as repeats.
+
+        Repeats count against the quota too, and what the quota has no room for counts as one. Raises QuotaExceeded
+        and BufferFull (surely not stored), IdempotencyKeyReused (the id was used with other content) and
+        BufferUnavailable (outcome unknown).
+        """
+        payloads = [encode_event(event) for event in events]
+        mark = fingerprint(payloads) if idempotent else b""
+        keys = [
+            STREAM,
+            WAKE_FLAG,
+            _WAKE_LIST,
+            quota.counter if quota else "",
+            IDEMPOTENCY_PREFIX + events[0].event_id.hex(),
+        ]
+        rate = (quota.limit, quota.window_ms) if quota else ("", "")
+        arguments = [*self._append_limits, *rate, mark, self._idempotency_window_ms, *payloads]
+        with redis_errors():
+            answer, used, window_left_ms = run_script(self._append, keys, arguments)
+        if quota:
+            quota.used, quota.window_left_ms = used, window_left_ms
+        match answer:
+            case 0:
+                return Appended.STORED
+            case 1:
+                return Appended.STORED_FIRST
+            case 2:
+                return Appended.REPLAYED
+            case 3:
+                raise IdempotencyKeyReused
+            case 4:
+                raise BufferFull("the buffer is above its watermark")
+            case _:
+                raise QuotaExceeded
+
+    def append_again(self, payload: bytes, received_at_ms: int) -> None:
+        """Add an entry as it was, with the time of its first arrival: the replay of a dead letter.
+
+        It passes watermark and wake-up by.
+        """
+        with redis_errors():
+            self._client.xadd(STREAM, {_FIELD: payload, _FIRST_RECEIVED_FIELD: received_at_ms})
+
+    def read_new(self, consumer: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
+        """Claim up to `count` entries that no consumer has had yet, waiting for the first one if told to.
+
+        Returns an empty list where there are none. `wait_ms` must be shorter than the client's socket timeout.
+        """
+        answer = self._with_group(
+            lambda: self._client.xreadgroup(GROUP, consumer, {STREAM: ">"}, count=count, block=wait_ms)
+        )
+        return _entries(answer[0][1]) if answer else []
+
+    def claim_stale(self, consumer: str, *, min_idle_ms: int, count: int, cursor: str) -> tuple[str, list[Entry]]:
+        """Take over entries that another consumer holds unacknowledged for `min_idle_ms`.
+
+        Returns the cursor for the next call, "0-0" when the whole list has been seen. Start with "0-0".
+        """
+        answer = self._with_group(
+            lambda: self._client.xautoclaim(STREAM, GROUP, consumer, min_idle_ms, start_id=cursor, count=count)
+        )
+        return answer[0].decode(), _entries(answer[1])
+
+    def acknowledge(self, entry_ids: Sequence[str]) -> None:
+        """Forget entries that are safely in PostgreSQL. Where it fails they come again, and are found stored."""
+        if not entry_ids:
+            return
+        with redis_errors():
+            self._acknowledge(keys=[STREAM], args=[GROUP, *entry_ids])
+
+    def state(self) -> BufferState:
+        """Depth and ages, by Redis's own clock, in one round trip."""
+        with redis_errors(), self._client.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            pipeline.xlen(STREAM)
+            pipeline.xrange(STREAM, count=1)
+            pipeline.xinfo_groups(STREAM)
+            pipeline.xinfo_consumers(STREAM, GROUP)
+            (seconds, microseconds), depth, oldest, groups, consumers = pipeline.execute(raise_on_error=False)
+        now_ms = seconds * 1_000 + microseconds // 1_000
+        oldest_ms = _entries(oldest)[0].received_at_ms if oldest else now_ms
+        group = [] if isinstance(groups, Exception) else [row for row in groups if row["name"] == GROUP.encode()]
+        idle = [] if isinstance(consumers, Exception) else [row["idle"] for row in consumers]
+        return BufferState(
+            depth=depth,
+            pending=group[0]["pending"] if group else 0,
+            oldest_age_seconds=max(0, now_ms - oldest_ms) / 1_000,
+            last_drain_age_seconds=min(idle) / 1_000 if idle else None,
+        )
+
+    def _with_group(self, command: Callable[[], Any]) -> Any:
+        """Run a group command, and make the group first where it is missing (a new or an emptied Redis).
+
+        It begins at 0, so that no entry is passed over. It is not made beforehand each time, because Redis
+        refuses XGROUP CREATE when it is full, just when the drain is needed most.
+        """
+        try:
+            with redis_errors():
+                return command()
+        except ConsumerGroupMissing:
+            with redis_errors():
+                create_group(self._client, STREAM, GROUP)
+                return command()
+
+
+def _entries(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]]) -> list[Entry]:
+    """Redis 6.2 answers an entry that was deleted while it was pending as (None, None)."""
+    return [
+        Entry(
+            entry_id.decode(),
+            fields.get(_FIELD, b""),
+            int(fields.get(_FIRST_RECEIVED_FIELD) or entry_id.split(b"-")[0]),
+        )
+        for entry_id, fields in raw
+        if entry_id is not None and fields is not None
+    ]

@@ -1,0 +1,1 @@
+"""Who may see a page: guards, session cookie, tokens against forged forms."""

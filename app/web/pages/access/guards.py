@@ -1,0 +1,171 @@
+"""Who may see a page: every view of the pages carries exactly one of these decorators, and a test looks for it."""
+
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ParamSpec
+from urllib.parse import quote, urlencode
+
+from flask import Flask, g, redirect, request, session
+from limits import RateLimitItemPerMinute
+from werkzeug.wrappers import Response
+
+from app.core.accounts.sessions import find_session
+from app.core.errors import BufferFull, BufferUnavailable
+from app.core.queries.memberships import Role
+from app.core.queries.sessions import ProjectRole, SessionUser
+from app.web.auth import network_of
+from app.web.errors import ApiError
+from app.web.pages.access.forgery import refuse_forgery
+from app.web.pages.access.session_cookie import SESSION_ID
+from app.web.pages.database import ask
+from app.web.pages.layout.errors import PageError
+from app.web.services import services
+
+REQUESTS_OF_A_USER = RateLimitItemPerMinute(600)
+REQUESTS_OF_AN_ADDRESS = RateLimitItemPerMinute(120)
+SAFE_METHODS = ("GET", "HEAD")
+LAST_PROJECT = "project"
+
+_P = ParamSpec("_P")
+_View = Callable[_P, Response]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who is signed in. An operator may use the command line too, and sees what belongs to no project."""
+
+    user_id: int
+    email: str
+    is_operator: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The project that a page is about."""
+
+    project_id: int
+    name: str
+
+
+def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
+    """Let in users with this role in the project that the URL names; with None, every user, without a project.
+
+    Sets `g.user`, `g.projects`, `g.project` and `g.role`; where `role` is None the project is the one last looked at,
+    for the way back, and None for a user without any. Nobody signed in: sent to the sign-in page, or a 401 where
+    something was to be changed. No member: 404, as if there were no such project. A member where an admin is needed:
+    403. Unsafe methods need the token of their session.
+    """
+
+    def decorate(view: _View[_P]) -> _View[_P]:
+        @functools.wraps(view)
+        def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
+            found = session_user()
+            if found is None:
+                return _ask_to_sign_in()
+            g.user = User(found.user_id, found.email, found.is_operator)
+            g.projects = [Project(each.project_id, each.name) for each in found.projects]
+            # Whom PostgreSQL knows may look while Redis is full or gone: that is when the system page is needed.
+            with suppress(BufferFull, BufferUnavailable):
+                _charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
+            if role is None:
+                _show(_usual_project(found.projects))
+            else:
+                elsewhere = _enter_project(found.projects)
+                if elsewhere is not None:
+                    return elsewhere
+                if role == "admin" and g.role != "admin":
+                    raise ApiError(403, "FORBIDDEN", "Only admins of the project may do this.")
+            refuse_forgery()
+            return view(*args, **kwargs)
+
+        guarded.__dict__["access"] = role or "user"
+        return guarded
+
+    return decorate
+
+
+def open_page(reason: str) -> Callable[[_View[_P]], _View[_P]]:
+    """Let everybody in, within a limit by address; `reason` says why that is right."""
+
+    def decorate(view: _View[_P]) -> _View[_P]:
+        @functools.wraps(view)
+        def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
+            _charge(REQUESTS_OF_AN_ADDRESS, "page-address", network_of(request.remote_addr))
+            refuse_forgery()
+            return view(*args, **kwargs)
+
+        guarded.__dict__["access"] = None
+        guarded.__dict__["public_because"] = reason
+        return guarded
+
+    return decorate
+
+
+def session_user() -> SessionUser | None:
+    """The user of this request's session, as PostgreSQL knows it now. Raises DatabaseUnavailable."""
+    session_id = session.get(SESSION_ID)
+    if not isinstance(session_id, str):
+        return None
+    return ask(lambda connection: find_session(connection, session_id))
+
+
+def add_project_to_urls(app: Flask) -> None:
+    """Have `url_for` add `?project=` to URLs below /dashboard, so that whoever gets the URL sees the same project."""
+    endpoints = {rule.endpoint for rule in app.url_map.iter_rules() if rule.rule.startswith("/dashboard")}
+
+    def add_project(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint in endpoints and "project" not in values and (project := g.get("project")) is not None:
+            values["project"] = project.project_id
+
+    app.url_defaults(add_project)
+
+
+def _ask_to_sign_in() -> Response:
+    if request.method not in SAFE_METHODS:
+        raise ApiError(401, "UNAUTHORIZED", "Sign in first.")
+    wanted = request.full_path.rstrip("?")
+    return redirect(f"/login?next={quote(wanted, safe='/')}", code=303)
+
+
+def _charge(limit: RateLimitItemPerMinute, subject: str, identifier: str) -> None:
+    window = services().limits.hit(limit, subject, identifier)
+    if window.exceeded:
+        raise ApiError(429, "RATE_LIMITED", "Too many requests.", retry_after_seconds=window.retry_after_seconds)
+
+
+def _enter_project(projects: Sequence[ProjectRole]) -> Response | None:
+    """Set the project of the request; an answer where its URL is to name the project first."""
+    named = request.args.get("project")
+    if named is None:
+        project = _usual_project(projects)
+        if project is None:
+            raise PageError(404, "NOT_FOUND", "You are in no project", "Ask an admin of a project to invite you.")
+        if request.method in SAFE_METHODS:
+            query = urlencode([*request.args.items(multi=True), ("project", project.project_id)])
+            return redirect(f"{quote(request.path)}?{query}", code=303)
+    else:
+        project = _find_project(projects, named)
+    if session.get(LAST_PROJECT) != project.project_id:
+        session[LAST_PROJECT] = project.project_id
+    _show(project)
+    return None
+
+
+def _show(project: ProjectRole | None) -> None:
+    g.project = None if project is None else Project(project.project_id, project.name)
+    g.role = None if project is None else project.role
+
+
+def _find_project(projects: Sequence[ProjectRole], named: str) -> ProjectRole:
+    for project in projects:
+        if str(project.project_id) == named:
+            return project
+    raise ApiError(404, "NOT_FOUND", "There is no such project.")
+
+
+def _usual_project(projects: Sequence[ProjectRole]) -> ProjectRole | None:
+    """The one last looked at, else the first; None where there is none."""
+    last = session.get(LAST_PROJECT)
+    return next((project for project in projects if project.project_id == last), projects[0] if projects else None)

@@ -1,0 +1,225 @@
+"""/dashboard/api-keys: a project's keys; admins make, rotate and revoke them.
+
+A key is shown once, in the answer to the form that made it: it is in no URL, cookie, log or cache.
+"""
+
+import secrets
+from datetime import UTC, datetime
+
+from flask import flash, g, redirect, request, url_for
+from limits import RateLimitItemPerHour
+from werkzeug.wrappers import Response
+
+from app.core.errors import BufferFull, BufferUnavailable, DatabaseUnavailable, NotFound
+from app.core.keys.lifecycle import (
+    KeyState,
+    NewKey,
+    NotReplaceable,
+    checked_name,
+    create_key,
+    revoke_key,
+    rotate_key,
+    state_of,
+)
+from app.core.queries.api_keys import ApiKeyDescription, select_api_key
+from app.web.pages.access.guards import signed_in
+from app.web.pages.api_keys.forms import CreateKeyForm, RotateKeyForm, expiry_like
+from app.web.pages.api_keys.listing import listed_keys, when_used
+from app.web.pages.api_keys.snippets import snippets
+from app.web.pages.database import ask
+from app.web.pages.layout.blueprint import page_blueprint
+from app.web.pages.layout.csv_download import csv_response
+from app.web.pages.layout.rendering import page
+from app.web.services import services
+
+LARGEST_ID = 2**31 - 1
+ONE_TIME = RateLimitItemPerHour(1)
+
+blueprint = page_blueprint("api_keys")
+
+
+@blueprint.get("/dashboard/api-keys")
+@signed_in()
+def api_keys() -> Response:
+    """The keys of the project, and for admins the form for a new one."""
+    return _list_page(CreateKeyForm(formdata=None, once=secrets.token_hex(16)))
+
+
+@blueprint.post("/dashboard/api-keys")
+@signed_in("admin")
+def create() -> Response:
+    """Make a key and show it, this once; the form again with what is wrong with it."""
+    form = CreateKeyForm()
+    if not form.validate():
+        return _list_page(form, status=400)
+    if _is_repeated(form.once.data or ""):
+        flash(
+            "This form was sent before. A key is shown only once: if you lost it, revoke it and make another.", "error"
+        )
+        return redirect(url_for("pages_api_keys.api_keys"), code=303)
+    now = datetime.now(UTC)
+    client, project_id, user_id = services().redis, g.project.project_id, g.user.user_id
+    name, scopes = checked_name(form.name.data), form.scopes
+    rate_limit, expires_at = form.rate_limit, form.expires_at(now)
+    new = ask(
+        lambda connection: create_key(
+            connection,
+            client,
+            project_id=project_id,
+            name=name,
+            scopes=scopes,
+            rate_limit=rate_limit,
+            expires_at=expires_at,
+            created_by=user_id,
+            now=now,
+        )
+    )
+    return _show_once(new)
+
+
+@blueprint.get("/dashboard/api-keys/<int:key_id>/rotate")
+@signed_in("admin")
+def confirm_rotation(key_id: int) -> Response:
+    """Ask how long the old key is to keep working."""
+    key = _find(key_id)
+    lifetime = None if key.expires_at is None else key.expires_at - key.created_at
+    form = RotateKeyForm(formdata=None, expiry=expiry_like(lifetime))
+    return page("api_key_rotate.html", active="api-keys", key=key, state=_state(key), form=form)
+
+
+@blueprint.post("/dashboard/api-keys/<int:key_id>/rotate")
+@signed_in("admin")
+def rotate(key_id: int) -> Response:
+    """Make a successor and show it, this once."""
+    key = _find(key_id)
+    form = RotateKeyForm()
+    if not form.validate():
+        return page("api_key_rotate.html", active="api-keys", status=400, key=key, state=_state(key), form=form)
+    now = datetime.now(UTC)
+    client, project_id, user_id = services().redis, g.project.project_id, g.user.user_id
+    overlap, expires_at = form.overlap_duration, form.expires_at(now)
+    try:
+        new = ask(
+            lambda connection: rotate_key(
+                connection,
+                client,
+                key_id,
+                project_id=project_id,
+                overlap=overlap,
+                expires_at=expires_at,
+                created_by=user_id,
+                now=now,
+            )
+        )
+    except NotReplaceable as error:
+        flash(str(error), "error")
+        return redirect(url_for("pages_api_keys.api_keys"), code=303)
+    return _show_once(new, replaced=_find(key_id))
+
+
+@blueprint.get("/dashboard/api-keys/<int:key_id>/revoke")
+@signed_in("admin")
+def confirm_revocation(key_id: int) -> Response:
+    """Ask whether it is meant."""
+    key = _find(key_id)
+    used = when_used([key_id]).get(key_id)
+    return page("api_key_revoke.html", active="api-keys", key=key, state=_state(key), last_used=used, problem=None)
+
+
+@blueprint.post("/dashboard/api-keys/<int:key_id>/revoke")
+@signed_in("admin")
+def revoke(key_id: int) -> Response:
+    """Make the key invalid within a second; where that cannot be said for sure, the question again."""
+    key = _find(key_id)
+    client, project_id, user_id = services().redis, g.project.project_id, g.user.user_id
+    try:
+        at_once = ask(
+            lambda connection: revoke_key(connection, client, key_id, project_id=project_id, revoked_by=user_id)
+        )
+    except (BufferUnavailable, DatabaseUnavailable):
+        problem = "A server did not answer, so the key may still be valid. Revoke it again."
+        return page(
+            "api_key_revoke.html",
+            active="api-keys",
+            status=503,
+            key=key,
+            state=_state(key),
+            last_used=None,
+            problem=problem,
+        )
+    flash(
+        f"{key.prefix}… is revoked."
+        if at_once
+        else f"{key.prefix}… is revoked. Redis is full: it may work for a minute.",
+        "success",
+    )
+    return redirect(url_for("pages_api_keys.api_keys"), code=303)
+
+
+@blueprint.get("/dashboard/api-keys.csv")
+@signed_in()
+def download() -> Response:
+    """The table as CSV."""
+    header = ("id", "name", "prefix", "state", "scopes", "rate_limit", "created_by", "created_at", "last_used_at")
+    return csv_response(
+        "api-keys.csv",
+        (*header, "events_24h", "expires_at", "revoked_at", "replaced_by_id"),
+        [
+            (
+                *(key.key_id, key.name, key.prefix, state.value, " ".join(key.scopes), key.rate_limit),
+                *(key.created_by, key.created_at, used, events, key.expires_at, key.revoked_at, key.successor_id),
+            )
+            for key, state, used, events in listed_keys(g.project.project_id)
+        ],
+    )
+
+
+def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
+    listed = listed_keys(g.project.project_id)
+    return page(
+        "api_keys.html",
+        active="api-keys",
+        status=status,
+        form=form,
+        keys=[each for each in listed if each.state is not KeyState.REVOKED],
+        revoked=[each for each in listed if each.state is KeyState.REVOKED],
+        default_limit=services().settings.default_rate_limit,
+    )
+
+
+def _show_once(new: NewKey, *, replaced: ApiKeyDescription | None = None) -> Response:
+    key = _find(new.key_id)
+    return page(
+        "api_key_created.html",
+        active="api-keys",
+        secret=new.key,
+        key=key,
+        replaced=replaced,
+        snippets=snippets(request.url_root, new.key, key.scopes),
+    )
+
+
+def _find(key_id: int) -> ApiKeyDescription:
+    """Raises NotFound where the project has no such key."""
+    project_id = g.project.project_id
+    found = None
+    if key_id <= LARGEST_ID:
+        found = ask(lambda connection: select_api_key(connection, project_id, key_id))
+    if found is None:
+        raise NotFound("there is no such key in this project")
+    return found
+
+
+def _state(key: ApiKeyDescription) -> KeyState:
+    return state_of(key, datetime.now(UTC))
+
+
+def _is_repeated(once: str) -> bool:
+    """Whether a form with this random value was sent before, by a reload or an impatient second click.
+
+    No, where Redis cannot tell: a key too many is better than none.
+    """
+    try:
+        return bool(once) and services().limits.hit(ONE_TIME, "api-key-form", f"{g.user.user_id}-{once[:64]}").exceeded
+    except (BufferFull, BufferUnavailable):
+        return False

@@ -1,0 +1,1 @@
+"""Charts: axes, lines, and what they show."""

@@ -1,0 +1,66 @@
+"""What charts and cards show of usage."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core.analytics.period import Period
+from app.core.analytics.usage import Usage
+from app.web.pages.charts.chart import Measure
+from app.web.pages.layout.formatting import Change, Number, count, duration, money, percent_change, score, score_change
+
+ValueOf = Callable[[Usage], float | None]
+
+EVENTS = Measure("events", "Events", count, is_count=True, is_sum=True)
+COST = Measure("cost", "Cost", money, is_sum=True)
+COST_PER_EVENT = Measure("cost", "Cost per event", money)
+P50 = Measure("p50", "Latency, p50", duration, is_time=True)
+P95 = Measure("p95", "Latency, p95", duration, is_time=True)
+SCORE = Measure("score", "Mean score", score, from_zero=False)
+
+OF_VERSIONS: dict[str, tuple[Measure, ValueOf]] = {
+    "cost": (COST_PER_EVENT, lambda usage: usage.cost_usd.mean),
+    "p50": (P50, lambda usage: usage.latency_ms.p50),
+    "p95": (P95, lambda usage: usage.latency_ms.p95),
+    "score": (SCORE, lambda usage: usage.score.mean),
+    "events": (EVENTS, lambda usage: usage.events),
+}
+"""What the lines of versions can show, by its name in URLs; the first is shown unless another is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A number of the range, what it was in the range before, and how it has changed.
+
+    `before` is None where there was no data, `change` also where there is none now, or it grew from 0.
+    """
+
+    label: str
+    value: str
+    change: Change | None
+    before: str | None
+
+
+def cards_of(period: Period) -> list[Card]:
+    """The five numbers of a project or a prompt."""
+    now, before = period.totals, period.before
+    return [
+        _card("Events", count, now.events, before.events, percent_change),
+        _card("Cost", money, now.cost_usd.sum, before.cost_usd.sum, percent_change),
+        _card("Mean score", score, now.score.mean, before.score.mean, score_change),
+        _card("Latency, p50", duration, now.latency_ms.p50, before.latency_ms.p50, _latency_change),
+        _card("Latency, p95", duration, now.latency_ms.p95, before.latency_ms.p95, _latency_change),
+    ]
+
+
+def _card(
+    label: str,
+    written: Callable[[Number | None], str],
+    now: Number | None,
+    before: Number | None,
+    change: Callable[[Number | None, Number | None], Change | None],
+) -> Card:
+    return Card(label, written(now), change(now, before), None if before is None else written(before))
+
+
+def _latency_change(now: Number | None, before: Number | None) -> Change | None:
+    return percent_change(now, before, better="lower")

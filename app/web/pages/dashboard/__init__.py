@@ -1,0 +1,1 @@
+"""/dashboard: a project in a range of time."""

@@ -1,0 +1,76 @@
+"""/dashboard: a project in a range of time, and its prompts."""
+
+from datetime import UTC, datetime
+
+from flask import g, request, url_for
+from werkzeug.wrappers import Response
+
+from app.core.analytics.period import Period
+from app.core.analytics.project_overview import read_project_overview, read_prompts
+from app.core.analytics.usage import MAX_ROWS, read_usage
+from app.web.pages.access.guards import signed_in
+from app.web.pages.charts.chart import Bucket, Chart, Line, Measure, build_chart
+from app.web.pages.charts.measures import COST, EVENTS, ValueOf, cards_of
+from app.web.pages.charts.paths import sparkline
+from app.web.pages.dashboard.prompt_table import COLUMNS, CSV_HEADER, csv_rows, page_of, read_table_query
+from app.web.pages.layout.blueprint import page_blueprint
+from app.web.pages.layout.csv_download import csv_response
+from app.web.pages.layout.ranges import RANGES, read_range
+from app.web.pages.layout.rendering import page
+from app.web.services import services
+
+blueprint = page_blueprint("dashboard")
+
+
+@blueprint.get("/dashboard")
+@signed_in()
+def dashboard() -> Response:
+    """The page; a range or a number of a page that makes no sense is told on it. 503 without PostgreSQL."""
+    now = datetime.now(UTC)
+    shown, query, project_id = read_range(request.args, now), read_table_query(request.args), g.project.project_id
+    found = read_usage(
+        services().database,
+        lambda connection: read_project_overview(
+            connection, project_id, shown.time_range, interval=shown.interval, now=now, search=query.search
+        ),
+    )
+    period = found.period
+    return page(
+        "dashboard.html",
+        active="dashboard",
+        status=200 if shown.problem is None else 400,
+        now=now,
+        shown=shown,
+        ranges=RANGES,
+        query=query,
+        cards=cards_of(period),
+        charts=[
+            _total_chart(EVENTS, period, lambda usage: usage.events),
+            _total_chart(COST, period, lambda usage: float(usage.cost_usd.sum or 0)),
+        ],
+        ever_used=found.ever_used,
+        table=page_of(found.listed.prompts, query),
+        truncated_at=MAX_ROWS if found.listed.truncated else None,
+        columns=list(COLUMNS.values()),
+        sparkline=sparkline,
+        ingest_url=url_for("ingest.log_event", _external=True),
+    )
+
+
+@blueprint.get("/dashboard/prompts.csv")
+@signed_in()
+def prompts_csv() -> Response:
+    """All rows of the table, in its order."""
+    shown, query = read_range(request.args, datetime.now(UTC)), read_table_query(request.args)
+    project_id = g.project.project_id
+    found = read_usage(
+        services().database,
+        lambda connection: read_prompts(connection, project_id, shown.time_range, search=query.search),
+    )
+    return csv_response("prompts.csv", CSV_HEADER, csv_rows(found.prompts, query))
+
+
+def _total_chart(measure: Measure, period: Period, value_of: ValueOf) -> Chart:
+    buckets = [Bucket(point.start, point.whole) for point in period.series]
+    line = Line(measure.title, [value_of(point.usage) for point in period.series])
+    return build_chart(measure, buckets, period.interval, [line])

@@ -1,0 +1,1 @@
+"""What all pages share: rendering, number formats, ranges, error pages, downloads."""

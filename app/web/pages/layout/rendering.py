@@ -1,0 +1,62 @@
+"""How pages are rendered: the layout, what every template knows, and the headers of HTML."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+from flask import Flask, Response, g, render_template, request
+
+from app.web.pages.assets import asset_url
+from app.web.pages.layout.formatting import register_display
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationItem:
+    """One entry of the header. `for_admins`: members do not see it."""
+
+    key: str
+    label: str
+    path: str
+    for_admins: bool = False
+
+
+NAVIGATION = (
+    NavigationItem("dashboard", "Dashboard", "/dashboard"),
+    NavigationItem("api-keys", "API keys", "/dashboard/api-keys"),
+    NavigationItem("system", "System", "/dashboard/system", for_admins=True),
+    NavigationItem("members", "Members", "/dashboard/members", for_admins=True),
+)
+
+
+def register_templates(app: Flask) -> None:
+    """Set Jinja up: a name that a template misspells is an error, and blocks leave no blank lines."""
+    app.jinja_env.undefined = jinja2.StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals["asset_url"] = asset_url
+    register_display(app)
+
+
+def page(template: str, *, active: str = "", status: int = 200, **context: Any) -> Response:
+    """An HTML page in the layout, never stored by any cache.
+
+    `active` is the key of the navigation item to mark. Besides the context a template knows `user`, `project`,
+    `projects` (those the user may switch to) and `role`, each None or empty where nobody is signed in.
+    """
+    project = g.get("project")
+    role = g.get("role")
+    html = render_template(
+        template,
+        active=active,
+        user=g.get("user"),
+        project=project,
+        projects=g.get("projects", ()),
+        role=role,
+        navigation=[item for item in NAVIGATION if project and (role == "admin" or not item.for_admins)],
+        sign_in_url=f"/login?next={quote(request.full_path.rstrip('?'), safe='/')}",
+        **context,
+    )
+    answer = Response(html, status=status, mimetype="text/html")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

@@ -1,0 +1,133 @@
+"""The members of a project: who is in it, as what, and how others get in."""
+
+import logging
+
+from flask import flash, g, redirect, url_for
+from werkzeug.wrappers import Response
+
+from app.core.accounts.members import Invitation, change_role, invite, remove_member
+from app.core.errors import LastAdmin
+from app.core.queries.memberships import select_members
+from app.web.errors import ApiError
+from app.web.pages.access.guards import signed_in
+from app.web.pages.database import ask
+from app.web.pages.layout.blueprint import page_blueprint
+from app.web.pages.layout.csv_download import csv_response
+from app.web.pages.layout.rendering import page
+from app.web.pages.sign_in.forms import InviteForm, RoleForm
+
+LAST_ADMIN = "A project keeps at least one admin: make somebody else an admin first."
+MAX_ID = 2**31 - 1
+
+_log = logging.getLogger(__name__)
+
+blueprint = page_blueprint("members")
+
+
+@blueprint.get("/dashboard/members")
+@signed_in(role="admin")
+def members() -> Response:
+    """The list, and the form of an invitation."""
+    return _members_page(InviteForm())
+
+
+@blueprint.get("/dashboard/members.csv")
+@signed_in(role="admin")
+def download() -> Response:
+    """The list as CSV."""
+    project_id = g.project.project_id
+    found = ask(lambda connection: select_members(connection, project_id))
+    return csv_response(
+        "members.csv",
+        ("email", "state", "since", "role"),
+        ((each.email, "active" if each.has_password else "invited", each.since, each.role) for each in found),
+    )
+
+
+@blueprint.post("/dashboard/members")
+@signed_in(role="admin")
+def add() -> Response:
+    """Let somebody in. A user without a password gets a one-time link, which is in this answer and nowhere else."""
+    form = InviteForm()
+    if not form.validate():
+        return _members_page(form, status=400)
+    project_id, email, role = g.project.project_id, form.email.data, form.role.data
+    invitation = ask(lambda connection: invite(connection, project_id, email, role))
+    _note("invited a member", role=role)
+    if invitation.token is not None:
+        return _members_page(InviteForm(formdata=None), invitation=invitation)
+    flash(_outcome(invitation), "success")
+    return _to_list()
+
+
+@blueprint.post("/dashboard/members/<int:user_id>/role")
+@signed_in(role="admin")
+def set_role(user_id: int) -> Response:
+    """Make a member an admin, or an admin a member."""
+    form = RoleForm()
+    if not form.validate():
+        raise ApiError(400, "VALIDATION_ERROR", "There is no such role.")
+    project_id, role = g.project.project_id, form.role.data
+    try:
+        ask(lambda connection: change_role(connection, project_id, _checked(user_id), role))
+    except LastAdmin:
+        flash(LAST_ADMIN, "error")
+        return _to_list()
+    _note("changed a role", member=user_id, role=role)
+    flash("The role is changed. It holds from the next click on.", "success")
+    return _to_list() if role == "admin" else _to_where_allowed(user_id)
+
+
+@blueprint.post("/dashboard/members/<int:user_id>/remove")
+@signed_in(role="admin")
+def remove(user_id: int) -> Response:
+    """Take a member out of the project."""
+    project_id = g.project.project_id
+    try:
+        ask(lambda connection: remove_member(connection, project_id, _checked(user_id)))
+    except LastAdmin:
+        flash(LAST_ADMIN, "error")
+        return _to_list()
+    _note("removed a member", member=user_id)
+    flash("The member is removed. Their API keys keep working: see the API keys page.", "success")
+    return _to_where_allowed(user_id)
+
+
+def _members_page(form: InviteForm, *, invitation: Invitation | None = None, status: int = 200) -> Response:
+    project_id = g.project.project_id
+    found = ask(lambda connection: select_members(connection, project_id))
+    link = None
+    if invitation is not None:
+        link = url_for("pages_links.show_link", token=invitation.token, _external=True)
+    return page(
+        "members.html", active="members", status=status, form=form, members=found, invitation=invitation, link=link
+    )
+
+
+def _outcome(invitation: Invitation) -> str:
+    if invitation.was_member:
+        return f"{invitation.email} is in this project already."
+    if invitation.has_password:
+        return f"{invitation.email} is in this project now, and signs in as before."
+    return (
+        f"{invitation.email} is in this project now. The link of the first invitation, elsewhere, works for this too."
+    )
+
+
+def _to_list() -> Response:
+    return redirect(url_for("pages_members.members"), code=303)
+
+
+def _to_where_allowed(changed_user_id: int) -> Response:
+    """Who gave up the right to see the list themselves goes to the dashboard."""
+    return redirect(url_for("pages_sign_in.home"), code=303) if changed_user_id == g.user.user_id else _to_list()
+
+
+def _checked(user_id: int) -> int:
+    if user_id > MAX_ID:
+        raise ApiError(404, "NOT_FOUND", "There is no such member.")
+    return user_id
+
+
+def _note(message: str, **fields: object) -> None:
+    _log.info(message, extra={"by_user": g.user.user_id, "project": g.project.project_id, **fields})

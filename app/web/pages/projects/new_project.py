@@ -1,0 +1,46 @@
+"""New projects, which operators make."""
+
+from flask import flash, g, redirect
+from werkzeug.wrappers import Response
+
+from app.core.accounts.members import create_project
+from app.core.errors import AlreadyExists
+from app.web.errors import ApiError
+from app.web.pages.access.guards import signed_in
+from app.web.pages.database import ask
+from app.web.pages.layout.blueprint import page_blueprint
+from app.web.pages.layout.rendering import page
+from app.web.pages.sign_in.forms import ProjectForm
+
+blueprint = page_blueprint("projects")
+
+
+@blueprint.get("/dashboard/projects")
+@signed_in(role=None)
+def new_project() -> Response:
+    """The form."""
+    _require_operator()
+    return page("project.html", form=ProjectForm())
+
+
+@blueprint.post("/dashboard/projects")
+@signed_in(role=None)
+def add() -> Response:
+    """Make a project whose admin is the operator, and go to its dashboard."""
+    _require_operator()
+    form = ProjectForm()
+    if form.validate():
+        user_id, name = g.user.user_id, form.name.data
+        try:
+            project_id = ask(lambda connection: create_project(connection, name, user_id))
+        except AlreadyExists:
+            form.name.errors = ["There is a project with this name already. Its admins can invite you."]
+        else:
+            flash("The project is there. Make its first API key, and invite others.", "success")
+            return redirect(f"/dashboard?project={project_id}", code=303)
+    return page("project.html", status=400, form=form)
+
+
+def _require_operator() -> None:
+    if not g.user.is_operator:
+        raise ApiError(403, "FORBIDDEN", "Only operators make projects.")

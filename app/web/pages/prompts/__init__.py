@@ -1,0 +1,1 @@
+"""/dashboard/prompts: a prompt and its versions."""

@@ -1,0 +1,166 @@
+"""/dashboard/prompts/<id>: the versions of a prompt side by side, and names for both."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from flask import flash, g, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from app.core.analytics.prompt_overview import PromptOverview, VersionSummary, read_prompt_overview, read_versions
+from app.core.analytics.usage import MAX_ROWS, read_usage
+from app.core.errors import NotFound
+from app.core.queries.names import update_prompt_name, update_version_name
+from app.web.pages.access.guards import signed_in
+from app.web.pages.charts.chart import Bucket, Chart, Line, build_chart
+from app.web.pages.charts.measures import OF_VERSIONS, cards_of
+from app.web.pages.database import ask
+from app.web.pages.layout.blueprint import page_blueprint
+from app.web.pages.layout.csv_download import csv_response
+from app.web.pages.layout.formatting import visible_text
+from app.web.pages.layout.ranges import RANGES, PageRange, read_range
+from app.web.pages.layout.rendering import page
+from app.web.pages.prompts.comparison_words import findings, version_label
+from app.web.pages.prompts.forms import NameForm, VersionNameForm
+from app.web.services import services
+
+DEFAULT_METRIC = next(iter(OF_VERSIONS))
+CSV_HEADER = (
+    "version_hash",
+    "version_name",
+    "events",
+    "share",
+    "first_seen",
+    "last_seen",
+    "cost_per_event_usd",
+    "p50_latency_ms",
+    "p95_latency_ms",
+    "p99_latency_ms",
+    "mean_score",
+)
+
+blueprint = page_blueprint("prompt")
+
+
+@blueprint.get("/dashboard/prompts/<uuid:prompt_id>")
+@signed_in()
+def prompt(prompt_id: UUID) -> Response:
+    """The page; 404 for a prompt that the project has never used."""
+    now = datetime.now(UTC)
+    shown, project_id = read_range(request.args, now), g.project.project_id
+    found = read_usage(
+        services().database,
+        lambda connection: read_prompt_overview(
+            connection, project_id, prompt_id, shown.time_range, interval=shown.interval, now=now
+        ),
+    )
+    metric = request.args.get("metric", DEFAULT_METRIC)
+    metric = metric if metric in OF_VERSIONS else DEFAULT_METRIC
+    return page(
+        "prompt.html",
+        active="dashboard",
+        status=200 if shown.problem is None else 400,
+        now=now,
+        shown=shown,
+        ranges=RANGES,
+        found=found,
+        cards=cards_of(found.period),
+        chart=_versions_chart(found, metric),
+        line_numbers={line.version_hash: number for number, line in enumerate(found.lines, 1)},
+        versions=_newest_first(found.listed.versions),
+        truncated_at=MAX_ROWS if found.listed.truncated else None,
+        metric=metric,
+        metrics={key: measure.title for key, (measure, _) in OF_VERSIONS.items()},
+        findings=findings(found.comparison) if found.comparison else None,
+        version_label=version_label,
+        arguments=_arguments(shown, metric),
+        kept={"prompt_id": str(prompt_id)} | ({"metric": metric} if metric != DEFAULT_METRIC else {}),
+    )
+
+
+@blueprint.get("/dashboard/prompts/<uuid:prompt_id>/versions.csv")
+@signed_in()
+def versions_csv(prompt_id: UUID) -> Response:
+    """All rows of the table, in its order."""
+    shown, project_id = read_range(request.args, datetime.now(UTC)), g.project.project_id
+    found = read_usage(
+        services().database,
+        lambda connection: read_versions(connection, project_id, prompt_id, shown.time_range),
+    )
+    return csv_response(f"versions-{prompt_id}.csv", CSV_HEADER, _csv_rows(_newest_first(found.versions)))
+
+
+@blueprint.post("/dashboard/prompts/<uuid:prompt_id>/name")
+@signed_in()
+def name_prompt(prompt_id: UUID) -> Response:
+    """Give the prompt a readable name, or take it away."""
+    form, project_id = NameForm(), g.project.project_id
+    if form.validate():
+        name = form.name.data or None
+        if not ask(lambda connection: update_prompt_name(connection, project_id, prompt_id, name)):
+            raise NotFound("prompt")
+        flash("The name is saved." if name else "The name is taken away.", "success")
+    else:
+        flash(" ".join(form.name.errors), "error")
+    return _back(prompt_id)
+
+
+@blueprint.post("/dashboard/prompts/<uuid:prompt_id>/versions/name")
+@signed_in()
+def name_version(prompt_id: UUID) -> Response:
+    """Give a version a readable name, or take it away."""
+    form, project_id = VersionNameForm(), g.project.project_id
+    if form.validate():
+        name, version_hash = form.name.data or None, form.version_hash.data
+        if not ask(lambda connection: update_version_name(connection, project_id, prompt_id, version_hash, name)):
+            raise NotFound("version")
+        flash("The name is saved." if name else "The name is taken away.", "success")
+    else:
+        flash(" ".join([*form.name.errors, *form.version_hash.errors]), "error")
+    return _back(prompt_id)
+
+
+def _back(prompt_id: UUID) -> Response:
+    """To the page as it was."""
+    shown = read_range(request.args, datetime.now(UTC))
+    metric = request.args.get("metric", DEFAULT_METRIC)
+    return redirect(url_for(".prompt", prompt_id=prompt_id, **_arguments(shown, metric)), code=303)
+
+
+def _arguments(shown: PageRange, metric: str) -> dict[str, Any]:
+    if metric == DEFAULT_METRIC or metric not in OF_VERSIONS:
+        return shown.arguments
+    return shown.arguments | {"metric": metric}
+
+
+def _versions_chart(found: PromptOverview, metric: str) -> Chart:
+    measure, value_of = OF_VERSIONS[metric]
+    lines = [
+        Line(visible_text(version_label(line.version_hash, line.name)), [value_of(usage) for usage in line.usages])
+        for line in found.lines
+    ]
+    buckets = [Bucket(point.start, point.whole) for point in found.period.series]
+    return build_chart(measure, buckets, found.period.interval, lines)
+
+
+def _newest_first(versions: Sequence[VersionSummary]) -> list[VersionSummary]:
+    return sorted(versions, key=lambda version: version.first_seen, reverse=True)
+
+
+def _csv_rows(versions: Sequence[VersionSummary]) -> Iterator[Sequence[object]]:
+    for version in versions:
+        usage = version.usage
+        yield (
+            version.version_hash,
+            version.name,
+            usage.events,
+            round(version.share, 6),
+            version.first_seen,
+            version.last_seen,
+            usage.cost_usd.mean,
+            usage.latency_ms.p50,
+            usage.latency_ms.p95,
+            usage.latency_ms.p99,
+            usage.score.mean,
+        )

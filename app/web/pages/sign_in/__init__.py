@@ -1,0 +1,1 @@
+"""Sign-in, one-time links, and the account."""

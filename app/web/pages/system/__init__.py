@@ -1,0 +1,1 @@
+"""/dashboard/system: whether events flow."""

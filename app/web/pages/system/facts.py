@@ -1,0 +1,100 @@
+"""What the system page tells of the way of the events; each part is None where its server does not answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import redis
+
+from app.core.errors import Rejected, Unavailable
+from app.core.operations.refusals import RefusalCount, count_refusals
+from app.core.operations.tallies import BUCKET_SECONDS, DRAINED, bucket_of, read_counts
+from app.core.redis_client import redis_errors
+from app.core.stream.buffer import BufferState, EventBuffer
+
+REFUSAL_MEANINGS = {
+    "VALIDATION_ERROR": "the body is not what the API describes; the answer names every bad field",
+    "IDEMPOTENCY_KEY_REUSED": "an Idempotency-Key was used again for another event",
+    "BAD_REQUEST": "the request is not HTTP as it should be",
+    "UNAUTHORIZED": "no API key, or one that is unknown, revoked or expired",
+    "FORBIDDEN": "the API key lacks the scope",
+    "NOT_FOUND": "there is nothing at this URL, or not in this project",
+    "METHOD_NOT_ALLOWED": "the URL does not take this method",
+    "REQUEST_TIMEOUT": "the body did not come in time",
+    "PAYLOAD_TOO_LARGE": "the body is too large",
+    "UNSUPPORTED_MEDIA_TYPE": "the body is not sent as JSON",
+    "RATE_LIMITED": "over the key's rate limit, or too many failures from one address",
+    "BACKPRESSURE": "the buffer is full: start more workers",
+    "UNAVAILABLE": "Redis or PostgreSQL did not answer",
+    "INTERNAL_ERROR": "something unforeseen: see the log of web",
+}
+CHECKS = {
+    "redis": "Redis answers",
+    "redis_settings": "Redis keeps every event",
+    "redis_memory": "Redis has memory left",
+    "buffer": "The buffer is being emptied",
+    "postgresql": "PostgreSQL answers",
+    "migrations": "The database is migrated",
+    "partitions": "Today's events have a place",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Redis's memory in bytes; `limit` is None where there is none."""
+
+    used: int
+    limit: int | None
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Events stored in the last hour, in `series` by five minutes, the newest last and not yet over."""
+
+    series: Sequence[int]
+
+    @property
+    def last_hour(self) -> int:
+        """Their sum."""
+        return sum(self.series)
+
+    @property
+    def per_second(self) -> float:
+        """In the last five minutes that are over."""
+        return self.series[-2] / BUCKET_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class RedisFacts:
+    """All that Redis tells."""
+
+    buffer: BufferState
+    memory: Memory
+    drained: Drained
+    refusals: Sequence[RefusalCount]
+
+
+def redis_facts(
+    client: redis.Redis, buffer: EventBuffer, now: datetime, *, project_id: int | None
+) -> RedisFacts | None:
+    """The facts; refusals of the project, or with None those of the whole service."""
+    try:
+        with redis_errors():
+            info: Mapping[str, Any] = client.info("memory")
+        return RedisFacts(
+            buffer=buffer.state(),
+            memory=Memory(info["used_memory"], info["maxmemory"] or None, info["maxmemory_policy"]),
+            drained=_drained(client, now),
+            refusals=count_refusals(client, now, project_id=project_id),
+        )
+    except (Unavailable, Rejected):
+        return None
+
+
+def _drained(client: redis.Redis, now: datetime) -> Drained:
+    counts = read_counts(client, DRAINED, now)
+    first = bucket_of((now - timedelta(hours=1)).timestamp())
+    buckets = range(first, bucket_of(now.timestamp()) + 1, BUCKET_SECONDS)
+    return Drained([counts.get((bucket, "stored"), 0) for bucket in buckets])

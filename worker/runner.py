@@ -1,0 +1,129 @@
+"""What a worker process does besides RQ: drain and upkeep, with the connections they need."""
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import redis
+
+from app.core.database import Connection, ConnectionPool, database_errors
+from app.core.errors import PromptAnalyticsError, Rejected, Unavailable
+from app.core.operations.tallies import DRAINED, add_counts, bucket_of
+from app.core.queries.dead_letters import insert_dead_letter
+from app.core.stream.buffer import Entry, EventBuffer
+from app.core.stream.dead_letters import project_of
+from worker.drain import DrainReport, drain
+from worker.maintenance import maintain
+from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
+
+UPKEEP_INTERVAL_SECONDS = 3_600.0
+UPKEEP_RETRY_SECONDS = 60.0
+LONGEST_NAP_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
+
+
+class WorkerProcess:
+    """State of one worker process: its connections, what its store remembers, and when it last did the upkeep."""
+
+    def __init__(
+        self, buffer: EventBuffer, client: redis.Redis, pool: ConnectionPool, *, consumer: str, retention_days: int
+    ) -> None:
+        """`pool` has one connection: one drain at a time runs in a process."""
+        self._stopping = False
+        self._buffer = buffer
+        self._client = client
+        self._pool = pool
+        self._consumer = consumer
+        self._retention_days = retention_days
+        self._connection: Connection | None = None
+        self._store = EventStore()
+        self._has_more = False
+        self._next_upkeep = 0.0
+
+    def request_stop(self) -> None:
+        """End after the batch in hand. Fit for a signal handler: a threading.Event could deadlock there."""
+        self._stopping = True
+
+    def is_stopping(self) -> bool:
+        """Whether `request_stop` was called."""
+        return self._stopping
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but wake soon when asked to stop."""
+        until = time.monotonic() + seconds
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, LONGEST_NAP_SECONDS))
+
+    def tick(self) -> None:
+        """Upkeep when it is due, then a drain. Never raises for a server that does not answer: it logs."""
+        if time.monotonic() >= self._next_upkeep:
+            try:
+                self._maintain()
+                self._next_upkeep = time.monotonic() + UPKEEP_INTERVAL_SECONDS
+            except PromptAnalyticsError as error:
+                self._next_upkeep = time.monotonic() + UPKEEP_RETRY_SECONDS
+                log.warning("upkeep put off", extra={"reason": str(error)})
+        self.drain()
+
+    def drain(self) -> None:
+        """Empty the buffer. Never raises for a server that does not answer: it logs, and the next drain goes on."""
+        self._has_more = False
+        try:
+            report = self._drain()
+        except PromptAnalyticsError as error:
+            # The next drain may find another server behind the same name, to which old keys mean nothing.
+            self._connection = None
+            log.warning("drain put off", extra={"reason": str(error)})
+            return
+        self._has_more = not report.emptied
+        if report.batches:
+            log.info(
+                "drained",
+                extra={"stored": report.stored, "repeated": report.repeated, "set_aside": report.set_aside}
+                | {"batches": report.batches, "emptied": report.emptied},
+            )
+            # for people to look at: a drain is none the worse for a Redis that has no room for it
+            with suppress(Rejected, Unavailable):
+                add_counts(self._client, DRAINED, {(bucket_of(time.time()), "stored"): report.stored})
+
+    def has_more_to_drain(self) -> bool:
+        """Whether the last drain ended because its time was up."""
+        return self._has_more and not self._stopping
+
+    def _drain(self) -> DrainReport:
+        # The connection comes first: while PostgreSQL is down nothing is claimed that could not be stored.
+        with database_errors(), self._pool.connection() as connection:
+            if connection is not self._connection:
+                self._connection, self._store = connection, EventStore()
+
+            def store(batch: Sequence[ReceivedEvent]) -> StoreReport:
+                return self._store.store(connection, batch)
+
+            def set_aside(entry: Entry, reason: str) -> None:
+                with database_errors():
+                    insert_dead_letter(
+                        connection,
+                        entry.entry_id,
+                        entry.payload,
+                        reason,
+                        received_at(entry),
+                        project_id=project_of(entry.payload),
+                    )
+                log.error("set an entry aside as a dead letter", extra={"entry_id": entry.entry_id, "reason": reason})
+
+            return drain(
+                self._buffer,
+                store,
+                set_aside,
+                consumer=self._consumer,
+                clock=time.monotonic,
+                pause=self.pause,
+                should_stop=self.is_stopping,
+            )
+
+    def _maintain(self) -> None:
+        with database_errors(), self._pool.connection() as connection:
+            maintain(connection, datetime.now(UTC), retention_days=self._retention_days)
