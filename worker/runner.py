@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import redis
 
-from app.core.database import Connection, ConnectionPool, database_errors
+from app.core.database import Connection, ConnectionPool, connection_from, database_errors
 from app.core.errors import PromptAnalyticsError, Rejected, Unavailable
 from app.core.operations.tallies import DRAINED, add_counts, bucket_of
 from app.core.queries.dead_letters import insert_dead_letter
@@ -95,7 +95,7 @@ class WorkerProcess:
 
     def _drain(self) -> DrainReport:
         # The connection comes first: while PostgreSQL is down nothing is claimed that could not be stored.
-        with database_errors(), self._pool.connection() as connection:
+        with connection_from(self._pool) as connection:
             if connection is not self._connection:
                 self._connection, self._store = connection, EventStore()
 
@@ -125,5 +125,5 @@ class WorkerProcess:
             )
 
     def _maintain(self) -> None:
-        with database_errors(), self._pool.connection() as connection:
+        with connection_from(self._pool) as connection:
             maintain(connection, datetime.now(UTC), retention_days=self._retention_days)

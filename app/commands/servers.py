@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from app.core import database, redis_client
-from app.core.database import Connection, database_errors
-from app.core.errors import BufferUnavailable, DatabaseUnavailable, PromptAnalyticsError, Rejected
+from app.core import redis_client
+from app.core.database import Connection, connected
+from app.core.errors import DatabaseUnavailable, PromptAnalyticsError, RedisUnavailable, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision
 from app.core.stream.buffer import EventBuffer
 from app.local import running_environment
@@ -35,7 +35,7 @@ def describe(error: Exception) -> str:
     if isinstance(error, DatabaseUnavailable):
         cause = str(error.__cause__ or error).strip() or str(error)
         return f"PostgreSQL does not answer as it should: {redact(cause.splitlines()[0])}"
-    if isinstance(error, BufferUnavailable):
+    if isinstance(error, RedisUnavailable):
         return f"Redis does not answer as it should: {redact(str(error))}"
     if isinstance(error, SettingsError):
         # names no value, but names that redact would take for the beginning of one
@@ -56,19 +56,17 @@ def settings() -> Settings:
 
 @contextmanager
 def database_connection(current: Settings) -> Iterator[Connection]:
-    """A connection in autocommit mode to a migrated database. Psycopg errors in the block leave as core errors."""
-    with database_errors():
-        connection = database.connect(
-            current.database_url, application_name="pa-command", statement_timeout_ms=STATEMENT_TIMEOUT_MS
-        )
-        with connection:
-            revision = current_revision(connection)
-            if revision != SCHEMA_REVISION:
-                found = f"is at revision {revision}" if revision else "has no tables yet"
-                raise Rejected(
-                    f"the database {found}, this release works with {SCHEMA_REVISION}: run `python -m app migrate`"
-                )
-            yield connection
+    """A connection in autocommit mode to a migrated database."""
+    with connected(
+        current.database_url, application_name="pa-command", statement_timeout_ms=STATEMENT_TIMEOUT_MS
+    ) as connection:
+        revision = current_revision(connection)
+        if revision != SCHEMA_REVISION:
+            found = f"is at revision {revision}" if revision else "has no tables yet"
+            raise Rejected(
+                f"the database {found}, this release works with {SCHEMA_REVISION}: run `python -m app migrate`"
+            )
+        yield connection
 
 
 @contextmanager

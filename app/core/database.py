@@ -1,12 +1,19 @@
-"""PostgreSQL connections and pools, and the only place that catches psycopg errors."""
+"""PostgreSQL connections, work on them, and the only place that catches psycopg errors.
 
-from collections.abc import Iterator
+A connection is held inside `connected` or `connection_from`, which translate psycopg's errors into those of
+`app.core.errors`: functions that take a connection need not. Who handles an error while holding the connection puts
+`database_errors` around the part in question.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import psycopg_pool
 
+from app.core import background
 from app.core.errors import AlreadyExists, DatabaseTooSlow, DatabaseUnavailable, PartitionMissing, RejectedByDatabase
 
 Row = tuple[Any, ...]
@@ -15,6 +22,15 @@ Cursor = psycopg.Cursor[Row]
 ConnectionPool = psycopg_pool.ConnectionPool[Connection]
 
 CONNECT_TIMEOUT_SECONDS = 3
+POOL_WAIT_SECONDS = 2.0
+
+# The default work_mem of 4 MB makes PostgreSQL sort megabytes of histograms on disk where it could hash them.
+BEGIN_SNAPSHOT = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET LOCAL work_mem = '32MB'
+"""
+
+_T = TypeVar("_T")
 
 # SQLSTATE classes in which PostgreSQL refuses the data itself: data exception, integrity constraint, program limit.
 _REJECTED_CLASSES = ("22", "23", "54")
@@ -23,27 +39,89 @@ _REJECTED_CLASSES = ("22", "23", "54")
 def connect(url: str, *, application_name: str, statement_timeout_ms: int, lock_timeout_ms: int = 5_000) -> Connection:
     """One connection in autocommit mode: every transaction is opened in the open, with `connection.transaction()`.
 
-    Raises psycopg errors: call it inside `database_errors`.
+    Raises psycopg's own errors; for libraries that want a connection to keep. Everybody else uses `connected`.
     """
     return psycopg.connect(url, **_connection_options(application_name, statement_timeout_ms, lock_timeout_ms))
+
+
+@contextmanager
+def connected(
+    url: str, *, application_name: str, statement_timeout_ms: int, lock_timeout_ms: int = 5_000
+) -> Iterator[Connection]:
+    """A connection as of `connect`, closed at the end of the block, whose errors leave as core errors."""
+    with (
+        database_errors(),
+        connect(
+            url,
+            application_name=application_name,
+            statement_timeout_ms=statement_timeout_ms,
+            lock_timeout_ms=lock_timeout_ms,
+        ) as connection,
+    ):
+        yield connection
 
 
 def open_pool(url: str, *, application_name: str, size: int, statement_timeout_ms: int = 5_000) -> ConnectionPool:
     """A pool that connects in the background; open it after the fork, never before.
 
-    Getting a connection waits at most 2 s, so a stopped PostgreSQL is a quick 503 and not a hanging request.
+    It hands out a connection within POOL_WAIT_SECONDS, or raises: a stopped PostgreSQL is a quick 503.
     """
     return psycopg_pool.ConnectionPool(
         url,
         kwargs=_connection_options(application_name, statement_timeout_ms, lock_timeout_ms=statement_timeout_ms),
         min_size=0,
         max_size=size,
-        timeout=2.0,
+        timeout=POOL_WAIT_SECONDS,
         reconnect_timeout=2.0,
         max_idle=60.0,
         check=psycopg_pool.ConnectionPool.check_connection,
         open=True,
     )
+
+
+@contextmanager
+def connection_from(pool: ConnectionPool, *, snapshot: bool = False) -> Iterator[Connection]:
+    """A connection of the pool, whose errors leave as core errors.
+
+    With `snapshot` all queries of the block see the same moment, and none can write. Raises DatabaseUnavailable where
+    there is no connection within POOL_WAIT_SECONDS.
+    """
+    with database_errors(), pool.connection() as connection:
+        if not snapshot:
+            yield connection
+            return
+        with connection.transaction():
+            connection.execute(BEGIN_SNAPSHOT)
+            yield connection
+
+
+def run(
+    pool: ConnectionPool, work: Callable[[Connection], _T], *, deadline_seconds: float, snapshot: bool = False
+) -> _T:
+    """What `work` makes of a connection of the pool, in another thread, which knows nothing of the request.
+
+    Raises what it raises, and as `answer_of` and `connection_from`, which `snapshot` is for.
+    """
+
+    def run_connected() -> _T:
+        with connection_from(pool, snapshot=snapshot) as connection:
+            return work(connection)
+
+    return answer_of(background.begin(run_connected), deadline_seconds=deadline_seconds)
+
+
+def answer_of(work: "Future[_T]", *, deadline_seconds: float) -> _T:
+    """What work that has begun makes of PostgreSQL; raises DatabaseUnavailable where it takes too long.
+
+    That is the only deadline that holds against a server that hangs: its connection stays open and silent, and neither
+    a pool's timeout nor one that the server keeps itself will end the wait. The work is not stopped then: it keeps its
+    thread, and the connection that it has, until PostgreSQL answers or the connection breaks. So the size of the pool
+    bounds how many there can be.
+    """
+    try:
+        return work.result(deadline_seconds)
+    except TimeoutError as error:
+        raise DatabaseUnavailable(f"no answer within {deadline_seconds:g} s") from error
 
 
 @contextmanager

@@ -30,6 +30,10 @@ class QuotaExceeded(Rejected):
     """The events are more than the quota has left; they were surely not stored."""
 
 
+class RedisFull(Rejected):
+    """Redis is out of memory; nothing was written."""
+
+
 class NotFound(Rejected):
     """What was asked for does not exist in this project."""
 
@@ -54,11 +58,11 @@ class Unavailable(PromptAnalyticsError):
     """A server did not answer; the outcome is unknown, a retry may succeed."""
 
 
-class BufferUnavailable(Unavailable):
+class RedisUnavailable(Unavailable):
     """Redis did not answer."""
 
 
-class ConsumerGroupMissing(BufferUnavailable):
+class ConsumerGroupMissing(RedisUnavailable):
     """Redis has no consumer group for the buffer: it is new, or it lost its data."""
 
 

@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.commands.core import Script
 from redis.retry import Retry
 
-from app.core.errors import BufferFull, BufferUnavailable, ConsumerGroupMissing
+from app.core.errors import ConsumerGroupMissing, RedisFull, RedisUnavailable
 
 REQUEST_TIMEOUT_SECONDS = 0.5
 
@@ -38,19 +38,19 @@ def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_c
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Translate redis errors: out of memory is BufferFull (nothing was written), all else BufferUnavailable."""
+    """Translate redis errors: out of memory is RedisFull (nothing was written), all else RedisUnavailable."""
     try:
         yield
     except redis.OutOfMemoryError as error:
-        raise BufferFull("Redis is out of memory") from error
+        raise RedisFull("Redis is out of memory") from error
     except redis.ResponseError as error:
         if "OOM" in str(error):
-            raise BufferFull("Redis is out of memory") from error
+            raise RedisFull("Redis is out of memory") from error
         if str(error).startswith("NOGROUP"):
             raise ConsumerGroupMissing(str(error)) from error
-        raise BufferUnavailable(str(error)) from error
+        raise RedisUnavailable(str(error)) from error
     except redis.RedisError as error:
-        raise BufferUnavailable(f"{type(error).__name__}: {error}") from error
+        raise RedisUnavailable(f"{type(error).__name__}: {error}") from error
 
 
 def run_script(script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:

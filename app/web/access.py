@@ -6,7 +6,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from flask import Response, g
 
-from app.core.errors import BufferFull, BufferUnavailable, QuotaExceeded
+from app.core.errors import QuotaExceeded, RedisFull, RedisUnavailable
 from app.core.keys.directory import ApiKey
 from app.core.stream.buffer import Quota
 from app.web.auth import authenticate
@@ -77,11 +77,11 @@ def _count(key: ApiKey, scope: Scope) -> None:
     limits = services().limits
     try:
         window = limits.hit(limits.limit_of(key.rate_limit), "key", str(key.key_id))
-    except BufferFull as error:
+    except RedisFull as error:
         if scope == "ingest":
             raise
         # backpressure is for events; here there is none
-        raise BufferUnavailable(str(error)) from error
+        raise RedisUnavailable(str(error)) from error
     g.rate_window = window
     if window.exceeded:
         raise _over_limit(window)

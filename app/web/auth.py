@@ -5,7 +5,7 @@ import ipaddress
 from flask import request
 from limits import RateLimitItemPerMinute
 
-from app.core.errors import BufferFull, BufferUnavailable, InvalidApiKey
+from app.core.errors import InvalidApiKey, RedisFull, RedisUnavailable
 from app.core.keys.directory import ApiKey
 from app.web.errors import ApiError, rate_limited, unauthorized
 from app.web.services import Services, services
@@ -19,7 +19,7 @@ def authenticate(web: Services) -> ApiKey:
 
     Raises a 401, or a 429 for an address with too many failures in this minute. From there a key that has been in
     use still passes, but PostgreSQL is not asked any more: well-formed keys are easily invented, and each would
-    cost it a query. Raises BufferUnavailable and DatabaseUnavailable where a key can be neither found nor refused.
+    cost it a query. Raises RedisUnavailable and DatabaseUnavailable where a key can be neither found nor refused.
     """
     scheme, _, key = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer":
@@ -37,7 +37,7 @@ def _few_failures() -> bool:
 def _failure() -> ApiError:
     try:
         window = services().limits.hit(FAILURES_PER_MINUTE, "address", network_of(request.remote_addr))
-    except (BufferFull, BufferUnavailable):
+    except (RedisFull, RedisUnavailable):
         # it is refused whether or not it can be counted
         return unauthorized()
     if window.exceeded:

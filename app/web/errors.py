@@ -21,6 +21,7 @@ from app.core.errors import (
     NotFound,
     PasswordChanged,
     PromptAnalyticsError,
+    RedisFull,
     Unavailable,
 )
 from app.web.page_paths import is_page_path
@@ -129,7 +130,7 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
             return ApiError(401, "UNAUTHORIZED", "The password was changed in the meantime.")
         case NotFound():
             return ApiError(404, "NOT_FOUND", "There is no such resource in this project.")
-        case BufferFull():
+        case BufferFull() | RedisFull():
             _log.warning("refused under backpressure: %s", error)
             return ApiError(
                 429,

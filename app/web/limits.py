@@ -76,7 +76,7 @@ class OneTripRedisStorage(Storage):
         return PromptAnalyticsError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count `amount`; `expiry` is in seconds. Raises BufferFull (Redis is full) and BufferUnavailable."""
+        """Count `amount`; `expiry` is in seconds. Raises RedisFull (Redis is full) and RedisUnavailable."""
         with redis_errors():
             count, expires_in_ms = self._count(keys=[KEY_PREFIX + key], args=[amount, expiry * 1_000])
         self._local.last_hit = (count, time.time() + expires_in_ms / 1_000)
@@ -113,7 +113,7 @@ class OneTripRedisStorage(Storage):
 
 
 class RateLimits:
-    """The limits of one app. Hits raise BufferUnavailable where Redis does not answer: no count is no leave."""
+    """The limits of one app. Hits raise RedisUnavailable where Redis does not answer: no count is no leave."""
 
     def __init__(self, app: Flask, client: redis.Redis, *, default_limit: str) -> None:
         """`default_limit` is for keys without a limit of their own, such as "600/minute"."""
@@ -155,11 +155,11 @@ class RateLimits:
         return Window(quota.limit, max(0, quota.limit - used), reset_at, exceeded=used > quota.limit)
 
     def has_room(self, limit: RateLimitItem, subject: str, identifier: str) -> bool:
-        """Whether a hit would be allowed; counts none. Raises BufferUnavailable."""
+        """Whether a hit would be allowed; counts none. Raises RedisUnavailable."""
         return bool(self._strategy.test(limit, subject, identifier))
 
     def give_back(self, limit: RateLimitItem, subject: str, identifier: str) -> None:
-        """Take one hit off again, for limits that only failures are to use up. Raises BufferUnavailable."""
+        """Take one hit off again, for limits that only failures are to use up. Raises RedisUnavailable."""
         self._storage.incr(limit.key_for(subject, identifier), limit.get_expiry(), amount=-1)
 
     def _window(self, limit: RateLimitItem, *, exceeded: bool) -> Window:

@@ -5,8 +5,8 @@ Where one of them does not answer, its `up` is 0 and its values are absent.
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from app.core.database import ConnectionPool, database_errors
-from app.core.errors import BufferFull, BufferUnavailable, DatabaseUnavailable
+from app.core.database import ConnectionPool, connection_from
+from app.core.errors import DatabaseUnavailable, RedisFull, RedisUnavailable
 from app.core.operations import metrics as names
 from app.core.queries.status import count_dead_letters, select_events_stored, select_partition_days
 from app.core.stream.buffer import EventBuffer
@@ -16,7 +16,7 @@ def redis_metrics(buffer: EventBuffer) -> list[Metric]:
     """The state of the buffer. Raises nothing that Redis causes."""
     try:
         state = buffer.state()
-    except (BufferUnavailable, BufferFull):
+    except (RedisUnavailable, RedisFull):
         return redis_down()
     metrics: list[Metric] = [
         _redis_up(1),
@@ -43,7 +43,7 @@ def redis_down() -> list[Metric]:
 def database_metrics(pool: ConnectionPool) -> list[Metric]:
     """What is stored. Raises nothing that PostgreSQL causes; one that is not migrated counts as down."""
     try:
-        with database_errors(), pool.connection() as connection:
+        with connection_from(pool) as connection:
             stored = select_events_stored(connection)
             dead_letters = count_dead_letters(connection)
             _, days_ahead = select_partition_days(connection)

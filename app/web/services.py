@@ -4,14 +4,14 @@ import hashlib
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import redis
 from flask import Flask, current_app
 from gevent.monkey import is_module_patched
 
 from app.core import database, redis_client
-from app.core.database import ConnectionPool
+from app.core.database import Connection, ConnectionPool
 from app.core.keys.directory import KeyDirectory
 from app.core.keys.uses import KeyUses
 from app.core.operations.refusals import Refusals
@@ -22,7 +22,13 @@ from app.web.limits import RateLimits
 from app.web.wake import worker_waker
 from config.settings import Settings
 
+ANSWER_SECONDS = 5.0
+SNAPSHOT_SECONDS = 10.0
+"""For questions to the rollups of long ranges."""
+
 _EXTENSION = "prompt_analytics"
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,12 @@ def register_services(app: Flask, settings: Settings) -> None:
 def services() -> Services:
     """The services of the current app. Raises RuntimeError outside of one."""
     return cast(Services, current_app.extensions[_EXTENSION])
+
+
+def ask_database(work: Callable[[Connection], _T], *, snapshot: bool = False) -> _T:
+    """What `work` makes of PostgreSQL, as `app.core.database.run`, in the time that an answer may take."""
+    deadline_seconds = SNAPSHOT_SECONDS if snapshot else ANSWER_SECONDS
+    return database.run(services().database, work, deadline_seconds=deadline_seconds, snapshot=snapshot)
 
 
 def derive_secret(secret_key: str, purpose: bytes) -> bytes:

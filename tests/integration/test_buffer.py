@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 import redis
 
-from app.core.errors import BufferFull, BufferUnavailable, IdempotencyKeyReused
+from app.core.errors import BufferFull, IdempotencyKeyReused, RedisFull, RedisUnavailable
 from app.core.redis_client import connect
 from app.core.stream.buffer import GROUP, STREAM, WAKE_FLAG, WAKE_QUEUE, Appended, EventBuffer
 from app.core.stream.events import Event, decode_event, idempotent_event_id, new_event_id
@@ -96,7 +96,7 @@ def test_above_the_watermark_it_refuses_and_leaves_no_mark(client):
 def test_a_full_redis_refuses_and_leaves_no_mark(buffer, client):
     buffer.append(an_event())
     client.config_set("maxmemory", "1")
-    with pytest.raises(BufferFull):
+    with pytest.raises(RedisFull):
         buffer.append(an_event("k"), idempotent=True)
     client.config_set("maxmemory", "0")
     assert client.xlen(STREAM) == 1
@@ -109,7 +109,7 @@ def test_a_silent_redis_is_an_unknown_outcome_and_nothing_is_sent_again(redis_se
         buffer.append(an_event())
         with connect(redis_server.url, timeout_seconds=5) as other:
             other.execute_command("CLIENT", "PAUSE", 1_000)
-            with pytest.raises(BufferUnavailable):
+            with pytest.raises(RedisUnavailable):
                 buffer.append(an_event())
             other.execute_command("CLIENT", "UNPAUSE")
             assert other.xlen(STREAM) <= 2
@@ -118,7 +118,7 @@ def test_a_silent_redis_is_an_unknown_outcome_and_nothing_is_sent_again(redis_se
 def test_without_redis_an_append_fails_fast(redis_server: RunningRedis, clean_redis):
     with connect(redis_server.url) as client:
         redis_server.stop()
-        with pytest.raises(BufferUnavailable):
+        with pytest.raises(RedisUnavailable):
             EventBuffer(client).append(an_event())
         redis_server.restart()
         EventBuffer(client).append(an_event())
@@ -197,7 +197,7 @@ def test_redis_takes_all_of_a_batch_or_nothing_when_it_runs_full(buffer, client)
             buffer.append(*a_batch(f"k{number}", 1_000), idempotent=True)
             taken.append(number)
 
-    with pytest.raises(BufferFull):
+    with pytest.raises(RedisFull):
         fill()
     client.config_set("maxmemory", "0")
     assert taken
@@ -227,7 +227,7 @@ def test_the_first_append_makes_the_group_so_that_a_full_redis_can_be_drained(bu
 
 def test_an_append_that_redis_refuses_leaves_no_mark(buffer, client):
     client.xadd(STREAM, {"e": b"x"}, id="18446744073709551615-18446744073709551615")
-    with pytest.raises(BufferUnavailable):
+    with pytest.raises(RedisUnavailable):
         buffer.append(an_event("k"), idempotent=True)
     assert not list(client.scan_iter("pa:idempotency:*"))
 

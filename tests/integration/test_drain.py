@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from app.core.database import Connection, connect
-from app.core.errors import BufferUnavailable, DatabaseTooSlow, DatabaseUnavailable, PartitionMissing
+from app.core.errors import DatabaseTooSlow, DatabaseUnavailable, PartitionMissing, RedisUnavailable
 from app.core.queries.dead_letters import insert_dead_letter
 from app.core.redis_client import connect as connect_redis
 from app.core.stream.buffer import GROUP, STREAM, Entry, EventBuffer
@@ -244,7 +244,7 @@ def test_what_was_read_before_redis_was_lost_is_stored(client, monkeypatch):
 
     def lost(self, consumer, count, *, wait_ms=None):
         if wait_ms is None:
-            raise BufferUnavailable("lost")
+            raise RedisUnavailable("lost")
         return read_new(self, consumer, count, wait_ms=wait_ms)
 
     sizes = []
@@ -279,11 +279,11 @@ def test_a_crash_between_commit_and_acknowledgement_stores_nothing_twice(databas
     append_many(client, [an_event(project_id, seed) for seed in range(50)])
 
     def crash(self, entry_ids):
-        raise BufferUnavailable("crashed after the commit")
+        raise RedisUnavailable("crashed after the commit")
 
     with monkeypatch.context() as patch:
         patch.setattr(EventBuffer, "acknowledge", crash)
-        with pytest.raises(BufferUnavailable):
+        with pytest.raises(RedisUnavailable):
             run_drain(database, client)
     age_pending_entries(client)
     report = run_drain(database, client, consumer="worker.2")

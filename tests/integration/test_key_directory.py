@@ -10,7 +10,7 @@ import redis
 
 from app.core import redis_client
 from app.core.database import ConnectionPool, open_pool
-from app.core.errors import BufferUnavailable, DatabaseUnavailable, InvalidApiKey
+from app.core.errors import DatabaseUnavailable, InvalidApiKey, RedisUnavailable
 from app.core.keys.api_key import hash_key, mint_key
 from app.core.keys.directory import (
     CONFIRM_AFTER_SECONDS,
@@ -94,7 +94,7 @@ def test_it_asks_no_server_about_a_malformed_key(dead_pool: ConnectionPool) -> N
     directory = KeyDirectory(redis_client.connect("redis://127.0.0.1:1"), dead_pool)
     with pytest.raises(InvalidApiKey):
         directory.find("eg_live_" + "x" * 38)
-    with pytest.raises(BufferUnavailable):
+    with pytest.raises(RedisUnavailable):
         directory.find(mint_key())
 
 

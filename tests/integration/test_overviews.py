@@ -10,8 +10,8 @@ import pytest
 
 from app.core.analytics.project_overview import ProjectOverview, read_project_overview
 from app.core.analytics.prompt_overview import PromptOverview, read_prompt_overview, read_versions
-from app.core.analytics.usage import project_usage, prompt_usage, usage_snapshot
-from app.core.database import Connection, ConnectionPool, connect, open_pool
+from app.core.analytics.usage import project_usage, prompt_usage
+from app.core.database import Connection, ConnectionPool, connect, connection_from, open_pool
 from app.core.errors import NotFound
 from app.core.rollups.time_range import Grain, TimeRange, preceding_range
 from app.core.stream.events import Event, new_event_id
@@ -76,12 +76,12 @@ def events_of_all_ages(project_id: int) -> list[ReceivedEvent]:
 def overview_of(
     pool: ConnectionPool, project_id: int, time_range: TimeRange, interval: Grain, search: str = ""
 ) -> ProjectOverview:
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         return read_project_overview(connection, project_id, time_range, interval=interval, now=NOW, search=search)
 
 
 def prompt_of(pool: ConnectionPool, project_id: int, time_range: TimeRange, interval: Grain = "hour") -> PromptOverview:
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         return read_prompt_overview(connection, project_id, UUID(int=1), time_range, interval=interval, now=NOW)
 
 
@@ -92,7 +92,7 @@ def test_the_totals_of_a_project_are_those_of_the_read_api(pool: ConnectionPool,
     events = events_of_all_ages(project_id)
     store_in_batches(database, events, batch_size=13)
     found = overview_of(pool, project_id, time_range, interval)
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         expected = project_usage(connection, project_id, time_range, interval)
     assert found.period.totals == expected.totals
     assert [(point.start, point.usage) for point in found.period.series] == expected.series
@@ -107,7 +107,7 @@ def test_the_totals_of_a_prompt_are_those_of_the_read_api(pool: ConnectionPool, 
     project_id = new_project(database)
     store_in_batches(database, events_of_all_ages(project_id), batch_size=13)
     found = prompt_of(pool, project_id, time_range, interval)
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         expected = prompt_usage(connection, project_id, UUID(int=1), time_range, interval)
         alone = read_versions(connection, project_id, UUID(int=1), time_range)
     assert found.period.totals == expected.totals
@@ -166,7 +166,7 @@ def test_a_prompt_without_events_in_the_range_still_has_a_page(pool: ConnectionP
     store_in_batches(database, [an_event(project_id, NOW - timedelta(days=3))], batch_size=9)
     found = prompt_of(pool, project_id, RANGES["1 h"][0])
     assert (found.period.totals.events, found.listed.versions, found.lines, found.comparison) == (0, [], [], None)
-    with usage_snapshot(pool) as connection, pytest.raises(NotFound):
+    with connection_from(pool, snapshot=True) as connection, pytest.raises(NotFound):
         read_versions(connection, project_id, UUID(int=9), RANGES["1 h"][0])
 
 

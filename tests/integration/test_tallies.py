@@ -124,7 +124,7 @@ def test_refusals_of_an_outage_are_written_after_it(client, redis_server: Runnin
     with frozen(redis_server.pid):
         for _ in range(100):
             refusals.note(None, "UNAVAILABLE")
-        wait_until(lambda: refusals._tally._waiting and refusals._tally._flush._is_coming)
+        wait_until(lambda: refusals._tally._waiting and refusals._tally._flush._is_scheduled)
     wait_until(lambda: count_refusals(client, NOW, project_id=None))
     assert not refusals._tally._waiting
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from app.core.analytics.usage import MAX_ROWS, project_usage, prompt_usage, usage_snapshot
-from app.core.database import Connection, ConnectionPool, connect, open_pool
+from app.core.analytics.usage import MAX_ROWS, project_usage, prompt_usage
+from app.core.database import Connection, ConnectionPool, connect, connection_from, open_pool
 from app.core.errors import DatabaseUnavailable
 from app.core.rollups.time_range import TimeRange
 from app.core.stream.events import Event, new_event_id
@@ -41,16 +41,19 @@ def an_event(project_id: int, prompt: int = 0, version_hash: str = "v1") -> Rece
 def test_one_snapshot_does_not_see_what_is_stored_meanwhile(pool: ConnectionPool, database: Connection) -> None:
     project_id = new_project(database)
     store_in_batches(database, [an_event(project_id)], batch_size=1)
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         before = project_usage(connection, project_id, WHOLE_DAY, "hour")
         store_in_batches(database, [an_event(project_id)], batch_size=1)
         assert project_usage(connection, project_id, WHOLE_DAY, "hour") == before
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         assert project_usage(connection, project_id, WHOLE_DAY, "hour").totals.events == 2
 
 
 def test_a_snapshot_cannot_write(pool: ConnectionPool) -> None:
-    with pytest.raises(DatabaseUnavailable, match="ReadOnlySqlTransaction"), usage_snapshot(pool) as connection:
+    with (
+        pytest.raises(DatabaseUnavailable, match="ReadOnlySqlTransaction"),
+        connection_from(pool, snapshot=True) as connection,
+    ):
         connection.execute("INSERT INTO projects (name) VALUES ('never')")
 
 
@@ -59,7 +62,7 @@ def test_it_lists_the_busiest_prompts_and_says_that_there_are_more(pool: Connect
     busy = range(MAX_ROWS, MAX_ROWS + 3)
     events = [an_event(project_id, prompt) for prompt in range(MAX_ROWS + 3)]
     store_in_batches(database, [*events, *(an_event(project_id, prompt) for prompt in busy)], batch_size=5_000)
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         found = project_usage(connection, project_id, WHOLE_DAY, "day")
     assert (found.truncated, len(found.breakdown)) == (True, MAX_ROWS)
     assert [(prompt.int, usage.events) for prompt, usage in found.breakdown[:4]] == [*((n, 2) for n in busy), (0, 1)]
@@ -71,7 +74,7 @@ def test_it_lists_the_busiest_versions_and_says_that_there_are_more(pool: Connec
     busy = range(MAX_ROWS, MAX_ROWS + 3)
     events = [an_event(project_id, 0, f"{number:04}") for number in range(MAX_ROWS + 3)]
     store_in_batches(database, [*events, *(an_event(project_id, 0, f"{n:04}") for n in busy)], batch_size=5_000)
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         found = prompt_usage(connection, project_id, UUID(int=0), WHOLE_DAY, "day")
     assert (found.truncated, len(found.breakdown)) == (True, MAX_ROWS)
     assert [(name, usage.events) for name, usage in found.breakdown[:4]] == [
@@ -87,7 +90,7 @@ def test_a_project_with_many_prompts_lists_all_of_those_in_the_range(
     store_in_batches(database, [an_event(project_id, prompt) for prompt in range(MAX_ROWS + 1)], batch_size=5_000)
     the_day_before = ReceivedEvent(an_event(project_id, 7).event, NOON_MS - 86_400_000)
     store_in_batches(database, [the_day_before], batch_size=1)
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         found = project_usage(connection, project_id, TimeRange(DAY - timedelta(days=1), DAY, "hour"), "day")
         nothing = project_usage(
             connection, project_id, TimeRange(DAY - timedelta(days=3), DAY - timedelta(days=1), "hour"), "day"
@@ -98,7 +101,7 @@ def test_a_project_with_many_prompts_lists_all_of_those_in_the_range(
 
 def test_a_project_without_events_has_nulls_in_every_bucket(pool: ConnectionPool, database: Connection) -> None:
     project_id = new_project(database)
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         found = project_usage(connection, project_id, WHOLE_DAY, "hour")
     assert (len(found.series), found.breakdown, found.truncated) == (24, [], False)
     assert {usage.events for _, usage in found.series} == {0}

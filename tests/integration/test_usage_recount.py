@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.analytics.usage import Usage, project_usage, prompt_usage, usage_snapshot
-from app.core.database import Connection, ConnectionPool, connect, open_pool
+from app.core.analytics.usage import Usage, project_usage, prompt_usage
+from app.core.database import Connection, ConnectionPool, connect, connection_from, open_pool
 from app.core.errors import NotFound
 from app.core.rollups.time_range import (
     Grain,
@@ -142,14 +142,14 @@ def test_the_numbers_of_any_events_equal_a_recount(
                 counted = [event for event in within(time_range, ever) if event.event.prompt_id == prompt_id]
                 assert_prompt_equals(pool, project_id, prompt_id, question, counted)
             else:
-                with pytest.raises(NotFound), usage_snapshot(pool) as connection:
+                with pytest.raises(NotFound), connection_from(pool, snapshot=True) as connection:
                     prompt_usage(connection, project_id, prompt_id, *question)
 
 
 def assert_project_equals(
     pool: ConnectionPool, project_id: int, question: Question, counted: Sequence[ReceivedEvent]
 ) -> None:
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         found = project_usage(connection, project_id, *question)
     assert_usage_equals(found.totals, counted)
     assert_series_equals(found.series, question, counted)
@@ -167,7 +167,7 @@ def assert_prompt_equals(
     question: Question,
     counted: Sequence[ReceivedEvent],
 ) -> None:
-    with usage_snapshot(pool) as connection:
+    with connection_from(pool, snapshot=True) as connection:
         found = prompt_usage(connection, project_id, prompt_id, *question)
     assert_usage_equals(found.totals, counted)
     assert_series_equals(found.series, question, counted)

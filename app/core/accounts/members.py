@@ -1,4 +1,4 @@
-"""Who belongs to a project: invite, change roles, remove. Call the functions inside `database_errors`."""
+"""Who belongs to a project: invite, change roles, remove."""
 
 from dataclasses import dataclass, field
 

@@ -1,7 +1,4 @@
-"""Sessions: a browser that is signed in. They live in PostgreSQL, so that sign-out holds everywhere at once.
-
-Call the functions inside `database_errors`.
-"""
+"""Sessions: a browser that is signed in. They live in PostgreSQL, so that sign-out holds everywhere at once."""
 
 from app.core.accounts.tokens import hash_token, new_token
 from app.core.database import Connection

@@ -1,4 +1,4 @@
-"""Users, their passwords and their sign-in links. Call the functions inside `database_errors`."""
+"""Users, their passwords and their sign-in links."""
 
 from app.core.accounts.sessions import DAY_SECONDS, end_all_sessions
 from app.core.accounts.tokens import hash_token, new_token
@@ -28,8 +28,8 @@ def is_email(text: str) -> bool:
 def create_operator(connection: Connection, email: str, password_hash: str, *, project: str | None, role: Role) -> None:
     """Make a user who is an operator and belongs to the project, which is made where there is none.
 
-    Without a `project` it is the only one, or else the one with the name "default". Raises AlreadyExists (through
-    `database_errors`) for an email that is taken.
+    Without a `project` it is the only one, or else the one with the name "default". Raises AlreadyExists for an
+    email that is taken.
     """
     with connection.transaction():
         user_id = insert_user(connection, email, password_hash, is_operator=True)

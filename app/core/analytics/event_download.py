@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 
-from app.core.database import connect, database_errors
+from app.core.database import connected
 from app.core.errors import DatabaseUnavailable
 from app.core.queries.raw_events import RawEvent, iterate_events_of_day
 from app.core.rollups.time_range import TimeRange, bucket_starts
@@ -20,10 +20,9 @@ def iterate_events(database_url: str, project_id: int, time_range: TimeRange) ->
     for half a minute.
     """
     until = datetime.now(UTC) + LONGEST_DOWNLOAD
-    with (
-        database_errors(),
-        connect(database_url, application_name="pa-download", statement_timeout_ms=STATEMENT_TIMEOUT_MS) as connection,
-    ):
+    with connected(
+        database_url, application_name="pa-download", statement_timeout_ms=STATEMENT_TIMEOUT_MS
+    ) as connection:
         for day in bucket_starts(time_range, "day"):
             for event in iterate_events_of_day(
                 connection, project_id, day.date(), start=time_range.start, end=time_range.end

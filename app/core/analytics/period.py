@@ -42,7 +42,7 @@ def read_period(
 ) -> Period:
     """The period of a prompt, or of the whole project where `prompt_key` is 0.
 
-    `connection` is one of `usage_snapshot`, `counted` the range as `counted_range` gives it. Raises psycopg errors.
+    `connection` is one of a snapshot, `counted` the range as `counted_range` gives it.
     """
     parts = fewest_parts(counted, coarsest=interval)
     totals, series = select_series(connection, project_id, prompt_key, parts, interval)

@@ -1,6 +1,6 @@
 """A project in a range of time: what the dashboard shows, with the totals of `app.core.analytics.usage`.
 
-`connection` is one of `usage_snapshot` everywhere; the functions raise psycopg errors, which that translates.
+Every `connection` is one of a snapshot.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """A prompt in a range of time: its versions side by side, over time, and the newest against the one before it.
 
-`connection` is one of `usage_snapshot` everywhere; the functions raise psycopg errors, which that translates.
+Every `connection` is one of a snapshot.
 """
 
 from collections.abc import Sequence

@@ -4,20 +4,17 @@ Counts, sums, minima and maxima are exact; percentiles are estimated, within 1 %
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from app.core import background
 from app.core.analytics.percentiles import percentiles_of
-from app.core.database import Connection, ConnectionPool, database_errors
+from app.core.database import Connection
 from app.core.errors import NotFound
 from app.core.queries.usage import (
     UsageRow,
-    begin_snapshot,
     select_busiest_prompts,
     select_busiest_versions,
     select_has_events,
@@ -29,11 +26,9 @@ from app.core.queries.usage import (
 from app.core.rollups.rollup import WHOLE
 from app.core.rollups.time_range import Grain, Part, TimeRange, bucket_starts, ceil_to, fewest_parts
 
-ANSWER_SECONDS = 10.0
 MAX_ROWS = 1_000
 """At most so many prompts or versions are listed: those with the most events."""
 
-_T = TypeVar("_T")
 _K = TypeVar("_K", UUID, str)
 _Group = TypeVar("_Group")
 
@@ -102,32 +97,8 @@ NOTHING = Usage(
 )
 
 
-def read_usage(pool: ConnectionPool, read: Callable[[Connection], _T]) -> _T:
-    """What `read` finds in a snapshot of its own. It runs in another thread, which knows nothing of the request.
-
-    Raises what it raises, and DatabaseUnavailable, which is no later than after ANSWER_SECONDS.
-    """
-
-    def read_snapshot() -> _T:
-        with usage_snapshot(pool) as connection:
-            return read(connection)
-
-    return background.database_answer(background.begin(read_snapshot), deadline_seconds=ANSWER_SECONDS)
-
-
-@contextmanager
-def usage_snapshot(pool: ConnectionPool) -> Iterator[Connection]:
-    """A connection whose queries all see the same moment, so that totals equal the sums of their parts.
-
-    Raises DatabaseUnavailable.
-    """
-    with database_errors(), pool.connection() as connection, connection.transaction():
-        begin_snapshot(connection)
-        yield connection
-
-
 def project_usage(connection: Connection, project_id: int, time_range: TimeRange, interval: Grain) -> UsageReport[UUID]:
-    """What a project used. `connection` is one of `usage_snapshot`; raises psycopg errors, which that translates."""
+    """What a project used; give it a snapshot, so that totals equal the sums of their parts."""
     return _report(
         connection,
         project_id,

@@ -18,7 +18,7 @@ import orjson
 import redis
 
 from app.core import background
-from app.core.database import Connection, ConnectionPool, database_errors
+from app.core.database import Connection, ConnectionPool, answer_of, connection_from
 from app.core.errors import DatabaseUnavailable, InvalidApiKey, Rejected, Unavailable
 from app.core.keys.api_key import hash_key, is_well_formed
 from app.core.keys.uses import KeyUses
@@ -77,7 +77,7 @@ class KeyDirectory:
         """The valid key. `may_ask_database` is asked only where neither memory nor Redis knows the key.
 
         Raises InvalidApiKey for a malformed, unknown, revoked or expired one and for one that only PostgreSQL
-        could know but must not be asked for, BufferUnavailable where Redis does not answer, and DatabaseUnavailable
+        could know but must not be asked for, RedisUnavailable where Redis does not answer, and DatabaseUnavailable
         where only PostgreSQL could tell and does not answer.
         """
         key_hash = hash_key(key)
@@ -113,7 +113,7 @@ class KeyDirectory:
             if not may_ask_database():
                 # raised, and so not remembered: the key may be good, and another client may ask PostgreSQL for it
                 raise InvalidApiKey
-            return background.database_answer(self._asked(key_hash), deadline_seconds=DATABASE_DEADLINE_SECONDS)
+            return answer_of(self._asked(key_hash), deadline_seconds=DATABASE_DEADLINE_SECONDS)
         too_old = self._now().timestamp() - checked_at > CONFIRM_AFTER_SECONDS
         # One at a time, the other keys at a later look-up: a PostgreSQL that hangs holds no more than that one.
         if too_old and self._confirming.acquire(blocking=False):
@@ -137,14 +137,14 @@ class KeyDirectory:
             self._confirming.release()
 
     def _ask_database(self, key_hash: bytes) -> ApiKey | None:
-        with database_errors(), self._pool.connection(timeout=DATABASE_DEADLINE_SECONDS) as connection:
+        with connection_from(self._pool) as connection:
             return publish_in_redis(self._client, connection, key_hash, self._now())
 
 
 def publish_in_redis(client: redis.Redis, connection: Connection, key_hash: bytes, now: datetime) -> ApiKey | None:
     """The key as PostgreSQL knows it, which all processes then find in Redis; None for one that is not valid.
 
-    Call it inside `database_errors`. A record that Redis does not take is only asked for again.
+    A record that Redis does not take is only asked for again.
     """
     row = select_api_key_by_hash(connection, key_hash)
     name = RECORD_PREFIX + key_hash.hex()
@@ -164,7 +164,7 @@ def publish_in_redis(client: redis.Redis, connection: Connection, key_hash: byte
 def revoke_in_redis(client: redis.Redis, key_hash: bytes) -> None:
     """Make every process refuse the key within a second.
 
-    Call it before and after the revocation in PostgreSQL. Raises BufferUnavailable, and BufferFull where Redis
+    Call it before and after the revocation in PostgreSQL. Raises RedisUnavailable, and RedisFull where Redis
     has no room for the tombstone: the record is gone then, so PostgreSQL is asked.
     """
     name = key_hash.hex()

@@ -1,7 +1,7 @@
 """The life of an API key: made, replaced, revoked. Each change is in PostgreSQL and in Redis when these return.
 
-Every function takes a connection in autocommit mode and belongs inside `database_errors`. A key itself is returned
-once, to be shown once; what is logged names it by its id.
+Every function takes a connection in autocommit mode. A key itself is returned once, to be shown once; what is logged
+names it by its id.
 """
 
 import logging
@@ -13,7 +13,7 @@ from enum import StrEnum
 import redis
 
 from app.core.database import Connection
-from app.core.errors import BufferFull, NotFound, Rejected
+from app.core.errors import NotFound, RedisFull, Rejected
 from app.core.keys.api_key import display_prefix, hash_key, mint_key
 from app.core.keys.directory import publish_in_redis, revoke_in_redis
 from app.core.queries.api_keys import (
@@ -114,7 +114,7 @@ def revoke_key(
 ) -> bool:
     """Make a key invalid within a second, for good; False where a full Redis delays that by up to a minute.
 
-    Raises NotFound where there is no such key, or not in the project where one is named, and BufferUnavailable:
+    Raises NotFound where there is no such key, or not in the project where one is named, and RedisUnavailable:
     then the key may still be valid, and this must be done again.
 
     In Redis before PostgreSQL, so that it holds from the start; and again after it, so that a process that asked
@@ -187,6 +187,6 @@ def _require_replaceable(key: ApiKeyDescription, now: datetime) -> None:
 def _mark_revoked(client: redis.Redis, key_hash: bytes) -> bool:
     try:
         revoke_in_redis(client, key_hash)
-    except BufferFull:
+    except RedisFull:
         return False
     return True

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import redis
 
-from app.core.delayed import Delayed
+from app.core.background import DelayedCall
 from app.core.errors import Rejected, Unavailable
 from app.core.redis_client import redis_errors
 
@@ -26,7 +26,7 @@ class KeyUses:
         self._client = client
         self._noted: dict[int, int] = {}
         self._waiting: dict[int, int] = {}
-        self._flush = Delayed(self._write, delay_seconds=delay_seconds)
+        self._flush = DelayedCall(self._write, delay_seconds=delay_seconds)
 
     def note(self, key_id: int, now_seconds: float) -> None:
         """The key is in use. Never waits and never raises."""
@@ -35,7 +35,7 @@ class KeyUses:
         if len(self._noted) >= MAX_REMEMBERED:
             self._noted.clear()
         self._noted[key_id] = self._waiting[key_id] = int(now_seconds)
-        self._flush.wish()
+        self._flush.schedule()
 
     def _write(self) -> bool:
         waiting, self._waiting = self._waiting, {}
@@ -49,7 +49,7 @@ class KeyUses:
 
 
 def last_used(client: redis.Redis, key_ids: Sequence[int]) -> dict[int, datetime]:
-    """When these keys were last used; those that were not are left out. Raises BufferUnavailable."""
+    """When these keys were last used; those that were not are left out. Raises RedisUnavailable."""
     if not key_ids:
         return {}
     with redis_errors():

@@ -25,7 +25,7 @@ def migrate(database_url: str, *, lock_timeout_ms: int = 5_000, attempts: int = 
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The revision of a database; None where it was never migrated. Call it inside `database_errors`."""
+    """The revision of a database; None where it was never migrated."""
     table = connection.execute(SELECT_REVISION_TABLE).fetchone()
     if table is None or not table[0]:
         return None

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from app.core.database import Connection, connect, database_errors
+from app.core.database import Connection, connect, connected
 from app.core.errors import DatabaseUnavailable, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision
 from app.core.queries.partitions import ensure_coming_partitions
@@ -28,20 +28,18 @@ log = logging.getLogger(__name__)
 
 def run(database_url: str, *, lock_timeout_ms: int, attempts: int) -> str | None:
     """See app.core.migrations.migrate."""
-    with database_errors():
-        # The lock belongs to this connection, so it ends with it, however this process ends.
-        lock_holder = connect(
-            database_url,
-            application_name="pa-migrate",
-            statement_timeout_ms=LONGEST_RUN_MS,
-            lock_timeout_ms=LONGEST_RUN_MS,
-        )
-        with lock_holder:
-            lock_holder.execute(TAKE_LOCK, {"key": MIGRATION_LOCK})
-            revision = current_revision(lock_holder)
-            _upgrade(database_url, revision, lock_timeout_ms=lock_timeout_ms, attempts=attempts)
-            _make_partitions(lock_holder)
-            return revision
+    # The lock belongs to this connection, so it ends with it, however this process ends.
+    with connected(
+        database_url,
+        application_name="pa-migrate",
+        statement_timeout_ms=LONGEST_RUN_MS,
+        lock_timeout_ms=LONGEST_RUN_MS,
+    ) as lock_holder:
+        lock_holder.execute(TAKE_LOCK, {"key": MIGRATION_LOCK})
+        revision = current_revision(lock_holder)
+        _upgrade(database_url, revision, lock_timeout_ms=lock_timeout_ms, attempts=attempts)
+        ensure_coming_partitions(lock_holder, datetime.now(UTC).date())
+        return revision
 
 
 def _upgrade(database_url: str, revision: str | None, *, lock_timeout_ms: int, attempts: int) -> None:
@@ -86,7 +84,3 @@ def _try_upgrade(config: Config, database_url: str, lock_timeout_ms: int) -> boo
             return False
         raise error.orig from error
     return True
-
-
-def _make_partitions(connection: Connection) -> None:
-    ensure_coming_partitions(connection, datetime.now(UTC).date())

@@ -5,8 +5,8 @@ from typing import Any
 
 import redis
 
-from app.core.database import ConnectionPool, database_errors
-from app.core.errors import BufferFull, BufferUnavailable, DatabaseUnavailable
+from app.core.database import ConnectionPool, connection_from
+from app.core.errors import DatabaseUnavailable, RedisFull, RedisUnavailable
 from app.core.migrations import SCHEMA_REVISION, current_revision
 from app.core.queries.status import select_partition_days
 from app.core.redis_client import redis_errors
@@ -36,7 +36,7 @@ def check_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: 
                 pipeline.info(section)
             sections = pipeline.execute()
         state = buffer.state()
-    except (BufferUnavailable, BufferFull):
+    except (RedisUnavailable, RedisFull):
         return {"redis": REDIS_SILENT}
     info = {name: value for section in sections for name, value in section.items()}
     return {
@@ -50,7 +50,7 @@ def check_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: 
 def check_database(pool: ConnectionPool) -> Problems:
     """PostgreSQL answers, is migrated, and has a place for today's events. Raises nothing that a server causes."""
     try:
-        with database_errors(), pool.connection() as connection:
+        with connection_from(pool) as connection:
             revision = current_revision(connection)
             if revision != SCHEMA_REVISION:
                 return {"postgresql": None, "migrations": migrations_problem(revision)}

@@ -39,7 +39,7 @@ class Refusals:
 def count_refusals(client: redis.Redis, now: datetime, *, project_id: int | None) -> list[RefusalCount]:
     """The refusals of a project, or with None all of the service, the most frequent of the day first.
 
-    Raises BufferUnavailable.
+    Raises RedisUnavailable.
     """
     hour_began = bucket_of((now - timedelta(hours=1)).timestamp())
     last_hour: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import redis
 
-from app.core.delayed import Delayed
+from app.core.background import DelayedCall
 from app.core.errors import Rejected, Unavailable
 from app.core.redis_client import redis_errors
 
@@ -35,12 +35,12 @@ class Tally:
         self._tally = tally
         self._clock = clock
         self._waiting: Counter[tuple[int, str]] = Counter()
-        self._flush = Delayed(self._write, delay_seconds=delay_seconds)
+        self._flush = DelayedCall(self._write, delay_seconds=delay_seconds)
 
     def note(self, name: str, count: int = 1) -> None:
         """Count something. Never waits and never raises."""
         self._waiting[bucket_of(self._clock()), name] += count
-        self._flush.wish()
+        self._flush.schedule()
 
     def _write(self) -> bool:
         waiting, self._waiting = self._waiting, Counter()
@@ -62,7 +62,7 @@ def bucket_of(now_seconds: float) -> int:
 def add_counts(client: redis.Redis, tally: str, counts: Mapping[tuple[int, str], int]) -> None:
     """Add to the counts of buckets and names, all or none of them.
 
-    Raises BufferFull and BufferUnavailable; where an answer was lost they may have been added.
+    Raises RedisFull and RedisUnavailable; where an answer was lost they may have been added.
     """
     with redis_errors(), client.pipeline(transaction=True) as pipeline:
         for (bucket, name), count in counts.items():
@@ -73,7 +73,7 @@ def add_counts(client: redis.Redis, tally: str, counts: Mapping[tuple[int, str],
 
 
 def read_counts(client: redis.Redis, tally: str, now: datetime) -> dict[tuple[int, str], int]:
-    """The counts of the last 24 hours by bucket and name. Raises BufferUnavailable."""
+    """The counts of the last 24 hours by bucket and name. Raises RedisUnavailable."""
     first = bucket_of((now - timedelta(hours=24)).timestamp())
     hours = range(first // HOUR_SECONDS, int(now.timestamp()) // HOUR_SECONDS + 1)
     with redis_errors(), client.pipeline(transaction=False) as pipeline:
@@ -90,7 +90,7 @@ def read_counts(client: redis.Redis, tally: str, now: datetime) -> dict[tuple[in
 
 
 def count_events_by_key(client: redis.Redis, now: datetime) -> dict[int, int]:
-    """How many events were taken with each key in the last 24 hours, by the key's id. Raises BufferUnavailable."""
+    """How many events were taken with each key in the last 24 hours, by the key's id. Raises RedisUnavailable."""
     events: Counter[int] = Counter()
     for (_, key_id), count in read_counts(client, EVENTS_BY_KEY, now).items():
         events[int(key_id)] += count

@@ -1,1 +1,1 @@
-"""SQL as constant text, one file per subject. Call the functions inside `database_errors`."""
+"""SQL as constant text, one file per subject."""

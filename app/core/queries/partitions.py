@@ -31,7 +31,7 @@ DROP_PARTITION = sql.SQL("DROP TABLE {partition}")
 def ensure_partitions(connection: Connection, first: date, last: date) -> None:
     """Make the missing partitions from `first` to `last`, both included: all or none of them.
 
-    Call it inside `database_errors`, on a connection in autocommit mode. Concurrent callers wait for each other.
+    The connection is one in autocommit mode. Concurrent callers wait for each other.
     """
     days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
     if not _missing(connection, days):
@@ -50,8 +50,8 @@ def ensure_coming_partitions(connection: Connection, today: date) -> None:
 def drop_partitions_before(connection: Connection, day: date) -> list[str]:
     """Drop the partitions of all days before `day`, each in its own transaction; returns their names.
 
-    Raises psycopg's LockNotAvailable where the table is busy for a second; call it again later. Call it inside
-    `database_errors`, on a connection in autocommit mode.
+    Raises psycopg's LockNotAvailable where the table is busy for a second; call it again later. The connection is one
+    in autocommit mode.
     """
     dropped = []
     for name in _names(connection):

@@ -9,12 +9,6 @@ from uuid import UUID
 from app.core.database import Connection
 from app.core.rollups.time_range import Grain, Part
 
-# The default work_mem of 4 MB makes PostgreSQL sort megabytes of sketches on disk where it could hash them.
-BEGIN_SNAPSHOT = """
-SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
-SET LOCAL work_mem = '32MB'
-"""
-
 SUMS = """
     coalesce(sum(rollup.events), 0)::bigint AS events,
     coalesce(sum(rollup.cost_count), 0)::bigint, sum(rollup.cost_sum),
@@ -133,11 +127,6 @@ class UsageRow(NamedTuple):
     score_sum: Decimal | None
     score_min: Decimal | None
     score_max: Decimal | None
-
-
-def begin_snapshot(connection: Connection) -> None:
-    """Let all queries of this transaction, of which this is the first, see the same moment."""
-    connection.execute(BEGIN_SNAPSHOT)
 
 
 def select_prompt_key(connection: Connection, project_id: int, prompt_id: UUID) -> int | None:

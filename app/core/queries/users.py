@@ -60,7 +60,7 @@ class UserDescription:
 
 
 def insert_user(connection: Connection, email: str, password_hash: str, *, is_operator: bool = False) -> int:
-    """The id of a new user. `database_errors` makes AlreadyExists of an email that is taken, in whatever case."""
+    """The id of a new user. Raises AlreadyExists for an email that is taken, in whatever case."""
     row = connection.execute(
         INSERT_USER, {"email": email, "password_hash": password_hash, "is_operator": is_operator}
     ).fetchone()

@@ -79,7 +79,7 @@ class BufferState:
 
 
 class EventBuffer:
-    """Every method raises BufferUnavailable where Redis does not answer, and then the outcome is unknown."""
+    """Every method raises RedisUnavailable where Redis does not answer, and then the outcome is unknown."""
 
     def __init__(
         self, client: redis.Redis, *, max_events: int = 1_000_000, idempotency_window_seconds: int = 900
@@ -96,7 +96,7 @@ class EventBuffer:
 
         Repeats count against the quota too, and what the quota has no room for counts as one. Raises QuotaExceeded
         and BufferFull (surely not stored), IdempotencyKeyReused (the id was used with other content) and
-        BufferUnavailable (outcome unknown).
+        RedisUnavailable (outcome unknown).
         """
         payloads = [encode_event(event) for event in events]
         mark = fingerprint(payloads) if idempotent else b""

@@ -28,7 +28,7 @@ def take_out(
 ) -> list[int]:
     """Delete each and do with it what `outcome` says, which undoes the deletion where it raises.
 
-    With a project only that one's; returns the ids that were there. Call it inside `database_errors`. Where the commit
+    With a project only that one's; returns the ids that were there. Where the commit
     fails after `outcome`, the dead letter is still there; replayed again, its event is found stored.
     """
     taken = []

@@ -51,7 +51,7 @@ class NoContent(Response):
 def log_event(key: ApiKey, quota: Quota) -> Response:
     """Answer 204 only after Redis has the event, or had it before under the same Idempotency-Key.
 
-    When Redis refuses it surely (BufferFull) it was not stored; when Redis does not answer (BufferUnavailable)
+    When Redis refuses it surely (BufferFull) it was not stored; when Redis does not answer (RedisUnavailable)
     the outcome is unknown, and a retry with the same Idempotency-Key is safe. A worker that could not be woken
     changes nothing: workers also look by themselves.
     """

@@ -7,11 +7,11 @@ from flask import Blueprint, Response, g, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
-from app.core.analytics.usage import Usage, UsageReport, project_usage, prompt_usage, read_usage
+from app.core.analytics.usage import Usage, UsageReport, project_usage, prompt_usage
 from app.web.access import requires_key
 from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
 from app.web.json_response import success
-from app.web.services import services
+from app.web.services import ask_database
 
 blueprint = Blueprint("usage", __name__)
 
@@ -22,9 +22,9 @@ def read_project() -> Response:
     """The project as a whole, its series and its prompts; 503 while PostgreSQL does not answer."""
     query = read_query(request.args, datetime.now(UTC))
     project_id = g.api_key.project_id
-    usage = read_usage(
-        services().database,
+    usage = ask_database(
         lambda connection: project_usage(connection, project_id, query.time_range, query.interval),
+        snapshot=True,
     )
     prompts = [{"prompt_id": prompt_id, **_totals(totals)} for prompt_id, totals in usage.breakdown]
     return success({**_heading(query, usage), "prompts": prompts, "truncated": usage.truncated})
@@ -49,9 +49,9 @@ def read_prompt(prompt_id: str) -> Response:
     prompt = read_prompt_id(prompt_id)
     query = read_query(request.args, datetime.now(UTC))
     project_id = g.api_key.project_id
-    usage = read_usage(
-        services().database,
+    usage = ask_database(
         lambda connection: prompt_usage(connection, project_id, prompt, query.time_range, query.interval),
+        snapshot=True,
     )
     versions = [{"version_hash": version_hash, **_totals(totals)} for version_hash, totals in usage.breakdown]
     return success({"prompt_id": prompt, **_heading(query, usage), "versions": versions, "truncated": usage.truncated})

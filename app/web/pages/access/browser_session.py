@@ -9,8 +9,7 @@ from werkzeug.wrappers import Response
 from app.core.accounts.sessions import DAY_SECONDS, begin_session
 from app.web.pages.access.guards import LAST_PROJECT
 from app.web.pages.access.session_cookie import SESSION_ID, cookie_name, is_plain_local
-from app.web.pages.database import ask
-from app.web.services import derive_secret, services
+from app.web.services import ask_database, derive_secret, services
 
 DEVICE_SECONDS = 180 * DAY_SECONDS
 
@@ -22,7 +21,7 @@ def begin_browser_session(user_id: int, password_hash: str) -> None:
     """
     sent = session.get(SESSION_ID)
     before = sent if isinstance(sent, str) else None
-    session_id = ask(lambda connection: begin_session(connection, user_id, password_hash, before=before))
+    session_id = ask_database(lambda connection: begin_session(connection, user_id, password_hash, before=before))
     last_project = session.get(LAST_PROJECT)
     session.clear()
     session[SESSION_ID] = session_id

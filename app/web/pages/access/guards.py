@@ -12,16 +12,15 @@ from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response
 
 from app.core.accounts.sessions import find_session
-from app.core.errors import BufferFull, BufferUnavailable
+from app.core.errors import RedisFull, RedisUnavailable
 from app.core.queries.memberships import Role
 from app.core.queries.sessions import ProjectRole, SessionUser
 from app.web.auth import network_of
 from app.web.errors import ApiError
 from app.web.pages.access.forgery import refuse_forgery
 from app.web.pages.access.session_cookie import SESSION_ID
-from app.web.pages.database import ask
 from app.web.pages.layout.errors import PageError
-from app.web.services import services
+from app.web.services import ask_database, services
 
 REQUESTS_OF_A_USER = RateLimitItemPerMinute(600)
 REQUESTS_OF_AN_ADDRESS = RateLimitItemPerMinute(120)
@@ -67,7 +66,7 @@ def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
             g.user = User(found.user_id, found.email, found.is_operator)
             g.projects = [Project(each.project_id, each.name) for each in found.projects]
             # Whom PostgreSQL knows may look while Redis is full or gone: that is when the system page is needed.
-            with suppress(BufferFull, BufferUnavailable):
+            with suppress(RedisFull, RedisUnavailable):
                 _charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
             if role is None:
                 _show(_usual_project(found.projects))
@@ -108,7 +107,7 @@ def session_user() -> SessionUser | None:
     session_id = session.get(SESSION_ID)
     if not isinstance(session_id, str):
         return None
-    return ask(lambda connection: find_session(connection, session_id))
+    return ask_database(lambda connection: find_session(connection, session_id))
 
 
 def add_project_to_urls(app: Flask) -> None:

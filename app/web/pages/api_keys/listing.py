@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from app.core.errors import BufferUnavailable
+from app.core.errors import RedisUnavailable
 from app.core.keys.lifecycle import KeyState, state_of
 from app.core.keys.uses import last_used
 from app.core.operations.tallies import count_events_by_key
 from app.core.queries.api_keys import ApiKeyDescription, select_api_keys_of_project
-from app.web.pages.database import ask
-from app.web.services import services
+from app.web.services import ask_database, services
 
 MAX_KEYS = 1_000
 """At most so many are listed."""
@@ -28,7 +27,7 @@ class ListedKey(NamedTuple):
 def listed_keys(project_id: int) -> list[ListedKey]:
     """The keys of a project, those that are not revoked first, then the newest."""
     now = datetime.now(UTC)
-    keys = ask(lambda connection: select_api_keys_of_project(connection, project_id, limit=MAX_KEYS))
+    keys = ask_database(lambda connection: select_api_keys_of_project(connection, project_id, limit=MAX_KEYS))
     used = when_used([key.key_id for key in keys])
     events = _events(now)
     return [
@@ -46,7 +45,7 @@ def when_used(key_ids: Sequence[int]) -> dict[int, datetime]:
     """When these keys were last used; nothing where Redis does not answer, so that keys can be seen all the same."""
     try:
         return last_used(services().redis, key_ids)
-    except BufferUnavailable:
+    except RedisUnavailable:
         return {}
 
 
@@ -54,5 +53,5 @@ def _events(now: datetime) -> dict[int, int] | None:
     """The events of the last 24 hours by key; None where Redis does not answer."""
     try:
         return count_events_by_key(services().redis, now)
-    except BufferUnavailable:
+    except RedisUnavailable:
         return None

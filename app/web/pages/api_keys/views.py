@@ -10,7 +10,7 @@ from flask import flash, g, redirect, request, url_for
 from limits import RateLimitItemPerHour
 from werkzeug.wrappers import Response
 
-from app.core.errors import BufferFull, BufferUnavailable, DatabaseUnavailable, NotFound
+from app.core.errors import DatabaseUnavailable, NotFound, RedisFull, RedisUnavailable
 from app.core.keys.lifecycle import (
     KeyState,
     NewKey,
@@ -26,11 +26,10 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.api_keys.forms import CreateKeyForm, RotateKeyForm, expiry_like
 from app.web.pages.api_keys.listing import listed_keys, when_used
 from app.web.pages.api_keys.snippets import snippets
-from app.web.pages.database import ask
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.rendering import page
-from app.web.services import services
+from app.web.services import ask_database, services
 
 LARGEST_ID = 2**31 - 1
 ONE_TIME = RateLimitItemPerHour(1)
@@ -61,7 +60,7 @@ def create() -> Response:
     client, project_id, user_id = services().redis, g.project.project_id, g.user.user_id
     name, scopes = checked_name(form.name.data), form.scopes
     rate_limit, expires_at = form.rate_limit, form.expires_at(now)
-    new = ask(
+    new = ask_database(
         lambda connection: create_key(
             connection,
             client,
@@ -99,7 +98,7 @@ def rotate(key_id: int) -> Response:
     client, project_id, user_id = services().redis, g.project.project_id, g.user.user_id
     overlap, expires_at = form.overlap_duration, form.expires_at(now)
     try:
-        new = ask(
+        new = ask_database(
             lambda connection: rotate_key(
                 connection,
                 client,
@@ -133,10 +132,10 @@ def revoke(key_id: int) -> Response:
     key = _find(key_id)
     client, project_id, user_id = services().redis, g.project.project_id, g.user.user_id
     try:
-        at_once = ask(
+        at_once = ask_database(
             lambda connection: revoke_key(connection, client, key_id, project_id=project_id, revoked_by=user_id)
         )
-    except (BufferUnavailable, DatabaseUnavailable):
+    except (RedisUnavailable, DatabaseUnavailable):
         problem = "A server did not answer, so the key may still be valid. Revoke it again."
         return page(
             "api_key_revoke.html",
@@ -204,7 +203,7 @@ def _find(key_id: int) -> ApiKeyDescription:
     project_id = g.project.project_id
     found = None
     if key_id <= LARGEST_ID:
-        found = ask(lambda connection: select_api_key(connection, project_id, key_id))
+        found = ask_database(lambda connection: select_api_key(connection, project_id, key_id))
     if found is None:
         raise NotFound("there is no such key in this project")
     return found
@@ -221,5 +220,5 @@ def _is_repeated(once: str) -> bool:
     """
     try:
         return bool(once) and services().limits.hit(ONE_TIME, "api-key-form", f"{g.user.user_id}-{once[:64]}").exceeded
-    except (BufferFull, BufferUnavailable):
+    except (RedisFull, RedisUnavailable):
         return False

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from app.core.analytics.period import Period
 from app.core.analytics.project_overview import read_project_overview, read_prompts
-from app.core.analytics.usage import MAX_ROWS, read_usage
+from app.core.analytics.usage import MAX_ROWS
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Bucket, Chart, Line, Measure, build_chart
 from app.web.pages.charts.measures import COST, EVENTS, ValueOf, cards_of
@@ -17,7 +17,7 @@ from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.ranges import RANGES, read_range
 from app.web.pages.layout.rendering import page
-from app.web.services import services
+from app.web.services import ask_database
 
 blueprint = page_blueprint("dashboard")
 
@@ -28,11 +28,11 @@ def dashboard() -> Response:
     """The page; a range or a number of a page that makes no sense is told on it. 503 without PostgreSQL."""
     now = datetime.now(UTC)
     shown, query, project_id = read_range(request.args, now), read_table_query(request.args), g.project.project_id
-    found = read_usage(
-        services().database,
+    found = ask_database(
         lambda connection: read_project_overview(
             connection, project_id, shown.time_range, interval=shown.interval, now=now, search=query.search
         ),
+        snapshot=True,
     )
     period = found.period
     return page(
@@ -63,9 +63,9 @@ def prompts_csv() -> Response:
     """All rows of the table, in its order."""
     shown, query = read_range(request.args, datetime.now(UTC)), read_table_query(request.args)
     project_id = g.project.project_id
-    found = read_usage(
-        services().database,
+    found = ask_database(
         lambda connection: read_prompts(connection, project_id, shown.time_range, search=query.search),
+        snapshot=True,
     )
     return csv_response("prompts.csv", CSV_HEADER, csv_rows(found.prompts, query))
 

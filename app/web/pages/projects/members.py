@@ -10,11 +10,11 @@ from app.core.errors import LastAdmin
 from app.core.queries.memberships import select_members
 from app.web.errors import ApiError
 from app.web.pages.access.guards import signed_in
-from app.web.pages.database import ask
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import InviteForm, RoleForm
+from app.web.services import ask_database
 
 LAST_ADMIN = "A project keeps at least one admin: make somebody else an admin first."
 MAX_ID = 2**31 - 1
@@ -36,7 +36,7 @@ def members() -> Response:
 def download() -> Response:
     """The list as CSV."""
     project_id = g.project.project_id
-    found = ask(lambda connection: select_members(connection, project_id))
+    found = ask_database(lambda connection: select_members(connection, project_id))
     return csv_response(
         "members.csv",
         ("email", "state", "since", "role"),
@@ -52,7 +52,7 @@ def add() -> Response:
     if not form.validate():
         return _members_page(form, status=400)
     project_id, email, role = g.project.project_id, form.email.data, form.role.data
-    invitation = ask(lambda connection: invite(connection, project_id, email, role))
+    invitation = ask_database(lambda connection: invite(connection, project_id, email, role))
     _note("invited a member", role=role)
     if invitation.token is not None:
         return _members_page(InviteForm(formdata=None), invitation=invitation)
@@ -69,7 +69,7 @@ def set_role(user_id: int) -> Response:
         raise ApiError(400, "VALIDATION_ERROR", "There is no such role.")
     project_id, role = g.project.project_id, form.role.data
     try:
-        ask(lambda connection: change_role(connection, project_id, _checked(user_id), role))
+        ask_database(lambda connection: change_role(connection, project_id, _checked(user_id), role))
     except LastAdmin:
         flash(LAST_ADMIN, "error")
         return _to_list()
@@ -84,7 +84,7 @@ def remove(user_id: int) -> Response:
     """Take a member out of the project."""
     project_id = g.project.project_id
     try:
-        ask(lambda connection: remove_member(connection, project_id, _checked(user_id)))
+        ask_database(lambda connection: remove_member(connection, project_id, _checked(user_id)))
     except LastAdmin:
         flash(LAST_ADMIN, "error")
         return _to_list()
@@ -95,7 +95,7 @@ def remove(user_id: int) -> Response:
 
 def _members_page(form: InviteForm, *, invitation: Invitation | None = None, status: int = 200) -> Response:
     project_id = g.project.project_id
-    found = ask(lambda connection: select_members(connection, project_id))
+    found = ask_database(lambda connection: select_members(connection, project_id))
     link = None
     if invitation is not None:
         link = url_for("pages_links.show_link", token=invitation.token, _external=True)

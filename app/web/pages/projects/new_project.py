@@ -7,10 +7,10 @@ from app.core.accounts.members import create_project
 from app.core.errors import AlreadyExists
 from app.web.errors import ApiError
 from app.web.pages.access.guards import signed_in
-from app.web.pages.database import ask
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import ProjectForm
+from app.web.services import ask_database
 
 blueprint = page_blueprint("projects")
 
@@ -32,7 +32,7 @@ def add() -> Response:
     if form.validate():
         user_id, name = g.user.user_id, form.name.data
         try:
-            project_id = ask(lambda connection: create_project(connection, name, user_id))
+            project_id = ask_database(lambda connection: create_project(connection, name, user_id))
         except AlreadyExists:
             form.name.errors = ["There is a project with this name already. Its admins can invite you."]
         else:

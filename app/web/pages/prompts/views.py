@@ -9,13 +9,12 @@ from flask import flash, g, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.core.analytics.prompt_overview import PromptOverview, VersionSummary, read_prompt_overview, read_versions
-from app.core.analytics.usage import MAX_ROWS, read_usage
+from app.core.analytics.usage import MAX_ROWS
 from app.core.errors import NotFound
 from app.core.queries.names import update_prompt_name, update_version_name
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Bucket, Chart, Line, build_chart
 from app.web.pages.charts.measures import OF_VERSIONS, cards_of
-from app.web.pages.database import ask
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.formatting import visible_text
@@ -23,7 +22,7 @@ from app.web.pages.layout.ranges import RANGES, PageRange, read_range
 from app.web.pages.layout.rendering import page
 from app.web.pages.prompts.comparison_words import findings, version_label
 from app.web.pages.prompts.forms import NameForm, VersionNameForm
-from app.web.services import services
+from app.web.services import ask_database
 
 DEFAULT_METRIC = next(iter(OF_VERSIONS))
 CSV_HEADER = (
@@ -49,11 +48,11 @@ def prompt(prompt_id: UUID) -> Response:
     """The page; 404 for a prompt that the project has never used."""
     now = datetime.now(UTC)
     shown, project_id = read_range(request.args, now), g.project.project_id
-    found = read_usage(
-        services().database,
+    found = ask_database(
         lambda connection: read_prompt_overview(
             connection, project_id, prompt_id, shown.time_range, interval=shown.interval, now=now
         ),
+        snapshot=True,
     )
     metric = request.args.get("metric", DEFAULT_METRIC)
     metric = metric if metric in OF_VERSIONS else DEFAULT_METRIC
@@ -84,9 +83,9 @@ def prompt(prompt_id: UUID) -> Response:
 def versions_csv(prompt_id: UUID) -> Response:
     """All rows of the table, in its order."""
     shown, project_id = read_range(request.args, datetime.now(UTC)), g.project.project_id
-    found = read_usage(
-        services().database,
+    found = ask_database(
         lambda connection: read_versions(connection, project_id, prompt_id, shown.time_range),
+        snapshot=True,
     )
     return csv_response(f"versions-{prompt_id}.csv", CSV_HEADER, _csv_rows(_newest_first(found.versions)))
 
@@ -98,7 +97,7 @@ def name_prompt(prompt_id: UUID) -> Response:
     form, project_id = NameForm(), g.project.project_id
     if form.validate():
         name = form.name.data or None
-        if not ask(lambda connection: update_prompt_name(connection, project_id, prompt_id, name)):
+        if not ask_database(lambda connection: update_prompt_name(connection, project_id, prompt_id, name)):
             raise NotFound("prompt")
         flash("The name is saved." if name else "The name is taken away.", "success")
     else:
@@ -113,7 +112,9 @@ def name_version(prompt_id: UUID) -> Response:
     form, project_id = VersionNameForm(), g.project.project_id
     if form.validate():
         name, version_hash = form.name.data or None, form.version_hash.data
-        if not ask(lambda connection: update_version_name(connection, project_id, prompt_id, version_hash, name)):
+        if not ask_database(
+            lambda connection: update_version_name(connection, project_id, prompt_id, version_hash, name)
+        ):
             raise NotFound("version")
         flash("The name is saved." if name else "The name is taken away.", "success")
     else:

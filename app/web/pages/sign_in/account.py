@@ -9,12 +9,11 @@ from app.core.accounts.users import change_password
 from app.core.queries.users import select_password_hash
 from app.web.pages.access.browser_session import begin_browser_session
 from app.web.pages.access.guards import signed_in
-from app.web.pages.database import ask
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import ChangePasswordForm
-from app.web.services import services
+from app.web.services import ask_database, services
 from app.web.threads import run_in_thread
 
 ATTEMPTS = RateLimitItemPerMinute(10, 10)
@@ -39,7 +38,7 @@ def set_password() -> Response:
     if before is None:
         return page("account.html", status=400, form=form)
     password_hash = run_in_thread(lambda: hash_password(form.password.data))
-    ask(lambda connection: change_password(connection, user_id, before, password_hash))
+    ask_database(lambda connection: change_password(connection, user_id, before, password_hash))
     begin_browser_session(user_id, password_hash)
     flash("Your password is changed, and all other browsers are signed out.", "success")
     return redirect("/account", code=303)
@@ -57,7 +56,7 @@ def _checked_hash(form: ChangePasswordForm) -> str | None:
             "Wait some minutes and try again.",
             retry_after_seconds=window.retry_after_seconds,
         )
-    password_hash = ask(lambda connection: select_password_hash(connection, user_id))
+    password_hash = ask_database(lambda connection: select_password_hash(connection, user_id))
     if run_in_thread(lambda: is_password(form.current.data, password_hash)):
         return password_hash
     form.current.errors = ["This is not your current password."]

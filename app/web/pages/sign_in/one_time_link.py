@@ -10,11 +10,11 @@ from app.web.page_paths import own_path
 from app.web.pages.access.browser_session import begin_browser_session, remember_device
 from app.web.pages.access.guards import open_page
 from app.web.pages.access.session_cookie import needs_https
-from app.web.pages.database import ask
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import NewPasswordForm
+from app.web.services import ask_database
 from app.web.threads import run_in_thread
 
 blueprint = page_blueprint("links")
@@ -37,7 +37,7 @@ def use_link(token: str) -> Response:
         return page("link.html", status=400, form=form, email=email, needs_https=needs_https())
     password_hash = run_in_thread(lambda: hash_password(form.password.data))
     try:
-        user_id = ask(lambda connection: choose_password(connection, token, password_hash))
+        user_id = ask_database(lambda connection: choose_password(connection, token, password_hash))
     except LinkNotValid as error:
         raise _no_longer_valid() from error
     begin_browser_session(user_id, password_hash)
@@ -46,7 +46,7 @@ def use_link(token: str) -> Response:
 
 def _email(token: str) -> str:
     try:
-        return ask(lambda connection: user_of_link(connection, token))
+        return ask_database(lambda connection: user_of_link(connection, token))
     except LinkNotValid as error:
         raise _no_longer_valid() from error
 

@@ -21,12 +21,11 @@ from app.web.page_paths import own_path
 from app.web.pages.access.browser_session import begin_browser_session, known_device, remember_device
 from app.web.pages.access.guards import open_page, session_user
 from app.web.pages.access.session_cookie import SESSION_ID, needs_https
-from app.web.pages.database import ask
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import SignInForm
-from app.web.services import services
+from app.web.services import ask_database, services
 from app.web.threads import run_in_thread
 
 ATTEMPTS_ON_AN_ACCOUNT = RateLimitItemPerMinute(10, 10)
@@ -78,7 +77,7 @@ def sign_out() -> Response:
     """End the session, here and in PostgreSQL."""
     session_id = session.get(SESSION_ID)
     if isinstance(session_id, str):
-        ask(lambda connection: end_session(connection, session_id))
+        ask_database(lambda connection: end_session(connection, session_id))
     session.clear()
     return redirect("/login", code=303)
 
@@ -88,7 +87,7 @@ def _checked_user(email: str, password: str) -> tuple[int, str] | None:
 
     Takes as long for an unknown user as for a wrong password.
     """
-    user = ask(lambda connection: select_user(connection, email)) if is_email(email) else None
+    user = ask_database(lambda connection: select_user(connection, email)) if is_email(email) else None
     attempt = _counts(user, email)
     for count in attempt:
         _hit(*count)
@@ -107,7 +106,7 @@ def _as_strong_as_today(user_id: int, password_hash: str, password: str) -> str:
     if not needs_new_hash(password_hash):
         return password_hash
     stronger = run_in_thread(lambda: hash_password(password))
-    ask(lambda connection: replace_password_hash(connection, user_id, password_hash, stronger))
+    ask_database(lambda connection: replace_password_hash(connection, user_id, password_hash, stronger))
     return stronger
 
 

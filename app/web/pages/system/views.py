@@ -28,12 +28,11 @@ from app.core.queries.status import select_events_stored
 from app.core.stream.dead_letters import Outcome, give_up, put_back, take_out
 from app.web.health import current_problems
 from app.web.pages.access.guards import signed_in
-from app.web.pages.database import ask
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.rendering import page
 from app.web.pages.system.facts import CHECKS, REFUSAL_MEANINGS, redis_facts
-from app.web.services import services
+from app.web.services import ask_database, services
 
 SHOWN_LETTERS = 100
 DOWNLOADED_LETTERS = 10_000
@@ -71,7 +70,7 @@ def system() -> Response:
         now=now,
         checks=sorted(((CHECKS[name], problem) for name, problem in problems.items()), key=lambda check: not check[1]),
         in_redis=redis_facts(at_work.redis, at_work.buffer, now, project_id=project_id),
-        in_database=ask(_database_reader(project_id)) if answers else None,
+        in_database=ask_database(_database_reader(project_id)) if answers else None,
         preview=preview,
         meanings=REFUSAL_MEANINGS,
         max_events=at_work.settings.buffer_max_events,
@@ -118,7 +117,7 @@ def discard_all() -> Response:
 def download() -> Response:
     """The dead letters as CSV, the oldest first."""
     project_id = _visible_project()
-    letters = ask(
+    letters = ask_database(
         lambda connection: select_dead_letters(
             connection, limit=DOWNLOADED_LETTERS, project_id=project_id, preview_bytes=PREVIEW_BYTES
         )
@@ -174,7 +173,7 @@ def _database_reader(project_id: int | None) -> Callable[[Connection], DatabaseF
 def _take_out_one(dead_letter_id: int, outcome: Outcome) -> None:
     project_id = _visible_project()
     ids = [dead_letter_id] if dead_letter_id <= LARGEST_ID else []
-    if not ask(lambda connection: take_out(connection, ids, outcome, project_id=project_id)):
+    if not ask_database(lambda connection: take_out(connection, ids, outcome, project_id=project_id)):
         raise NotFound("there is no such dead letter in this project")
 
 
@@ -190,7 +189,7 @@ def _take_out_by_reason(outcome: Outcome) -> tuple[int, int]:
         left = count_dead_letters_by_reason(connection, project_id=project_id)
         return len(taken), next((each.letters for each in left if each.reason == reason), 0)
 
-    return ask(take)
+    return ask_database(take)
 
 
 def _rest(left: int) -> str:

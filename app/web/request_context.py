@@ -1,0 +1,61 @@
+"""What becomes known of the request at hand: one typed value for each request, which Flask's `g` carries."""
+
+from dataclasses import dataclass
+
+from flask import g
+
+from app.core.keys.directory import ApiKey
+from app.core.queries.memberships import Role
+from app.core.queries.sessions import ProjectRole, SessionUser
+from app.web.limits import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is signed in, and the project that the page is about; None on pages that are about none."""
+
+    user: SessionUser
+    project: ProjectRole | None
+
+    @property
+    def project_id(self) -> int:
+        """For pages that are about a project."""
+        assert self.project is not None
+        return self.project.project_id
+
+    @property
+    def role(self) -> Role | None:
+        """What the user is in the project."""
+        return None if self.project is None else self.project.role
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """Each part is None until it is known, or where the request has none.
+
+    `api_key`: the valid key that came with it. `window`: how that key's rate limit stands. `visitor`: who looks at a
+    page. `error_code`: that of an answer in the error envelope.
+    """
+
+    request_id: str
+    api_key: ApiKey | None = None
+    window: Window | None = None
+    visitor: Visitor | None = None
+    error_code: str | None = None
+
+
+def begin_request(request_id: str) -> None:
+    g.context = RequestContext(request_id)
+
+
+def context() -> RequestContext:
+    """Raises AttributeError before `begin_request`, and RuntimeError outside of a request."""
+    found: RequestContext = g.context
+    return found
+
+
+def visitor() -> Visitor:
+    """Who looks at the page; for views behind `signed_in`."""
+    found = context().visitor
+    assert found is not None
+    return found
