@@ -39,7 +39,7 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 bind = f"0.0.0.0:{_settings.port}"
 workers = _settings.web_concurrency
-worker_class = "app.web.gunicorn_worker.EnvelopeWorker"
+worker_class = "app.web.fast.gunicorn.FastWorker" if _settings.fast_paths else "app.web.gunicorn_worker.EnvelopeWorker"
 worker_connections = 1_000
 loglevel = _settings.log_level
 logger_class = JsonLogger

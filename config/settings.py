@@ -39,6 +39,7 @@ class Settings:
     database_pool_size: int
     redis_pool_size: int
     worker_name: str
+    fast_paths: bool
 
 
 class _MappingEnv(environs.Env):
@@ -106,6 +107,7 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
         "metrics_token": env.str("METRICS_TOKEN", None, validate=validate.Length(min=16)),
         "database_pool_size": env.int("DATABASE_POOL_SIZE", 4, validate=validate.Range(1, 1_000)),
         "redis_pool_size": env.int("REDIS_POOL_SIZE", 64, validate=validate.Range(1, 10_000)),
+        "fast_paths": env.bool("FAST_PATHS", True),
         # A stable name lets a restarted worker find what it had claimed; Heroku names its machines in DYNO.
         "worker_name": env.str("WORKER_NAME", None, validate=validate.Length(max=128)) or env.str("DYNO", None),
     }

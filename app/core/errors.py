@@ -26,10 +26,6 @@ class BufferFull(Rejected):
     """The event buffer is above its watermark; the event was surely not stored."""
 
 
-class QuotaExceeded(Rejected):
-    """The events are more than the quota has left; they were surely not stored."""
-
-
 class RedisFull(Rejected):
     """Redis is out of memory; nothing was written."""
 

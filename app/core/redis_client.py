@@ -1,12 +1,10 @@
 """Redis connections, and the only place that catches redis errors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.commands.core import Script
 from redis.retry import Retry
 
 from app.core.errors import ConsumerGroupMissing, RedisFull, RedisUnavailable
@@ -51,15 +49,6 @@ def redis_errors() -> Iterator[None]:
         raise RedisUnavailable(str(error)) from error
     except redis.RedisError as error:
         raise RedisUnavailable(f"{type(error).__name__}: {error}") from error
-
-
-def run_script(script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-    """Run a registered script by its hash; redis-py's own call of a script takes 5 µs more."""
-    try:
-        client: Any = script.registered_client
-        return client.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
-    except redis.exceptions.NoScriptError:
-        return script(keys=keys, args=arguments)
 
 
 def create_group(client: redis.Redis, stream: str, group: str) -> None:

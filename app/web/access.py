@@ -2,39 +2,45 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from flask import Response, g
+from flask import Response
 
-from app.core.errors import QuotaExceeded, RedisFull, RedisUnavailable
+from app.core.errors import RedisFull, RedisUnavailable
 from app.core.keys.directory import ApiKey
-from app.core.stream.buffer import Quota
 from app.web.auth import authenticate
 from app.web.errors import ApiError, forbidden, rate_limited
 from app.web.limits import Window
+from app.web.request_context import context
 from app.web.services import services
 
 Scope = Literal["ingest", "read"]
 
+LIMIT_SUBJECT = "key"
+"""What the rate limits of API keys are counted under."""
+
 _P = ParamSpec("_P")
+_KeyView = Callable[Concatenate[ApiKey, _P], Response]
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
-def requires_key(scope: Scope) -> Callable[[Callable[_P, Response]], Callable[_P, Response]]:
-    """Let in requests with a valid key that has the scope, within the key's rate limit.
+def requires_key(scope: Scope, *, counts_hit: bool = True) -> Callable[[_KeyView[_P]], Callable[_P, Response]]:
+    """Let in requests with a valid key that has the scope, within the key's rate limit; the view gets the key first.
 
-    Sets `g.api_key`, and `g.rate_window` for the X-RateLimit headers. The hit is counted before the scope is
-    looked at, so that a 403 carries those headers too, and is limited too.
+    The hit is counted before the scope is looked at, so that a 403 carries the X-RateLimit headers too, and is limited
+    too. Without `counts_hit` the view counts, in the round trip in which it does its work.
     """
 
-    def decorate(view: Callable[_P, Response]) -> Callable[_P, Response]:
+    def decorate(view: _KeyView[_P]) -> Callable[_P, Response]:
         @functools.wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
-            key = g.api_key = authenticate(services())
-            _count(key, scope)
-            if scope not in key.scopes:
+            key = context().api_key = authenticate(services())
+            has_scope = scope in key.scopes
+            if counts_hit or not has_scope:
+                count_hit(key, scope)
+            if not has_scope:
                 raise forbidden(scope)
-            return view(*args, **kwargs)
+            return view(key, *args, **kwargs)
 
         guarded.__dict__["access"] = scope
         return guarded
@@ -42,52 +48,25 @@ def requires_key(scope: Scope) -> Callable[[Callable[_P, Response]], Callable[_P
     return decorate
 
 
-def requires_ingest_key(view: Callable[[ApiKey, Quota], Response]) -> Callable[[], Response]:
-    """The same with the scope `ingest`, for views that append the events of a key within its quota.
+def count_hit(key: ApiKey, scope: Scope) -> None:
+    """Count one hit, which the answer's headers will tell. Raises a 429 for one over the limit.
 
-    The buffer counts the hits, in the round trip that takes the events. What the view refuses before that is one hit,
-    and is answered as over the limit where it is.
+    Where Redis is full that is backpressure for events, and RedisUnavailable for all else.
     """
-
-    @functools.wraps(view)
-    def guarded() -> Response:
-        web = services()
-        limits = web.limits
-        key = g.api_key = authenticate(web)
-        quota = limits.quota(limits.limit_of(key.rate_limit), "key", str(key.key_id))
-        try:
-            if "ingest" not in key.scopes:
-                raise forbidden("ingest")
-            return view(key, quota)
-        except ApiError:
-            _count(key, "ingest")
-            raise
-        except QuotaExceeded as error:
-            raise _over_limit(limits.window_of(quota)) from error
-        finally:
-            if quota.used is not None:
-                g.rate_window = limits.window_of(quota)
-
-    guarded.__dict__["access"] = "ingest"
-    return guarded
-
-
-def _count(key: ApiKey, scope: Scope) -> None:
-    """Count one hit and set `g.rate_window`; raises a 429 for one over the limit."""
     limits = services().limits
     try:
-        window = limits.hit(limits.limit_of(key.rate_limit), "key", str(key.key_id))
+        window = limits.hit(limits.limit_of(key.rate_limit), LIMIT_SUBJECT, str(key.key_id))
     except RedisFull as error:
         if scope == "ingest":
             raise
-        # backpressure is for events; here there is none
         raise RedisUnavailable(str(error)) from error
-    g.rate_window = window
+    context().window = window
     if window.exceeded:
-        raise _over_limit(window)
+        raise over_limit(window)
 
 
-def _over_limit(window: Window) -> ApiError:
+def over_limit(window: Window) -> ApiError:
+    """The 429 of a key."""
     return rate_limited(
         "This API key is over its rate limit, or a batch has more events than the limit has left.",
         retry_after_seconds=window.retry_after_seconds,

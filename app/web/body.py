@@ -10,7 +10,8 @@ from gevent import Timeout
 from gunicorn.http.errors import ParseException
 from werkzeug.wsgi import get_content_length
 
-from app.web.errors import ApiError, Detail, validation_error
+from app.web.envelope import Detail
+from app.web.errors import ApiError, validation_error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -8,10 +8,9 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import TypedDict, cast
+from typing import cast
 
-import orjson
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from app.core.errors import (
@@ -24,7 +23,9 @@ from app.core.errors import (
     RedisFull,
     Unavailable,
 )
+from app.web.envelope import Detail, code_of, error_envelope
 from app.web.page_paths import is_page_path
+from app.web.request_context import context
 from app.web.services import services
 
 BACKPRESSURE_RETRY_SECONDS = 5
@@ -52,15 +53,8 @@ class _OnceASecond(logging.Filter):
         return True
 
 
-_log = logging.getLogger(__name__)
-_log.addFilter(_OnceASecond())
-
-
-class Detail(TypedDict):
-    """One thing that is wrong. `field` is a name of the body or a header, or "body" for the body as a whole."""
-
-    field: str
-    message: str
+log = logging.getLogger(__name__)
+log.addFilter(_OnceASecond())
 
 
 class ApiError(Exception):
@@ -131,7 +125,7 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
         case NotFound():
             return ApiError(404, "NOT_FOUND", "There is no such resource in this project.")
         case BufferFull() | RedisFull():
-            _log.warning("refused under backpressure: %s", error)
+            log.warning("refused under backpressure: %s", error)
             return ApiError(
                 429,
                 "BACKPRESSURE",
@@ -139,7 +133,7 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
                 retry_after_seconds=BACKPRESSURE_RETRY_SECONDS,
             )
         case Unavailable():
-            _log.error("a server did not answer: %s: %s", type(error).__name__, error)
+            log.error("a server did not answer: %s: %s", type(error).__name__, error)
             return ApiError(
                 503,
                 "UNAVAILABLE",
@@ -152,16 +146,15 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
 def _from_http(error: HTTPException) -> Response:
     """Werkzeug's own errors: 404, 405 (whose Allow header stays), and the 500 that Flask makes of the unforeseen."""
     status = HTTPStatus(error.code or 500)
-    code = "INTERNAL_ERROR" if status == HTTPStatus.INTERNAL_SERVER_ERROR else status.name
-    answer = _answer(ApiError(status, code, f"{status.phrase}."))
+    answer = _answer(ApiError(status, code_of(status), f"{status.phrase}."))
     answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
     return answer
 
 
 def _answer(error: ApiError) -> Response:
-    g.error_code = error.code
+    context().error_code = error.code
     if request.path.startswith(API_PATH):
-        key = g.get("api_key")
+        key = context().api_key
         services().refusals.note(None if key is None else key.project_id, error.code)
     if is_page_path(request.path):
         answer = cast(Callable[[ApiError], Response], current_app.extensions[_ERROR_PAGE])(error)
@@ -173,21 +166,8 @@ def _answer(error: ApiError) -> Response:
 
 
 def _envelope(error: ApiError) -> Response:
-    answer = Response(
-        orjson.dumps(
-            {
-                "success": False,
-                "error": {
-                    "code": error.code,
-                    "message": error.message,
-                    "requestId": g.request_id,
-                    "details": error.details,
-                },
-            }
-        ),
-        status=error.status,
-        mimetype="application/json",
-    )
+    body = error_envelope(error.code, error.message, context().request_id, error.details)
+    answer = Response(body, status=error.status, mimetype="application/json")
     if error.status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer

@@ -1,4 +1,4 @@
-"""Turns: greenlets do a thing one after another, in the order in which they came."""
+"""A lock that greenlets get in the order in which they asked for it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from gevent.event import Event
 
 
-class Turns:
-    """A lock that is fair; gevent's own is taken by newcomers before those who wait."""
+class FairLock:
+    """gevent's own is taken by newcomers before those who wait."""
 
     def __init__(self) -> None:
         self._last_ended = Event()
         self._last_ended.set()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for the turns of all who came before. One that is given up while it waits lets the next go early."""
+    def held(self) -> Iterator[None]:
+        """Wait for all who came before. Whoever gives up while waiting lets the next one go early."""
         ended = Event()
         before, self._last_ended = self._last_ended, ended
         try:

@@ -7,7 +7,8 @@ from flask.blueprints import BlueprintSetupState
 
 from app.core.operations.readiness import POSTGRESQL_SILENT, REDIS_SILENT, Problems, check_database, check_redis
 from app.web.access import public
-from app.web.errors import ApiError, Detail
+from app.web.envelope import Detail
+from app.web.errors import ApiError
 from app.web.json_response import success
 from app.web.services import services
 from app.web.single_flight import PerServer

@@ -15,24 +15,14 @@ from limits import RateLimitItem, parse
 from limits.storage import Storage
 
 from app.core.errors import PromptAnalyticsError
+from app.core.fixed_window import COUNT_HITS, FixedWindow
 from app.core.redis_client import redis_errors
-from app.core.stream.buffer import Quota
 
 KEY_PREFIX = "pa:limit:"
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-# The expiry is set whenever it is missing, so that a counter can never be stuck above its limit.
-# append.lua counts the hits of those who send events, in the same way.
-_COUNT = """
-local count = redis.call('INCRBY', KEYS[1], ARGV[1])
-local expires_in_ms = redis.call('PTTL', KEYS[1])
-if expires_in_ms < 0 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  expires_in_ms = tonumber(ARGV[2])
-end
-return {count, expires_in_ms}
-"""
+_COUNT = COUNT_HITS + "return {count_hits(KEYS[1], ARGV[1], ARGV[2])}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +30,13 @@ class Window:
     """How a limit stands after a hit. `reset_at` is in seconds since the epoch."""
 
     limit: int
-    remaining: int
+    hits: int
     reset_at: float
-    exceeded: bool
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the hit was one too many."""
+        return self.hits > self.limit
 
     @property
     def retry_after_seconds(self) -> float:
@@ -54,7 +48,7 @@ class Window:
         """The X-RateLimit headers: Reset is in whole seconds since the epoch, rounded up."""
         return {
             "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Remaining": str(max(0, self.limit - self.hits)),
             "X-RateLimit-Reset": str(math.ceil(self.reset_at)),
         }
 
@@ -139,20 +133,14 @@ class RateLimits:
         """
         if not identifier:
             raise ValueError(f"the rate limit on {subject} has nothing to count by")
-        allowed = self._strategy.hit(limit, subject, identifier)
-        return self._window(limit, exceeded=not allowed)
+        self._strategy.hit(limit, subject, identifier)
+        hits, reset_at = self._storage.last_hit
+        return Window(limit.amount, hits, reset_at)
 
     @staticmethod
-    def quota(limit: RateLimitItem, subject: str, identifier: str) -> Quota:
+    def window_to_count(limit: RateLimitItem, subject: str, identifier: str) -> FixedWindow:
         """The same limit, for EventBuffer to count the hits where it takes the events: that saves a round trip."""
-        return Quota(_counter(limit, subject, identifier), limit.amount, limit.get_expiry() * 1_000)
-
-    @staticmethod
-    def window_of(quota: Quota) -> Window:
-        """How a limit stands that EventBuffer has counted."""
-        used = quota.used or 0
-        reset_at = time.time() + quota.window_left_ms / 1_000
-        return Window(quota.limit, max(0, quota.limit - used), reset_at, exceeded=used > quota.limit)
+        return FixedWindow(_counter(limit, subject, identifier), limit.amount, limit.get_expiry() * 1_000)
 
     def has_room(self, limit: RateLimitItem, subject: str, identifier: str) -> bool:
         """Whether a hit would be allowed; counts none. Raises RedisUnavailable."""
@@ -161,10 +149,6 @@ class RateLimits:
     def give_back(self, limit: RateLimitItem, subject: str, identifier: str) -> None:
         """Take one hit off again, for limits that only failures are to use up. Raises RedisUnavailable."""
         self._storage.incr(limit.key_for(subject, identifier), limit.get_expiry(), amount=-1)
-
-    def _window(self, limit: RateLimitItem, *, exceeded: bool) -> Window:
-        count, reset_at = self._storage.last_hit
-        return Window(limit.amount, max(0, limit.amount - count), reset_at, exceeded)
 
     def limit_of(self, rate_limit: str | None) -> RateLimitItem:
         """A key's own limit, or the default; also the default, and an error in the log, for one that is broken."""
@@ -178,7 +162,7 @@ def _parse_or_none(rate_limit: str) -> RateLimitItem | None:
     try:
         return parse(rate_limit)
     except ValueError:
-        _log.exception("a key has a broken rate limit; the default is used")
+        log.exception("a key has a broken rate limit; the default is used")
         return None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import cast
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -25,9 +25,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from app.core.operations import metrics as names
-from app.core.stream.buffer import Appended
 from app.web.access import public
 from app.web.errors import ApiError
+from app.web.request_context import context
 from app.web.server_metrics import database_down, database_metrics, redis_down, redis_metrics
 from app.web.services import services
 from app.web.single_flight import PerServer
@@ -64,13 +64,15 @@ def record_answer(endpoint: str | None, status: int, code: str | None) -> None:
     counter.inc()
 
 
-def record_append(appended: Appended, events: int, seconds: float) -> None:
-    """Count events that came together and that the buffer did not refuse, and how long that took."""
-    if appended is Appended.REPLAYED:
-        _replayed.inc(events)
-    else:
-        _accepted.inc(events)
-        _append_seconds.observe(seconds)
+def record_accepted(events: int, seconds: float) -> None:
+    """Count events that the buffer took at once, and how long that took."""
+    _accepted.inc(events)
+    _append_seconds.observe(seconds)
+
+
+def record_replayed(events: int) -> None:
+    """Count events that the buffer had before."""
+    _replayed.inc(events)
 
 
 @blueprint.record
@@ -81,8 +83,7 @@ def _prepare(state: BlueprintSetupState) -> None:
 @blueprint.after_app_request
 def _record(response: Response) -> Response:
     status = response.status_code
-    # only errors have a code: the look into g costs as much as counting
-    record_answer(request.endpoint, status, g.get("error_code") if status >= HTTPStatus.BAD_REQUEST else None)
+    record_answer(request.endpoint, status, context().error_code if status >= HTTPStatus.BAD_REQUEST else None)
     return response
 
 

@@ -50,7 +50,7 @@ class Services:
 def register_services(app: Flask, settings: Settings) -> None:
     """Build the services of an app. Nothing connects yet; but the pool starts threads, so call it after the fork."""
     client = redis_client.connect(settings.redis_url, max_connections=settings.redis_pool_size)
-    if is_module_patched("socket"):
+    if settings.fast_paths and is_module_patched("socket"):
         client = SharedConnectionRedis(client.connection_pool)
     pool = database.open_pool(settings.database_url, application_name="pa-web", size=settings.database_pool_size)
     # Its threads must end with the app, and before the interpreter does.

@@ -11,7 +11,7 @@ from app.core.stream.buffer import WAKE_JOB, WAKE_QUEUE
 
 LIFETIME_SECONDS = 60
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def worker_waker(client: redis.Redis) -> Callable[[], None]:
@@ -30,7 +30,7 @@ def worker_waker(client: redis.Redis) -> Callable[[], None]:
                 result_ttl=0,
                 failure_ttl=LIFETIME_SECONDS,
             )
-        except Exception:  # noqa: BLE001 - whatever it is, it must not turn a stored event into an error
-            _log.exception("no worker was woken")
+        except Exception:
+            log.exception("no worker was woken")
 
     return wake_worker

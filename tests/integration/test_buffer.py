@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 import redis
 
-from app.core.errors import BufferFull, IdempotencyKeyReused, RedisFull, RedisUnavailable
+from app.core.errors import RedisFull, RedisUnavailable
 from app.core.redis_client import connect
-from app.core.stream.buffer import GROUP, STREAM, WAKE_FLAG, WAKE_QUEUE, Appended, EventBuffer
+from app.core.stream.buffer import GROUP, STREAM, WAKE_FLAG, WAKE_QUEUE, EventBuffer, Outcome
 from app.core.stream.events import Event, decode_event, idempotent_event_id, new_event_id
 from app.local.redis_server import RunningRedis
 
@@ -42,36 +42,36 @@ def test_an_appended_event_comes_out_as_it_went_in(buffer):
 
 def test_only_the_first_append_of_a_second_asks_for_a_worker(buffer, client):
     answers = [buffer.append(an_event()) for _ in range(5)]
-    assert answers == [Appended.STORED_FIRST] + [Appended.STORED] * 4
+    assert [answer.outcome for answer in answers] == [Outcome.STORED] * 5
+    assert [answer.must_wake for answer in answers] == [True] + [False] * 4
     assert 0 < client.pttl(WAKE_FLAG) <= 1_000
     client.delete(WAKE_FLAG)
-    assert buffer.append(an_event()) is Appended.STORED_FIRST
+    assert buffer.append(an_event())[:2] == (Outcome.STORED, True)
 
 
 def test_nobody_is_woken_while_enough_wake_ups_wait(buffer, client):
     client.rpush(f"rq:queue:{WAKE_QUEUE}", *"1234")
-    assert buffer.append(an_event()) is Appended.STORED
+    assert buffer.append(an_event())[:2] == (Outcome.STORED, False)
     client.lpop(f"rq:queue:{WAKE_QUEUE}")
-    assert buffer.append(an_event()) is Appended.STORED_FIRST
+    assert buffer.append(an_event())[:2] == (Outcome.STORED, True)
 
 
 def test_a_repeat_is_answered_without_storing_it_again(buffer, client):
-    assert buffer.append(an_event("k"), idempotent=True) is not Appended.REPLAYED
-    assert buffer.append(an_event("k"), idempotent=True) is Appended.REPLAYED
+    assert buffer.append(an_event("k"), idempotent=True).outcome is Outcome.STORED
+    assert buffer.append(an_event("k"), idempotent=True).outcome is Outcome.REPLAYED
     assert client.xlen(STREAM) == 1
 
 
 def test_a_repeat_is_known_also_after_the_event_was_drained(buffer, client):
     buffer.append(an_event("k"), idempotent=True)
     buffer.acknowledge([entry.entry_id for entry in buffer.read_new("w", 10)])
-    assert buffer.append(an_event("k"), idempotent=True) is Appended.REPLAYED
+    assert buffer.append(an_event("k"), idempotent=True).outcome is Outcome.REPLAYED
     assert client.xlen(STREAM) == 0
 
 
 def test_the_same_key_with_other_content_is_refused_and_the_first_event_stays(buffer, client):
     buffer.append(an_event("k"), idempotent=True)
-    with pytest.raises(IdempotencyKeyReused):
-        buffer.append(an_event("k", latency_ms=6), idempotent=True)
+    assert buffer.append(an_event("k", latency_ms=6), idempotent=True).outcome is Outcome.KEY_REUSED
     assert [decode_event(entry.payload).latency_ms for entry in buffer.read_new("w", 10)] == [5]
 
 
@@ -85,12 +85,11 @@ def test_above_the_watermark_it_refuses_and_leaves_no_mark(client):
     buffer = EventBuffer(client, max_events=2)
     buffer.append(an_event())
     buffer.append(an_event())
-    with pytest.raises(BufferFull):
-        buffer.append(an_event("k"), idempotent=True)
+    assert buffer.append(an_event("k"), idempotent=True).outcome is Outcome.BUFFER_FULL
     assert client.xlen(STREAM) == 2
     assert not list(client.scan_iter("pa:idempotency:*"))
     buffer.acknowledge([entry.entry_id for entry in buffer.read_new("w", 1)])
-    assert buffer.append(an_event("k"), idempotent=True) is not Appended.REPLAYED
+    assert buffer.append(an_event("k"), idempotent=True).outcome is Outcome.STORED
 
 
 def test_a_full_redis_refuses_and_leaves_no_mark(buffer, client):
@@ -100,7 +99,7 @@ def test_a_full_redis_refuses_and_leaves_no_mark(buffer, client):
         buffer.append(an_event("k"), idempotent=True)
     client.config_set("maxmemory", "0")
     assert client.xlen(STREAM) == 1
-    assert buffer.append(an_event("k"), idempotent=True) is not Appended.REPLAYED
+    assert buffer.append(an_event("k"), idempotent=True).outcome is Outcome.STORED
 
 
 def test_a_silent_redis_is_an_unknown_outcome_and_nothing_is_sent_again(redis_server: RunningRedis, clean_redis):
@@ -156,14 +155,14 @@ def a_batch(key: str, size: int, first_latency_ms: int = 5) -> list[Event]:
 
 def test_a_thousand_events_go_in_at_once_and_come_out_in_their_order(buffer, client):
     batch = a_batch("k", 1_000)
-    assert buffer.append(*batch) is Appended.STORED_FIRST
+    assert buffer.append(*batch)[:2] == (Outcome.STORED, True)
     assert [decode_event(entry.payload) for entry in buffer.read_new("w", 2_000)] == batch
 
 
 def test_a_batch_has_one_mark_and_its_repeat_stores_nothing(buffer, client):
     buffer.append(*a_batch("k", 20), idempotent=True)
     assert len(list(client.scan_iter("pa:idempotency:*"))) == 1
-    assert buffer.append(*a_batch("k", 20), idempotent=True) is Appended.REPLAYED
+    assert buffer.append(*a_batch("k", 20), idempotent=True).outcome is Outcome.REPLAYED
     assert client.xlen(STREAM) == 20
 
 
@@ -171,16 +170,14 @@ def test_a_batch_has_one_mark_and_its_repeat_stores_nothing(buffer, client):
 def test_the_same_key_with_another_batch_is_refused(buffer, client, other):
     batch = a_batch("k", 20)
     buffer.append(*batch, idempotent=True)
-    with pytest.raises(IdempotencyKeyReused):
-        buffer.append(batch[0], *other[1:], idempotent=True)
+    assert buffer.append(batch[0], *other[1:], idempotent=True).outcome is Outcome.KEY_REUSED
     assert client.xlen(STREAM) == 20
 
 
 def test_the_watermark_counts_every_event_of_a_batch(client):
     buffer = EventBuffer(client, max_events=10)
     buffer.append(*a_batch("a", 4))
-    with pytest.raises(BufferFull):
-        buffer.append(*a_batch("b", 7), idempotent=True)
+    assert buffer.append(*a_batch("b", 7), idempotent=True).outcome is Outcome.BUFFER_FULL
     assert (client.xlen(STREAM), list(client.scan_iter("pa:idempotency:*"))) == (4, [])
     buffer.append(*a_batch("b", 6), idempotent=True)
     assert client.xlen(STREAM) == 10
@@ -208,14 +205,14 @@ def test_redis_takes_all_of_a_batch_or_nothing_when_it_runs_full(buffer, client)
 def test_fifty_concurrent_repeats_store_one_entry(buffer, client):
     answers = []
     threads = [
-        threading.Thread(target=lambda: answers.append(buffer.append(an_event("k"), idempotent=True)))
+        threading.Thread(target=lambda: answers.append(buffer.append(an_event("k"), idempotent=True).outcome))
         for _ in range(50)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers.count(Appended.REPLAYED) == 49
+    assert answers.count(Outcome.REPLAYED) == 49
     assert client.xlen(STREAM) == 1
 
 

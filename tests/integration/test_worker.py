@@ -20,7 +20,7 @@ from rq.serializers import JSONSerializer
 from app.core.database import Connection, connect
 from app.core.operations.tallies import DRAINED, read_counts
 from app.core.redis_client import connect as connect_redis
-from app.core.stream.buffer import STREAM, WAKE_INTERVAL_MS, Appended, EventBuffer
+from app.core.stream.buffer import STREAM, WAKE_INTERVAL_MS, EventBuffer
 from app.core.stream.events import Event, encode_event, new_event_id
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
@@ -113,7 +113,7 @@ def test_an_event_in_the_second_after_a_wake_up_is_stored_within_two_seconds(cli
     buffer = EventBuffer(client)
     for number in range(1, 5):
         posted_at = time.monotonic()
-        if buffer.append(Event(new_event_id(), 1, UUID(int=1), "v")) is Appended.STORED_FIRST:
+        if buffer.append(Event(new_event_id(), 1, UUID(int=1), "v")).must_wake:
             wake(client)
         wait_until(functools.partial(is_stored, database, number), 2)
         wait_until(functools.partial(has_passed, posted_at + 0.3), 2)

@@ -1,14 +1,14 @@
 import gevent
 import pytest
 
-from app.web.fair_lock import Turns
+from app.web.fair_lock import FairLock
 
 
 def test_turns_come_one_after_another_in_the_order_of_their_beginning():
-    turns, log = Turns(), []
+    lock, log = FairLock(), []
 
     def take(number: int) -> None:
-        with turns.turn():
+        with lock.held():
             log.append(number)
             gevent.sleep(0)
             log.append(number)
@@ -21,15 +21,15 @@ def test_turns_come_one_after_another_in_the_order_of_their_beginning():
 
 
 def test_a_turn_that_fails_or_is_given_up_holds_nobody_up():
-    turns = Turns()
-    with pytest.raises(ValueError, match="broken"), turns.turn():
+    lock = FairLock()
+    with pytest.raises(ValueError, match="broken"), lock.held():
         raise ValueError("broken")
 
     def take() -> str:
-        with turns.turn():
+        with lock.held():
             return "done"
 
-    with turns.turn():
+    with lock.held():
         waiting = gevent.spawn(take)
         gevent.sleep(0)
         waiting.kill()

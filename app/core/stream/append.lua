@@ -1,11 +1,14 @@
 -- Append events to the buffer, all or none: rate limit, idempotency mark, watermark, XADD and wake-up in one round trip.
 -- A full Redis refuses the first command that writes; whatever refuses the events leaves no mark of them behind.
+-- `count_hits` stands in app/core/fixed_window.py, whose text comes before this one.
 --
 -- KEYS: stream, wake flag, wake queue, counter of the rate limit, idempotency mark
 -- ARGV: group, watermark (entries), wake interval (ms), longest wake queue, limit and window (ms) of the rate limit,
 --       or '' for none, fingerprint, or '' where the client sent no Idempotency-Key, mark lifetime (ms), payloads
--- Returns what became of them: 0 stored, 1 stored and the caller must wake a worker, 2 replayed, 3 conflict, 4 full,
--- 5 over the rate limit; the hits in the window, and how long it goes on (ms)
+-- Returns what became of them (as in Outcome of buffer.py), whether the caller must wake a worker (1 or 0), the hits in
+-- the window, and how long it goes on (ms)
+
+local STORED, REPLAYED, KEY_REUSED, BUFFER_FULL, OVER_LIMIT = 0, 1, 2, 3, 4
 
 local events = #ARGV - 8
 local hits, window_left_ms = 0, 0
@@ -13,27 +16,22 @@ local hits, window_left_ms = 0, 0
 if ARGV[5] ~= '' then
   -- What is over the limit is one hit more: a batch that was too large leaves room for a smaller one.
   local fits = tonumber(redis.call('GET', KEYS[4]) or 0) + events <= tonumber(ARGV[5])
-  hits = redis.call('INCRBY', KEYS[4], fits and events or 1)
-  window_left_ms = redis.call('PTTL', KEYS[4])
-  if window_left_ms < 0 then
-    redis.call('PEXPIRE', KEYS[4], ARGV[6])
-    window_left_ms = tonumber(ARGV[6])
-  end
+  hits, window_left_ms = count_hits(KEYS[4], fits and events or 1, ARGV[6])
   if not fits then
-    return {5, hits, window_left_ms}
+    return {OVER_LIMIT, 0, hits, window_left_ms}
   end
 end
 
 if ARGV[7] ~= '' then
   local seen = redis.call('GET', KEYS[5])
   if seen then
-    return {seen == ARGV[7] and 2 or 3, hits, window_left_ms}
+    return {seen == ARGV[7] and REPLAYED or KEY_REUSED, 0, hits, window_left_ms}
   end
 end
 
 local depth = redis.call('XLEN', KEYS[1])
 if depth + events > tonumber(ARGV[2]) then
-  return {4, hits, window_left_ms}
+  return {BUFFER_FULL, 0, hits, window_left_ms}
 end
 
 -- The stream never exists without its group: a worker could not make it any more once Redis is full.
@@ -49,6 +47,6 @@ if ARGV[7] ~= '' then
   redis.call('SET', KEYS[5], ARGV[7], 'PX', ARGV[8])
 end
 
-local wake = redis.call('LLEN', KEYS[3]) < tonumber(ARGV[4])
+local must_wake = redis.call('LLEN', KEYS[3]) < tonumber(ARGV[4])
   and redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[3])
-return {wake and 1 or 0, hits, window_left_ms}
+return {STORED, must_wake and 1 or 0, hits, window_left_ms}

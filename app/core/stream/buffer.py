@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 import redis
 
-from app.core.errors import BufferFull, ConsumerGroupMissing, IdempotencyKeyReused, QuotaExceeded
-from app.core.redis_client import create_group, redis_errors, run_script
+from app.core.errors import ConsumerGroupMissing
+from app.core.fixed_window import COUNT_HITS, FixedWindow
+from app.core.redis_client import create_group, redis_errors
 from app.core.stream.events import Event, encode_event, fingerprint
 
 STREAM = "pa:events"
@@ -27,7 +28,7 @@ MAX_WAITING_WAKE_UPS = 4
 
 _FIELD = b"e"
 _FIRST_RECEIVED_FIELD = b"t"
-_APPEND = files("app.core.stream").joinpath("append.lua").read_text()
+_APPEND = COUNT_HITS + files("app.core.stream").joinpath("append.lua").read_text()
 # One without the other would leave an entry that nobody reads or nobody deletes. MULTI is refused by a full Redis.
 _ACKNOWLEDGE = """
 redis.call('XACK', KEYS[1], unpack(ARGV))
@@ -36,28 +37,30 @@ return redis.call('XDEL', KEYS[1], unpack(ARGV))
 """
 
 
-class Appended(Enum):
-    """What became of events that the buffer did not refuse."""
+class Outcome(IntEnum):
+    """What became of events, as append.lua tells it. All but STORED and REPLAYED: surely not stored."""
 
-    STORED = auto()
-    STORED_FIRST = auto()
-    """Stored, and the first since the last wake-up: the caller must wake a worker."""
-    REPLAYED = auto()
+    STORED = 0
+    REPLAYED = 1
+    """They were stored before, under the same id."""
+    KEY_REUSED = 2
+    """Their id was used before, with other content."""
+    BUFFER_FULL = 3
+    """They would bring the buffer above its watermark."""
+    OVER_LIMIT = 4
+    """They are more than the rate limit has left."""
 
 
-@dataclass(slots=True)
-class Quota:
-    """How many events a client may send in a fixed window, and how many it has sent.
+class Appended(NamedTuple):
+    """What became of events, and how their rate limit stands: `hits` in a window that goes on for `window_left_ms`.
 
-    `counter` is the Redis key that counts, and `window_ms` the length of a window that begins. As soon as Redis has
-    answered, whatever the answer, `used` and `window_left_ms` say how it stands.
+    `must_wake`: they are the first since the last wake-up, so the caller must wake a worker.
     """
 
-    counter: str
-    limit: int
-    window_ms: int
-    used: int | None = None
-    window_left_ms: int = 0
+    outcome: Outcome
+    must_wake: bool
+    hits: int
+    window_left_ms: int
 
 
 class Entry(NamedTuple):
@@ -91,12 +94,11 @@ class EventBuffer:
         self._append_limits = (GROUP, max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS)
         self._idempotency_window_ms = idempotency_window_seconds * 1_000
 
-    def append(self, *events: Event, idempotent: bool = False, quota: Quota | None = None) -> Appended:
+    def append(self, *events: Event, idempotent: bool = False, window: FixedWindow | None = None) -> Appended:
         """Add events, all or none; with `idempotent`, the first one's id marks later calls with that id as repeats.
 
-        Repeats count against the quota too, and what the quota has no room for counts as one. Raises QuotaExceeded
-        and BufferFull (surely not stored), IdempotencyKeyReused (the id was used with other content) and
-        RedisUnavailable (outcome unknown).
+        Repeats count against the rate limit too, and what it has no room for counts as one hit. Raises RedisFull
+        (nothing was written) and RedisUnavailable (outcome unknown).
         """
         payloads = [encode_event(event) for event in events]
         mark = fingerprint(payloads) if idempotent else b""
@@ -104,28 +106,14 @@ class EventBuffer:
             STREAM,
             WAKE_FLAG,
             _WAKE_LIST,
-            quota.counter if quota else "",
+            window.counter if window else "",
             IDEMPOTENCY_PREFIX + events[0].event_id.hex(),
         ]
-        rate = (quota.limit, quota.window_ms) if quota else ("", "")
+        rate = (window.limit, window.length_ms) if window else ("", "")
         arguments = [*self._append_limits, *rate, mark, self._idempotency_window_ms, *payloads]
         with redis_errors():
-            answer, used, window_left_ms = run_script(self._append, keys, arguments)
-        if quota:
-            quota.used, quota.window_left_ms = used, window_left_ms
-        match answer:
-            case 0:
-                return Appended.STORED
-            case 1:
-                return Appended.STORED_FIRST
-            case 2:
-                return Appended.REPLAYED
-            case 3:
-                raise IdempotencyKeyReused
-            case 4:
-                raise BufferFull("the buffer is above its watermark")
-            case _:
-                raise QuotaExceeded
+            outcome, must_wake, hits, window_left_ms = self._append(keys=keys, args=arguments)
+        return Appended(Outcome(outcome), bool(must_wake), hits, window_left_ms)
 
     def append_again(self, payload: bytes, received_at_ms: int) -> None:
         """Add an entry as it was, with the time of its first arrival: the replay of a dead letter.

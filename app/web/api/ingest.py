@@ -2,102 +2,146 @@
 
 import re
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, request
-from werkzeug.datastructures import Headers
+from marshmallow import Schema
 
+from app.core.errors import BufferFull, IdempotencyKeyReused
 from app.core.keys.directory import ApiKey
-from app.core.stream.buffer import Appended, Quota
+from app.core.stream.buffer import Outcome
 from app.core.stream.events import Event, idempotent_event_id, new_event_id
-from app.web.access import requires_ingest_key
+from app.web.access import LIMIT_SUBJECT, count_hit, over_limit, requires_key
 from app.web.api.schemas import BatchSchema, EventSchema, decode_json, load
 from app.web.body import read_json_body
-from app.web.errors import Detail, validation_error
-from app.web.fair_lock import Turns
-from app.web.metrics import record_append
+from app.web.envelope import Detail
+from app.web.errors import ApiError, validation_error
+from app.web.fair_lock import FairLock
+from app.web.fast.responses import NoContent
+from app.web.fast.schemas import FastBatchSchema, FastEventSchema
+from app.web.limits import Window
+from app.web.metrics import record_accepted, record_replayed
+from app.web.request_context import context
 from app.web.services import services
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 EVENT_LIMIT_BYTES = 16 * 1024
 BATCH_LIMIT_BYTES = 1024 * 1024
 """As sent and inflated: JSON of some MiB can be made to fill hundreds when it is read, and to take a second."""
 BODY_DEADLINE_SECONDS = 5.0
 
+LoadedEvent = dict[str, Any]
+"""The validated fields of an event, by the names that `Event` has for them."""
+
 blueprint = Blueprint("ingest", __name__)
 
-_EVENT = EventSchema()
-_BATCH = BatchSchema()
+
+class _Parts(NamedTuple):
+    """What reading and answering takes; the fast ones do the same sooner."""
+
+    event: Schema
+    batch: Schema
+    no_content: Callable[[], Response]
+
+
+_PLAIN = _Parts(EventSchema(), BatchSchema(), lambda: Response(status=HTTPStatus.NO_CONTENT))
+_FAST = _Parts(FastEventSchema(), FastBatchSchema(), NoContent)
+
 # Reading batches at the same time would make none of them ready sooner, and hold all of them in memory.
-_BATCHES = Turns()
+_ONE_BATCH_AT_A_TIME = FairLock()
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-class NoContent(Response):
-    """A 204, which has no body and so no type, and no header that WSGI would have to complete."""
-
-    default_status = 204
-    default_mimetype = None
-
-    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:  # noqa: ARG002 - Werkzeug's signature
-        return self.headers
-
-
 @blueprint.post("/api/v1/prompts/analytics")
-@requires_ingest_key
-def log_event(key: ApiKey, quota: Quota) -> Response:
+@requires_key("ingest", counts_hit=False)
+def log_event(key: ApiKey) -> Response:
     """Answer 204 only after Redis has the event, or had it before under the same Idempotency-Key.
 
-    When Redis refuses it surely (BufferFull) it was not stored; when Redis does not answer (RedisUnavailable)
-    the outcome is unknown, and a retry with the same Idempotency-Key is safe. A worker that could not be woken
-    changes nothing: workers also look by themselves.
+    When the buffer or Redis is full it was surely not stored; when Redis does not answer (RedisUnavailable) the outcome
+    is unknown, and a retry with the same Idempotency-Key is safe. A worker that could not be woken changes nothing:
+    workers also look by themselves.
     """
-    body = read_json_body(limit_bytes=EVENT_LIMIT_BYTES, deadline_seconds=BODY_DEADLINE_SECONDS)
-    idempotency_key = _idempotency_key()
-    return _append([load(_EVENT, decode_json(body))], idempotency_key, key, quota)
+    return _log(key, _load_event, limit_bytes=EVENT_LIMIT_BYTES)
 
 
 @blueprint.post("/api/v1/prompts/analytics/batch")
-@requires_ingest_key
-def log_events(key: ApiKey, quota: Quota) -> Response:
+@requires_key("ingest", counts_hit=False)
+def log_events(key: ApiKey) -> Response:
     """As `log_event`, for all events of the batch or for none; each counts against the key's limit.
 
     The events are charged once they are known to be good: a bad batch is one hit, as a bad event is.
     """
-    body = read_json_body(limit_bytes=BATCH_LIMIT_BYTES, deadline_seconds=BODY_DEADLINE_SECONDS, takes_gzip=True)
-    idempotency_key = _idempotency_key()
-    with _BATCHES.turn():
-        events = load(_BATCH, decode_json(body))["events"]
-    return _append(events, idempotency_key, key, quota)
+    return _log(key, _load_batch, limit_bytes=BATCH_LIMIT_BYTES, takes_gzip=True)
 
 
-def _append(loaded: Sequence[dict[str, Any]], idempotency_key: str | None, api_key: ApiKey, quota: Quota) -> Response:
+def _log(
+    key: ApiKey,
+    load_events: Callable[[_Parts, bytes], Sequence[LoadedEvent]],
+    *,
+    limit_bytes: int,
+    takes_gzip: bool = False,
+) -> Response:
+    parts = _FAST if services().settings.fast_paths else _PLAIN
+    try:
+        body = read_json_body(limit_bytes=limit_bytes, deadline_seconds=BODY_DEADLINE_SECONDS, takes_gzip=takes_gzip)
+        idempotency_key = _idempotency_key()
+        loaded = load_events(parts, body)
+    except ApiError:
+        # the buffer will not count this one
+        count_hit(key, "ingest")
+        raise
+    appended = _append(key, loaded, idempotency_key)
+    answer = parts.no_content()
+    if appended is Outcome.REPLAYED:
+        answer.headers["Idempotent-Replayed"] = "true"
+    return answer
+
+
+def _load_event(parts: _Parts, body: bytes) -> list[LoadedEvent]:
+    return [load(parts.event, decode_json(body))]
+
+
+def _load_batch(parts: _Parts, body: bytes) -> list[LoadedEvent]:
+    with _ONE_BATCH_AT_A_TIME.held():
+        events: list[LoadedEvent] = load(parts.batch, decode_json(body))["events"]
+    return events
+
+
+def _append(key: ApiKey, loaded: Sequence[LoadedEvent], idempotency_key: str | None) -> Outcome:
+    """STORED or REPLAYED; raises what is to be answered for every other outcome."""
     web = services()
-    project_id = api_key.project_id
     events = [
         Event(
             new_event_id()
             if idempotency_key is None
-            else idempotent_event_id(web.idempotency_secret, project_id, idempotency_key, position),
-            project_id,
+            else idempotent_event_id(web.idempotency_secret, key.project_id, idempotency_key, position),
+            key.project_id,
             **fields,
         )
         for position, fields in enumerate(loaded)
     ]
+    limit = web.limits.limit_of(key.rate_limit)
+    to_count = web.limits.window_to_count(limit, LIMIT_SUBJECT, str(key.key_id))
     began_at = time.perf_counter()
-    appended = web.buffer.append(*events, idempotent=idempotency_key is not None, quota=quota)
-    record_append(appended, len(events), time.perf_counter() - began_at)
-    if appended is Appended.STORED_FIRST:
-        web.wake_worker()
-    answer = NoContent()
-    if appended is Appended.REPLAYED:
-        answer.headers["Idempotent-Replayed"] = "true"
-    else:
-        web.events_by_key.note(str(api_key.key_id), len(events))
-    return answer
+    appended = web.buffer.append(*events, idempotent=idempotency_key is not None, window=to_count)
+    seconds = time.perf_counter() - began_at
+    window = context().window = Window(limit.amount, appended.hits, time.time() + appended.window_left_ms / 1_000)
+    match appended.outcome:
+        case Outcome.STORED:
+            record_accepted(len(events), seconds)
+            web.events_by_key.note(str(key.key_id), len(events))
+            if appended.must_wake:
+                web.wake_worker()
+        case Outcome.REPLAYED:
+            record_replayed(len(events))
+        case Outcome.KEY_REUSED:
+            raise IdempotencyKeyReused
+        case Outcome.BUFFER_FULL:
+            raise BufferFull("the buffer is above its watermark")
+        case Outcome.OVER_LIMIT:
+            raise over_limit(window)
+    return appended.outcome
 
 
 def _idempotency_key() -> str | None:

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
 from app.core.analytics.usage import Usage, UsageReport, project_usage, prompt_usage
+from app.core.keys.directory import ApiKey
 from app.web.access import requires_key
 from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
 from app.web.json_response import success
@@ -18,12 +19,11 @@ blueprint = Blueprint("usage", __name__)
 
 @blueprint.get("/api/v1/prompts/analytics")
 @requires_key("read")
-def read_project() -> Response:
+def read_project(key: ApiKey) -> Response:
     """The project as a whole, its series and its prompts; 503 while PostgreSQL does not answer."""
     query = read_query(request.args, datetime.now(UTC))
-    project_id = g.api_key.project_id
     usage = ask_database(
-        lambda connection: project_usage(connection, project_id, query.time_range, query.interval),
+        lambda connection: project_usage(connection, key.project_id, query.time_range, query.interval),
         snapshot=True,
     )
     prompts = [{"prompt_id": prompt_id, **_totals(totals)} for prompt_id, totals in usage.breakdown]
@@ -44,13 +44,12 @@ def _register_converter(state: BlueprintSetupState) -> None:
 
 @blueprint.get("/api/v1/prompts/analytics/<prompt_id:prompt_id>")
 @requires_key("read")
-def read_prompt(prompt_id: str) -> Response:
+def read_prompt(key: ApiKey, prompt_id: str) -> Response:
     """One prompt as a whole, its series and its versions; 404 for a prompt that the project never used."""
     prompt = read_prompt_id(prompt_id)
     query = read_query(request.args, datetime.now(UTC))
-    project_id = g.api_key.project_id
     usage = ask_database(
-        lambda connection: prompt_usage(connection, project_id, prompt, query.time_range, query.interval),
+        lambda connection: prompt_usage(connection, key.project_id, prompt, query.time_range, query.interval),
         snapshot=True,
     )
     versions = [{"version_hash": version_hash, **_totals(totals)} for version_hash, totals in usage.breakdown]

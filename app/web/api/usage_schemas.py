@@ -21,7 +21,8 @@ from app.core.rollups.time_range import (
 )
 from app.web.api.schemas import PromptId, load
 from app.web.api.times import Instant
-from app.web.errors import ApiError, Detail, validation_error
+from app.web.envelope import Detail
+from app.web.errors import ApiError, validation_error
 
 DEFAULT_RANGE = timedelta(hours=24)
 

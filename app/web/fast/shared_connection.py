@@ -6,11 +6,13 @@ switches; here one send and one receive serve all requests in flight, and Redis 
 
 import time
 from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import gevent
 import redis
 from gevent.event import AsyncResult, Event
+from redis.commands.core import Script
 
 IDLE_SECONDS = 0.02
 
@@ -42,6 +44,10 @@ class SharedConnectionRedis(redis.Redis):
         self._waiting.append(_Command(args, result))
         self._has_waiting.set()
         return self.parse_response(_Answer(result.get()), args[0], **options)  # type: ignore[no-untyped-call]
+
+    def register_script(self, script: Any) -> Script:
+        """A script whose calls take less on their way; EventBuffer has one."""
+        return FastScript(self, script)
 
     def _send_forever(self) -> None:
         while True:
@@ -97,6 +103,19 @@ class SharedConnectionRedis(redis.Redis):
         lost, self._in_flight = self._in_flight, deque()
         _fail(lost, error)
         connection.disconnect()
+
+
+class FastScript(Script):
+    """Saves @@ µs a call, which redis-py's own spends on clients and pipelines that these scripts never meet."""
+
+    def __call__(self, keys: Sequence[Any] | None = None, args: Iterable[Any] | None = None, client: Any = None) -> Any:
+        """As redis-py's; `client` must be the one that registered it."""
+        keys, args = keys or (), args or ()
+        try:
+            own: Any = self.registered_client
+            return own.execute_command("EVALSHA", self.sha, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            return super().__call__(keys, args, client)
 
 
 class _Command(NamedTuple):

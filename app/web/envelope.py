@@ -1,0 +1,25 @@
+"""The envelope of errors. Loaded before gevent has patched the standard library, so it imports nothing of Flask."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import TypedDict
+
+import orjson
+
+
+class Detail(TypedDict):
+    """One thing that is wrong. `field` is a name of the body or a header, or "body" for the body as a whole."""
+
+    field: str
+    message: str
+
+
+def error_envelope(code: str, message: str, request_id: str, details: Sequence[Detail] = ()) -> bytes:
+    """`{"success": false, "error": …}`. Nothing in it may repeat what the client sent."""
+    error = {"code": code, "message": message, "requestId": request_id, "details": list(details)}
+    return orjson.dumps({"success": False, "error": error})
+
+
+def code_of(status: HTTPStatus) -> str:
+    """The code of an error that says no more than its status."""
+    return "INTERNAL_ERROR" if status == HTTPStatus.INTERNAL_SERVER_ERROR else status.name

@@ -1,0 +1,36 @@
+"""What gunicorn works out anew for every request, although it never changes: saves @@ µs a request.
+
+Must import neither the application nor psycopg: gunicorn loads it before gevent has patched the standard library.
+"""
+
+import functools
+import time
+from email.utils import formatdate
+from typing import Any
+
+from gunicorn.http import message, wsgi
+
+from app.web.gunicorn_worker import EnvelopeWorker
+
+
+class FastWorker(EnvelopeWorker):
+    """gunicorn's worker, which looks things up once."""
+
+    def init_process(self) -> None:
+        """Gunicorn looks settings up some forty times a request, each time through `__getattr__`."""
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        _do_once(self.cfg)
+        super().init_process()
+
+
+def _do_once(cfg: Any) -> None:
+    errors_stream = wsgi.WSGIErrorsWrapper(cfg)
+    wsgi.WSGIErrorsWrapper = lambda _cfg: errors_stream
+    wsgi.util.http_date = lambda: _http_date(int(time.time()))
+    # `forwarded_allow_ips` trusts nobody, so nobody's address need be parsed.
+    message.HeaderPolicy._peer_is_trusted_proxy = lambda _request: False  # noqa: SLF001 - there is no public way
+
+
+@functools.lru_cache(maxsize=1)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
