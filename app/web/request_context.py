@@ -18,6 +18,11 @@ class Visitor:
     project: ProjectRole | None
 
     @property
+    def user_id(self) -> int:
+        """Whoever is signed in has one."""
+        return self.user.user_id
+
+    @property
     def project_id(self) -> int:
         """For pages that are about a project."""
         assert self.project is not None

@@ -257,5 +257,6 @@ def test_routes_of_the_api_do_not_even_read_the_cookie(app: Flask):
     cookie = {"Cookie": f"session={session_serializer('s' * 32).dumps({'sid': 'x'})}"}
     for path, is_opened in (("/account", True), ("/api/v1/prompts/analytics", False), ("/healthz", False)):
         with app.test_request_context(path, headers=cookie):
+            app.preprocess_request()
             assert (session.get("sid") == "x") == is_opened
             assert isinstance(session, NullSession) != is_opened

@@ -3,11 +3,10 @@
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, ParamSpec
 from urllib.parse import quote, urlencode
 
-from flask import Flask, g, redirect, request, session
+from flask import Flask, redirect, request, session
 from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response
 
@@ -20,6 +19,7 @@ from app.web.errors import ApiError
 from app.web.pages.access.forgery import refuse_forgery
 from app.web.pages.access.session_cookie import SESSION_ID
 from app.web.pages.layout.errors import PageError
+from app.web.request_context import Visitor, context
 from app.web.services import ask_database, services
 
 REQUESTS_OF_A_USER = RateLimitItemPerMinute(600)
@@ -31,28 +31,11 @@ _P = ParamSpec("_P")
 _View = Callable[_P, Response]
 
 
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who is signed in. An operator may use the command line too, and sees what belongs to no project."""
-
-    user_id: int
-    email: str
-    is_operator: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """The project that a page is about."""
-
-    project_id: int
-    name: str
-
-
 def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
     """Let in users with this role in the project that the URL names; with None, every user, without a project.
 
-    Sets `g.user`, `g.projects`, `g.project` and `g.role`; where `role` is None the project is the one last looked at,
-    for the way back, and None for a user without any. Nobody signed in: sent to the sign-in page, or a 401 where
+    Views find the user and the project by `visitor()`; where `role` is None the project is the one last looked at, for
+    the way back, and None for a user without any. Nobody signed in: sent to the sign-in page, or a 401 where
     something was to be changed. No member: 404, as if there were no such project. A member where an admin is needed:
     403. Unsafe methods need the token of their session.
     """
@@ -63,18 +46,17 @@ def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
             found = session_user()
             if found is None:
                 return _ask_to_sign_in()
-            g.user = User(found.user_id, found.email, found.is_operator)
-            g.projects = [Project(each.project_id, each.name) for each in found.projects]
+            context().visitor = Visitor(found, None)
             # Whom PostgreSQL knows may look while Redis is full or gone: that is when the system page is needed.
             with suppress(RedisFull, RedisUnavailable):
                 _charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
-            if role is None:
-                _show(_usual_project(found.projects))
-            else:
-                elsewhere = _enter_project(found.projects)
-                if elsewhere is not None:
-                    return elsewhere
-                if role == "admin" and g.role != "admin":
+            project = _usual_project(found.projects) if role is None else _named_project(found.projects)
+            context().visitor = Visitor(found, project)
+            if role is not None:
+                if project is None:
+                    return _name_project(found.projects)
+                _remember(project)
+                if role == "admin" and project.role != "admin":
                     raise ApiError(403, "FORBIDDEN", "Only admins of the project may do this.")
             refuse_forgery()
             return view(*args, **kwargs)
@@ -115,8 +97,9 @@ def add_project_to_urls(app: Flask) -> None:
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules() if rule.rule.startswith("/dashboard")}
 
     def add_project(endpoint: str, values: dict[str, Any]) -> None:
-        if endpoint in endpoints and "project" not in values and (project := g.get("project")) is not None:
-            values["project"] = project.project_id
+        seen_by = context().visitor
+        if endpoint in endpoints and "project" not in values and seen_by is not None and seen_by.project is not None:
+            values["project"] = seen_by.project.project_id
 
     app.url_defaults(add_project)
 
@@ -134,27 +117,31 @@ def _charge(limit: RateLimitItemPerMinute, subject: str, identifier: str) -> Non
         raise ApiError(429, "RATE_LIMITED", "Too many requests.", retry_after_seconds=window.retry_after_seconds)
 
 
-def _enter_project(projects: Sequence[ProjectRole]) -> Response | None:
-    """Set the project of the request; an answer where its URL is to name the project first."""
+def _named_project(projects: Sequence[ProjectRole]) -> ProjectRole | None:
+    """The project that the URL names; None where it is to name one first.
+
+    A form whose URL names none is about the usual one. Raises a 404 for a project that the user is not in, and for a
+    user who is in none.
+    """
     named = request.args.get("project")
-    if named is None:
-        project = _usual_project(projects)
-        if project is None:
-            raise PageError(404, "NOT_FOUND", "You are in no project", "Ask an admin of a project to invite you.")
-        if request.method in SAFE_METHODS:
-            query = urlencode([*request.args.items(multi=True), ("project", project.project_id)])
-            return redirect(f"{quote(request.path)}?{query}", code=303)
-    else:
-        project = _find_project(projects, named)
+    if named is not None:
+        return _find_project(projects, named)
+    if not projects:
+        raise PageError(404, "NOT_FOUND", "You are in no project", "Ask an admin of a project to invite you.")
+    return None if request.method in SAFE_METHODS else _usual_project(projects)
+
+
+def _name_project(projects: Sequence[ProjectRole]) -> Response:
+    """To the same page, with a URL that names the usual project."""
+    project = _usual_project(projects)
+    assert project is not None
+    query = urlencode([*request.args.items(multi=True), ("project", project.project_id)])
+    return redirect(f"{quote(request.path)}?{query}", code=303)
+
+
+def _remember(project: ProjectRole) -> None:
     if session.get(LAST_PROJECT) != project.project_id:
         session[LAST_PROJECT] = project.project_id
-    _show(project)
-    return None
-
-
-def _show(project: ProjectRole | None) -> None:
-    g.project = None if project is None else Project(project.project_id, project.name)
-    g.role = None if project is None else project.role
 
 
 def _find_project(projects: Sequence[ProjectRole], named: str) -> ProjectRole:

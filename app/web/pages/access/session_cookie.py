@@ -9,20 +9,33 @@ import ipaddress
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, request
+from flask import Flask, Request, Response, current_app, request
+from flask.globals import request_ctx
 from flask.json.tag import TaggedJSONSerializer
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import NullSession, SecureCookieSessionInterface, SessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
 from app.core.accounts.sessions import LIFETIME_SECONDS
-from app.web.page_paths import is_page_path
 from app.web.services import derive_secret
 
 SESSION_ID = "sid"
 
+_EXTENSION = "prompt_analytics.sessions"
+_NO_SESSION = NullSession()
+
+
+class NoSessions(SessionInterface):
+    """What Flask asks for every request: pages open their sessions themselves, and the API pays nothing for them."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return _NO_SESSION
+
+    def is_null_session(self, obj: object) -> bool:
+        return True
+
 
 class PageSessions(SecureCookieSessionInterface):
-    """Flask's own signed cookie, for pages only, with a key of its own."""
+    """Flask's own signed cookie, with a key of its own."""
 
     def __init__(self, secret_key: str) -> None:
         self._serializer = session_serializer(secret_key)
@@ -30,10 +43,6 @@ class PageSessions(SecureCookieSessionInterface):
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
         """The same for all requests: the key does not change while the process lives."""
         return self._serializer
-
-    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """None, which costs nothing, for all that is no page."""
-        return super().open_session(app, request) if is_page_path(request.path) else None
 
     def get_cookie_name(self, app: Flask) -> str:
         """See `cookie_name`."""
@@ -55,13 +64,27 @@ def session_serializer(secret_key: str) -> URLSafeTimedSerializer:
 
 
 def register_sessions(app: Flask, secret_key: str) -> None:
-    """Give the app sessions."""
-    app.session_interface = PageSessions(secret_key)
+    """Make sessions ready for `open_session` and `save_session`, which the blueprints of pages call."""
+    app.session_interface = NoSessions()
+    app.extensions[_EXTENSION] = PageSessions(secret_key)
     app.permanent_session_lifetime = timedelta(seconds=LIFETIME_SECONDS)
     # Links from elsewhere lead to a page of a user who is signed in; forms from elsewhere do not.
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
     # Only a session that has changed is sent: its age counts from its beginning.
     app.config["SESSION_REFRESH_EACH_REQUEST"] = False
+
+
+def open_session() -> None:
+    """Before a request of a page."""
+    sessions: PageSessions = current_app.extensions[_EXTENSION]
+    request_ctx._session = sessions.open_session(current_app, request)  # noqa: SLF001 - Flask has no public way
+
+
+def save_session(response: Response) -> Response:
+    """After a request of a page."""
+    sessions: PageSessions = current_app.extensions[_EXTENSION]
+    sessions.save_session(current_app, request_ctx.session, response)
+    return response
 
 
 def cookie_name(name: str) -> str:

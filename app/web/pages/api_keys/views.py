@@ -6,7 +6,7 @@ A key is shown once, in the answer to the form that made it: it is in no URL, co
 import secrets
 from datetime import UTC, datetime
 
-from flask import flash, g, redirect, request, url_for
+from flask import flash, redirect, request, url_for
 from limits import RateLimitItemPerHour
 from werkzeug.wrappers import Response
 
@@ -29,6 +29,7 @@ from app.web.pages.api_keys.snippets import snippets
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.rendering import page
+from app.web.request_context import visitor
 from app.web.services import ask_database, services
 
 LARGEST_ID = 2**31 - 1
@@ -57,7 +58,7 @@ def create() -> Response:
         )
         return redirect(url_for("pages_api_keys.api_keys"), code=303)
     now = datetime.now(UTC)
-    client, project_id, user_id = services().redis, g.project.project_id, g.user.user_id
+    client, project_id, user_id = services().redis, visitor().project_id, visitor().user_id
     name, scopes = checked_name(form.name.data), form.scopes
     rate_limit, expires_at = form.rate_limit, form.expires_at(now)
     new = ask_database(
@@ -95,7 +96,7 @@ def rotate(key_id: int) -> Response:
     if not form.validate():
         return page("api_key_rotate.html", active="api-keys", status=400, key=key, state=_state(key), form=form)
     now = datetime.now(UTC)
-    client, project_id, user_id = services().redis, g.project.project_id, g.user.user_id
+    client, project_id, user_id = services().redis, visitor().project_id, visitor().user_id
     overlap, expires_at = form.overlap_duration, form.expires_at(now)
     try:
         new = ask_database(
@@ -130,7 +131,7 @@ def confirm_revocation(key_id: int) -> Response:
 def revoke(key_id: int) -> Response:
     """Make the key invalid within a second; where that cannot be said for sure, the question again."""
     key = _find(key_id)
-    client, project_id, user_id = services().redis, g.project.project_id, g.user.user_id
+    client, project_id, user_id = services().redis, visitor().project_id, visitor().user_id
     try:
         at_once = ask_database(
             lambda connection: revoke_key(connection, client, key_id, project_id=project_id, revoked_by=user_id)
@@ -168,13 +169,13 @@ def download() -> Response:
                 *(key.key_id, key.name, key.prefix, state.value, " ".join(key.scopes), key.rate_limit),
                 *(key.created_by, key.created_at, used, events, key.expires_at, key.revoked_at, key.successor_id),
             )
-            for key, state, used, events in listed_keys(g.project.project_id)
+            for key, state, used, events in listed_keys(visitor().project_id)
         ],
     )
 
 
 def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
-    listed = listed_keys(g.project.project_id)
+    listed = listed_keys(visitor().project_id)
     return page(
         "api_keys.html",
         active="api-keys",
@@ -200,7 +201,7 @@ def _show_once(new: NewKey, *, replaced: ApiKeyDescription | None = None) -> Res
 
 def _find(key_id: int) -> ApiKeyDescription:
     """Raises NotFound where the project has no such key."""
-    project_id = g.project.project_id
+    project_id = visitor().project_id
     found = None
     if key_id <= LARGEST_ID:
         found = ask_database(lambda connection: select_api_key(connection, project_id, key_id))
@@ -219,6 +220,8 @@ def _is_repeated(once: str) -> bool:
     No, where Redis cannot tell: a key too many is better than none.
     """
     try:
-        return bool(once) and services().limits.hit(ONE_TIME, "api-key-form", f"{g.user.user_id}-{once[:64]}").exceeded
+        return (
+            bool(once) and services().limits.hit(ONE_TIME, "api-key-form", f"{visitor().user_id}-{once[:64]}").exceeded
+        )
     except (RedisFull, RedisUnavailable):
         return False

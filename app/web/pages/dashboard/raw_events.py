@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
 
 from flask import Response as FlaskResponse
-from flask import g, request
+from flask import request
 from werkzeug.wrappers import Response
 
 from app.core.analytics.event_download import iterate_events
@@ -15,6 +15,7 @@ from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.ranges import read_range
+from app.web.request_context import visitor
 from app.web.services import services
 
 LONGEST_RANGE = timedelta(days=31)
@@ -56,7 +57,7 @@ def events_csv() -> Response:
             "Only a few downloads of raw events can run at once. Try again in a moment.",
             retry_after_seconds=RETRY_SECONDS,
         )
-    events = iterate_events(services().settings.database_url, g.project.project_id, shown.time_range)
+    events = iterate_events(services().settings.database_url, visitor().project_id, shown.time_range)
     file_name = f"events-{shown.time_range.start:%Y%m%dT%H%M}-{shown.time_range.end:%Y%m%dT%H%M}.csv"
     return _streamed(events, turn, file_name)
 

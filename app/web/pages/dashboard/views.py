@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import g, request, url_for
+from flask import request, url_for
 from werkzeug.wrappers import Response
 
 from app.core.analytics.period import Period
@@ -17,6 +17,7 @@ from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.ranges import RANGES, read_range
 from app.web.pages.layout.rendering import page
+from app.web.request_context import visitor
 from app.web.services import ask_database
 
 blueprint = page_blueprint("dashboard")
@@ -27,7 +28,7 @@ blueprint = page_blueprint("dashboard")
 def dashboard() -> Response:
     """The page; a range or a number of a page that makes no sense is told on it. 503 without PostgreSQL."""
     now = datetime.now(UTC)
-    shown, query, project_id = read_range(request.args, now), read_table_query(request.args), g.project.project_id
+    shown, query, project_id = read_range(request.args, now), read_table_query(request.args), visitor().project_id
     found = ask_database(
         lambda connection: read_project_overview(
             connection, project_id, shown.time_range, interval=shown.interval, now=now, search=query.search
@@ -62,7 +63,7 @@ def dashboard() -> Response:
 def prompts_csv() -> Response:
     """All rows of the table, in its order."""
     shown, query = read_range(request.args, datetime.now(UTC)), read_table_query(request.args)
-    project_id = g.project.project_id
+    project_id = visitor().project_id
     found = ask_database(
         lambda connection: read_prompts(connection, project_id, shown.time_range, search=query.search),
         snapshot=True,

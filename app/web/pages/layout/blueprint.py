@@ -2,6 +2,8 @@
 
 from flask import Blueprint, Response
 
+from app.web.pages.access.session_cookie import open_session, save_session
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -15,8 +17,10 @@ SECURITY_HEADERS = {
 
 
 def page_blueprint(name: str) -> Blueprint:
-    """A blueprint `pages_<name>` whose answers carry the security headers."""
+    """A blueprint `pages_<name>` whose requests have a session, and whose answers carry the security headers."""
     blueprint = Blueprint(f"pages_{name}", __name__)
+    blueprint.before_request(open_session)
+    blueprint.after_request(save_session)
     blueprint.after_request(with_security_headers)
     return blueprint
 

@@ -5,10 +5,11 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, render_template, request
 
 from app.web.pages.assets import asset_url
 from app.web.pages.layout.formatting import register_display
+from app.web.request_context import context as request_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,14 @@ def page(template: str, *, active: str = "", status: int = 200, **context: Any) 
     `active` is the key of the navigation item to mark. Besides the context a template knows `user`, `project`,
     `projects` (those the user may switch to) and `role`, each None or empty where nobody is signed in.
     """
-    project = g.get("project")
-    role = g.get("role")
+    seen_by = request_context().visitor
+    user, project, role = (None, None, None) if seen_by is None else (seen_by.user, seen_by.project, seen_by.role)
     html = render_template(
         template,
         active=active,
-        user=g.get("user"),
+        user=user,
         project=project,
-        projects=g.get("projects", ()),
+        projects=() if user is None else user.projects,
         role=role,
         navigation=[item for item in NAVIGATION if project and (role == "admin" or not item.for_admins)],
         sign_in_url=f"/login?next={quote(request.full_path.rstrip('?'), safe='/')}",

@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import flash, g, redirect, url_for
+from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
 
 from app.core.accounts.members import Invitation, change_role, invite, remove_member
@@ -14,12 +14,13 @@ from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import InviteForm, RoleForm
+from app.web.request_context import visitor
 from app.web.services import ask_database
 
 LAST_ADMIN = "A project keeps at least one admin: make somebody else an admin first."
 MAX_ID = 2**31 - 1
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 blueprint = page_blueprint("members")
 
@@ -35,7 +36,7 @@ def members() -> Response:
 @signed_in(role="admin")
 def download() -> Response:
     """The list as CSV."""
-    project_id = g.project.project_id
+    project_id = visitor().project_id
     found = ask_database(lambda connection: select_members(connection, project_id))
     return csv_response(
         "members.csv",
@@ -51,7 +52,7 @@ def add() -> Response:
     form = InviteForm()
     if not form.validate():
         return _members_page(form, status=400)
-    project_id, email, role = g.project.project_id, form.email.data, form.role.data
+    project_id, email, role = visitor().project_id, form.email.data, form.role.data
     invitation = ask_database(lambda connection: invite(connection, project_id, email, role))
     _note("invited a member", role=role)
     if invitation.token is not None:
@@ -67,7 +68,7 @@ def set_role(user_id: int) -> Response:
     form = RoleForm()
     if not form.validate():
         raise ApiError(400, "VALIDATION_ERROR", "There is no such role.")
-    project_id, role = g.project.project_id, form.role.data
+    project_id, role = visitor().project_id, form.role.data
     try:
         ask_database(lambda connection: change_role(connection, project_id, _checked(user_id), role))
     except LastAdmin:
@@ -82,7 +83,7 @@ def set_role(user_id: int) -> Response:
 @signed_in(role="admin")
 def remove(user_id: int) -> Response:
     """Take a member out of the project."""
-    project_id = g.project.project_id
+    project_id = visitor().project_id
     try:
         ask_database(lambda connection: remove_member(connection, project_id, _checked(user_id)))
     except LastAdmin:
@@ -94,7 +95,7 @@ def remove(user_id: int) -> Response:
 
 
 def _members_page(form: InviteForm, *, invitation: Invitation | None = None, status: int = 200) -> Response:
-    project_id = g.project.project_id
+    project_id = visitor().project_id
     found = ask_database(lambda connection: select_members(connection, project_id))
     link = None
     if invitation is not None:
@@ -120,7 +121,7 @@ def _to_list() -> Response:
 
 def _to_where_allowed(changed_user_id: int) -> Response:
     """Who gave up the right to see the list themselves goes to the dashboard."""
-    return redirect(url_for("pages_sign_in.home"), code=303) if changed_user_id == g.user.user_id else _to_list()
+    return redirect(url_for("pages_sign_in.home"), code=303) if changed_user_id == visitor().user_id else _to_list()
 
 
 def _checked(user_id: int) -> int:
@@ -130,4 +131,4 @@ def _checked(user_id: int) -> int:
 
 
 def _note(message: str, **fields: object) -> None:
-    _log.info(message, extra={"by_user": g.user.user_id, "project": g.project.project_id, **fields})
+    log.info(message, extra={"by_user": visitor().user_id, "project": visitor().project_id, **fields})

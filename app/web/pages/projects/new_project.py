@@ -1,6 +1,6 @@
 """New projects, which operators make."""
 
-from flask import flash, g, redirect
+from flask import flash, redirect
 from werkzeug.wrappers import Response
 
 from app.core.accounts.members import create_project
@@ -10,6 +10,7 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import ProjectForm
+from app.web.request_context import visitor
 from app.web.services import ask_database
 
 blueprint = page_blueprint("projects")
@@ -30,7 +31,7 @@ def add() -> Response:
     _require_operator()
     form = ProjectForm()
     if form.validate():
-        user_id, name = g.user.user_id, form.name.data
+        user_id, name = visitor().user_id, form.name.data
         try:
             project_id = ask_database(lambda connection: create_project(connection, name, user_id))
         except AlreadyExists:
@@ -42,5 +43,5 @@ def add() -> Response:
 
 
 def _require_operator() -> None:
-    if not g.user.is_operator:
+    if not visitor().user.is_operator:
         raise ApiError(403, "FORBIDDEN", "Only operators make projects.")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from flask import flash, g, redirect, request, url_for
+from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.core.analytics.prompt_overview import PromptOverview, VersionSummary, read_prompt_overview, read_versions
@@ -22,6 +22,7 @@ from app.web.pages.layout.ranges import RANGES, PageRange, read_range
 from app.web.pages.layout.rendering import page
 from app.web.pages.prompts.comparison_words import findings, version_label
 from app.web.pages.prompts.forms import NameForm, VersionNameForm
+from app.web.request_context import visitor
 from app.web.services import ask_database
 
 DEFAULT_METRIC = next(iter(OF_VERSIONS))
@@ -47,7 +48,7 @@ blueprint = page_blueprint("prompt")
 def prompt(prompt_id: UUID) -> Response:
     """The page; 404 for a prompt that the project has never used."""
     now = datetime.now(UTC)
-    shown, project_id = read_range(request.args, now), g.project.project_id
+    shown, project_id = read_range(request.args, now), visitor().project_id
     found = ask_database(
         lambda connection: read_prompt_overview(
             connection, project_id, prompt_id, shown.time_range, interval=shown.interval, now=now
@@ -82,7 +83,7 @@ def prompt(prompt_id: UUID) -> Response:
 @signed_in()
 def versions_csv(prompt_id: UUID) -> Response:
     """All rows of the table, in its order."""
-    shown, project_id = read_range(request.args, datetime.now(UTC)), g.project.project_id
+    shown, project_id = read_range(request.args, datetime.now(UTC)), visitor().project_id
     found = ask_database(
         lambda connection: read_versions(connection, project_id, prompt_id, shown.time_range),
         snapshot=True,
@@ -94,7 +95,7 @@ def versions_csv(prompt_id: UUID) -> Response:
 @signed_in()
 def name_prompt(prompt_id: UUID) -> Response:
     """Give the prompt a readable name, or take it away."""
-    form, project_id = NameForm(), g.project.project_id
+    form, project_id = NameForm(), visitor().project_id
     if form.validate():
         name = form.name.data or None
         if not ask_database(lambda connection: update_prompt_name(connection, project_id, prompt_id, name)):
@@ -109,7 +110,7 @@ def name_prompt(prompt_id: UUID) -> Response:
 @signed_in()
 def name_version(prompt_id: UUID) -> Response:
     """Give a version a readable name, or take it away."""
-    form, project_id = VersionNameForm(), g.project.project_id
+    form, project_id = VersionNameForm(), visitor().project_id
     if form.validate():
         name, version_hash = form.name.data or None, form.version_hash.data
         if not ask_database(

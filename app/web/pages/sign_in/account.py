@@ -1,6 +1,6 @@
 """The account of whoever is signed in: another password."""
 
-from flask import flash, g, redirect
+from flask import flash, redirect
 from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response
 
@@ -13,6 +13,7 @@ from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import ChangePasswordForm
+from app.web.request_context import visitor
 from app.web.services import ask_database, services
 from app.web.threads import run_in_thread
 
@@ -33,7 +34,7 @@ def account() -> Response:
 def set_password() -> Response:
     """Change the password, for somebody who knows the one before; all other browsers are signed out."""
     form = ChangePasswordForm()
-    user_id = g.user.user_id
+    user_id = visitor().user_id
     before = _checked_hash(form) if form.validate() else None
     if before is None:
         return page("account.html", status=400, form=form)
@@ -46,7 +47,7 @@ def set_password() -> Response:
 
 def _checked_hash(form: ChangePasswordForm) -> str | None:
     """The hash of the current password; None, and an error in the form, where another one was entered."""
-    user_id = g.user.user_id
+    user_id = visitor().user_id
     window = services().limits.hit(ATTEMPTS, "change-password", str(user_id))
     if window.exceeded:
         raise PageError(

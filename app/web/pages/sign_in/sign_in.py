@@ -35,7 +35,7 @@ _Count = tuple[RateLimitItem, str, str]
 
 REFUSED = "Email or password is wrong."
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 blueprint = page_blueprint("sign_in")
 
@@ -64,7 +64,7 @@ def sign_in() -> Response:
     form = SignInForm()
     checked = _checked_user(form.email.data or "", form.password.data or "")
     if checked is None:
-        _log.info("refused a sign-in")
+        log.info("refused a sign-in")
         return page("login.html", status=401, form=form, problem=REFUSED, needs_https=needs_https())
     user_id, password_hash = checked
     begin_browser_session(user_id, password_hash)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from flask import flash, g, redirect, request, url_for
+from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.core.database import Connection
@@ -32,6 +32,7 @@ from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.rendering import page
 from app.web.pages.system.facts import CHECKS, REFUSAL_MEANINGS, redis_facts
+from app.web.request_context import visitor
 from app.web.services import ask_database, services
 
 SHOWN_LETTERS = 100
@@ -44,7 +45,7 @@ LARGEST_ID = 2**63 - 1
 
 blueprint = page_blueprint("system")
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class DatabaseFacts(NamedTuple):
@@ -156,7 +157,7 @@ def preview(letter: DeadLetter) -> str:
 
 def _visible_project() -> int | None:
     """None for an operator, who sees all."""
-    return None if g.user.is_operator else g.project.project_id
+    return None if visitor().user.is_operator else visitor().project_id
 
 
 def _database_reader(project_id: int | None) -> Callable[[Connection], DatabaseFacts]:
@@ -197,6 +198,6 @@ def _rest(left: int) -> str:
 
 
 def _done(event: str, message: str, count: int) -> Response:
-    _log.info(event, extra={"count": count, "user_id": g.user.user_id, "project_id": g.project.project_id})
+    log.info(event, extra={"count": count, "user_id": visitor().user_id, "project_id": visitor().project_id})
     flash(message, "success")
     return redirect(url_for("pages_system.system"), code=303)
