@@ -91,9 +91,16 @@ def clean_redis(redis_server: RunningRedis) -> None:
 
 
 @pytest.fixture(scope="session")
-def web(guard: Guard, server_folder: Path, database_url: str, redis_url: str) -> Iterator[str]:
-    """The URL of a real web process: gunicorn with two workers, as the Procfile says, with default settings."""
-    process = start_process("web", guard, server_folder, app_environment(database_url, redis_url, web_concurrency="2"))
+def web(
+    guard: Guard, server_folder: Path, database_url: str, redis_url: str, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The URL of a real web process: gunicorn with two workers, as the Procfile says, with default settings.
+
+    Tests of the API ask for it with and without the speed patches (see tests/api/conftest.py).
+    """
+    fast_paths = getattr(request, "param", "on")
+    environment = app_environment(database_url, redis_url, web_concurrency="2", fast_paths=fast_paths)
+    process = start_process("web", guard, server_folder, environment)
     yield process.url
     process.stop()
 

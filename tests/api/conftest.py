@@ -1,6 +1,7 @@
 """What tests of the HTTP API share: a client, a key, a look into the buffer."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import cast
 
 import httpx
@@ -10,6 +11,15 @@ import redis
 from app.core.stream.buffer import STREAM
 from app.core.stream.events import Event, decode_event
 from tests.api_keys import create_key
+
+RUN_BOTH_WAYS = ("test_ingest", "ingest_body", "test_batch", "test_timestamp", "test_rate_limits", "usage", "test_fuzz")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The tests of the API run on a web process with its speed patches, and on one with FAST_PATHS=off."""
+    path = metafunc.definition.path.relative_to(Path(__file__).parent)
+    if "web" in metafunc.fixturenames and path.parts[0].startswith(RUN_BOTH_WAYS):
+        metafunc.parametrize("web", ["on", "off"], ids=["fast", "plain"], indirect=True, scope="session")
 
 
 @pytest.fixture

@@ -9,118 +9,20 @@ import httpx
 import pytest
 
 from app.core.stream.events import Event
+from tests.bad_values import (
+    BAD_NUMBERS,
+    BAD_PROMPT_IDS,
+    BAD_VERSION_HASHES,
+    NOT_JSON,
+    NOT_JSON_NUMBERS,
+    NOT_NEGATIVE,
+    NOT_OBJECTS,
+    PROMPT_ID,
+)
 
 PATH = "/api/v1/prompts/analytics"
-PROMPT_ID = "123e4567-e89b-12d3-a456-426614174000"
 GOOD = {"prompt_id": f'"{PROMPT_ID}"', "version_hash": '"v"'}
 
-BAD_PROMPT_IDS = [
-    "null",
-    "1",
-    "true",
-    "[]",
-    "{}",
-    '""',
-    '"string"',
-    f'"{PROMPT_ID.replace("-", "")}"',
-    f'"{{{PROMPT_ID}}}"',
-    f'"urn:uuid:{PROMPT_ID}"',
-    f'" {PROMPT_ID}"',
-    f'"{PROMPT_ID}\\n"',
-    f'"{PROMPT_ID[:-1]}"',
-    f'"{PROMPT_ID}0"',
-    f'"{PROMPT_ID[:-1]}g"',
-    '"123e4567e-89b-12d3-a456-426614174000"',
-    '"123e4567-e89b-12d3-a456-42661417400\uff10"',
-    f'"{PROMPT_ID}\\u0000"',
-    f'["{PROMPT_ID}"]',
-]
-BAD_VERSION_HASHES = [
-    "null",
-    "1",
-    "1.5",
-    "false",
-    "[]",
-    '{"a":1}',
-    '""',
-    '"' + "x" * 257 + '"',
-    '"' + "\\ud83d\\ude00" * 257 + '"',
-    '"a\\u0000"',
-    '"\\u0000"',
-    '"a\\nb"',
-    '"a\\tb"',
-    '"\\u001f"',
-    '"\\u007f"',
-    '"\u0085"',
-    '"\\u009f"',
-    '"\\ud800"',
-    '"\\udc00a"',
-    '"\\ude00\\ud83d"',
-]
-BAD_NUMBERS = [
-    "null",
-    "true",
-    "false",
-    '"12"',
-    '"1_000"',
-    '"\uff11\uff12"',
-    '""',
-    '"NaN"',
-    "[]",
-    "[1]",
-    "{}",
-    "1e999",
-    "-1e999",
-    "1e13",
-    "1000000000001",
-    "1000000000000.0000001",
-    "1" + "0" * 399,
-    "-" + "9" * 400,
-    "0." + "0" * 400 + "1",
-    "1e-401",
-    "1e-999999999",
-    "0e-500",
-    "0e21",
-]
-NOT_NEGATIVE = ["-1", "-0.0000001", "-1e-300", "-1000000000000"]
-# These are refused by the JSON decoder, so no single field can be named.
-NOT_JSON_NUMBERS = [
-    "NaN",
-    "Infinity",
-    "-Infinity",
-    "nan",
-    "+1",
-    ".5",
-    "1.",
-    "01",
-    "0x10",
-    "1_000",
-    "1e",
-    "--1",
-    "\uff11",
-    "1" * 5_000,
-    "1e99999999999999999999",
-    "1e-99999999999999999999",
-]
-NOT_OBJECTS = ["null", "true", "1", "1.5", '"text"', "[]", f'[{{"prompt_id":"{PROMPT_ID}","version_hash":"v"}}]']
-NOT_JSON = [
-    "",
-    " ",
-    "{",
-    "}",
-    "{'prompt_id':1}",
-    '{"prompt_id"}',
-    '{"a":1,}',
-    '{"a":1}x',
-    '{"a":1}{"a":1}',
-    '{"a":"\x01"}',
-    '{"a":"\\x"}',
-    '{"a":"\\u12"}',
-    "// comment\n{}",
-    "[" * 16_000,
-    '{"a":' * 3_000,
-    "[" * 8_000 + "]" * 8_000,
-]
 NUMBERS = ("latency_ms", "cost_usd", "score")
 
 pytestmark = pytest.mark.usefixtures("clean_redis")

@@ -45,7 +45,13 @@ class _Parts(NamedTuple):
     no_content: Callable[[], Response]
 
 
-_PLAIN = _Parts(EventSchema(), BatchSchema(), lambda: Response(status=HTTPStatus.NO_CONTENT))
+def _no_content() -> Response:
+    answer = Response(status=HTTPStatus.NO_CONTENT)
+    del answer.headers["Content-Type"]
+    return answer
+
+
+_PLAIN = _Parts(EventSchema(), BatchSchema(), _no_content)
 _FAST = _Parts(FastEventSchema(), FastBatchSchema(), NoContent)
 
 # Reading batches at the same time would make none of them ready sooner, and hold all of them in memory.

@@ -1,0 +1,52 @@
+"""A project with history, and what its dashboard shows."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page
+
+from tests.api_keys import create_key
+from tests.browser.visitors import Visitor
+from tests.stored_events import PROMPT, an_event, store_events
+
+EVERYBODY = pytest.mark.parametrize("page", ["light", "dark", "phone", "no JavaScript"], indirect=True)
+
+
+REFRESH_TIMEOUT_MS = 12_000
+
+
+def send_event(visitor: Visitor, **values: object) -> None:
+    """One event through the API, as a client sends it."""
+    key = create_key(visitor.database_url, project=visitor.project)
+    answer = httpx.post(
+        f"{visitor.service}/api/v1/prompts/analytics",
+        json={"prompt_id": str(PROMPT), "version_hash": "v1", **values},
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    assert answer.status_code == 204
+
+
+def store_history(visitor: Visitor) -> None:
+    """Two versions of one prompt and one of another."""
+    events = [
+        an_event(
+            visitor.project_id,
+            timedelta(minutes=10 * number),
+            version="new" if number < 40 else "old",
+            latency_ms=str(800 + 10 * (number % 7) + (0 if number < 40 else 400)),
+            cost_usd=f"0.00{40 + number % 5}",
+            score=f"0.{80 + number % 9}",
+        )
+        for number in range(80)
+    ]
+    store_events(visitor.database_url, [*events, an_event(visitor.project_id, prompt=UUID(int=7))])
+
+
+def events_figure(page: Page) -> Locator:
+    return page.locator(".figure-value").first
+
+
+def interactive_chart(page: Page) -> Locator:
+    return page.locator(".js-plotly-plot .main-svg").first

@@ -1,0 +1,83 @@
+"""`users`: sign-ins made on the command line."""
+
+import argon2
+import pytest
+
+from app.core.accounts.tokens import hash_token
+from tests.api_keys import create_key
+from tests.commands import Run, Succeed, fails_with_one_line, select
+
+SELECT_MEMBERSHIPS = """
+SELECT email, name, role
+  FROM memberships
+  JOIN users ON users.id = user_id
+  JOIN projects ON projects.id = project_id
+ ORDER BY users.id, projects.id
+"""
+
+
+def test_users_create_prints_a_password_that_is_the_stored_one(succeed: Succeed, database_url: str):
+    password = succeed("users", "create", "--email", "admin@localhost")
+    ((stored,),) = select(database_url, "SELECT password_hash FROM users WHERE email = 'admin@localhost'")
+    assert str(stored).startswith("$argon2id$")
+    assert argon2.PasswordHasher().verify(str(stored), password.strip())
+    assert len(password.strip()) >= 20
+
+
+def test_a_user_is_made_once_whatever_the_case(run: Run, succeed: Succeed):
+    succeed("users", "create", "--email", "a@example.com")
+    finished = run("users", "create", "--email", "A@Example.com")
+    assert fails_with_one_line(finished) == "Error: there is already a user A@Example.com\n"
+
+
+def test_a_user_made_here_is_an_operator_and_admin_of_the_only_project(succeed: Succeed, database_url: str):
+    create_key(database_url, project="mine")
+    succeed("users", "create", "--email", "a@example.com")
+    assert select(database_url, "SELECT is_operator FROM users") == [(True,)]
+    assert select(database_url, SELECT_MEMBERSHIPS) == [("a@example.com", "mine", "admin")]
+
+
+def test_without_any_project_or_with_several_the_one_is_called_default(succeed: Succeed, database_url: str):
+    succeed("users", "create", "--email", "a@example.com")
+    create_key(database_url, project="mine")
+    succeed("users", "create", "--email", "b@example.com")
+    succeed("users", "create", "--email", "c@example.com", "--project", "new", "--role", "member")
+    assert select(database_url, SELECT_MEMBERSHIPS) == [
+        ("a@example.com", "default", "admin"),
+        ("b@example.com", "default", "admin"),
+        ("c@example.com", "new", "member"),
+    ]
+
+
+def test_a_user_is_let_into_another_project_and_the_last_admin_stays(run: Run, succeed: Succeed, database_url: str):
+    succeed("users", "create", "--email", "a@example.com")
+    succeed("users", "add", "--email", "A@example.com", "--project", "other", "--role", "member")
+    assert ("a@example.com", "other", "member") in select(database_url, SELECT_MEMBERSHIPS)
+    succeed("users", "add", "--email", "a@example.com", "--project", "other", "--role", "admin")
+    assert ("a@example.com", "other", "admin") in select(database_url, SELECT_MEMBERSHIPS)
+    finished = run("users", "add", "--email", "a@example.com", "--project", "other", "--role", "member")
+    assert "admin" in fails_with_one_line(finished)
+    unknown = run("users", "add", "--email", "b@example.com", "--project", "other")
+    assert fails_with_one_line(unknown) == "Error: there is no user b@example.com\n"
+
+
+def test_a_link_is_printed_as_a_path_and_the_older_one_ends(run: Run, succeed: Succeed, database_url: str):
+    succeed("users", "create", "--email", "a@example.com")
+    printed = [succeed("users", "link", "--email", "a@example.com").strip() for _ in range(2)]
+    assert [path.startswith("/login/link/") for path in printed] == [True, True]
+    hashes = select(database_url, "SELECT token_hash FROM sign_in_links")
+    assert hashes == [(hash_token(printed[1].removeprefix("/login/link/")),)]
+    assert "there is no user" in fails_with_one_line(run("users", "link", "--email", "b@example.com"))
+
+
+def test_users_are_listed_with_their_projects_and_without_secrets(succeed: Succeed, database_url: str):
+    succeed("users", "create", "--email", "a@example.com", "--project", "mine")
+    listed = succeed("users", "list")
+    assert "a@example.com" in listed
+    assert "mine (admin)" in listed
+    assert "argon2" not in listed
+
+
+@pytest.mark.parametrize("email", ["admin", "@example.com", "a@", "a b@example.com", "a@b\n", "a" * 250 + "@b.co"])
+def test_users_create_refuses_what_is_no_email_address(run: Run, email: str):
+    assert run("users", "create", "--email", email).exit_code == 2
