@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from app.core.database import Connection
 from app.core.queries.dimensions import Version, insert_versions, select_version_keys
 from app.core.queries.rollups import create_incoming_rollups, merge_rollups
+from app.core.rollups.grains import GRAIN_SECONDS, floor_to
 from app.core.rollups.latency_histogram import LOG_GROWTH
-from app.core.rollups.rollup import GRAIN_SECONDS, WHOLE, Rollup, RollupKey, Sums, merged
-from app.core.rollups.time_range import floor_to
+from app.core.rollups.rollup import WHOLE, Rollup, RollupKey, Sums, merged
 from bench.events import LATENCY_MU, LATENCY_SIGMA, PROMPTS, VERSIONS_PER_PROMPT, prompt_id, version_hash
 
 DAYS = 30

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.core.database import Connection
-from app.core.rollups.latency_histogram import decode_sketch, sketch_of
+from app.core.rollups.latency_histogram import decode_histogram, histogram_of
 
 RECOUNT = """
 WITH grains (grain) AS (VALUES ('minute'), ('hour'), ('day')),
@@ -54,7 +54,7 @@ def assert_rollups_equal_a_recount(connection: Connection) -> int:
 def assert_latencies_equal(stored: tuple[Any, ...], latencies_ms: Iterable[Any]) -> None:
     latencies = [float(latency_ms) for latency_ms in latencies_ms]
     logarithms = [math.log(max(latency_ms, 0.001)) for latency_ms in latencies]
-    sketch, log_sum, log_sum_squares = stored
-    assert decode_sketch(sketch) == decode_sketch(sketch_of(latencies))
+    histogram, log_sum, log_sum_squares = stored
+    assert decode_histogram(histogram) == decode_histogram(histogram_of(latencies))
     assert math.isclose(log_sum, math.fsum(logarithms), rel_tol=1e-9, abs_tol=1e-6)
     assert math.isclose(log_sum_squares, math.fsum(x * x for x in logarithms), rel_tol=1e-9, abs_tol=1e-6)

@@ -1,4 +1,4 @@
-"""Upkeep of the tables: partitions made and dropped, old minutes deleted, yesterday's sketches compacted."""
+"""Upkeep of the tables: partitions made and dropped, old minutes deleted, yesterday's histograms compacted."""
 
 import logging
 from datetime import date, datetime, timedelta
@@ -9,12 +9,13 @@ from app.core.queries.maintenance import release_maintenance_lock, try_maintenan
 from app.core.queries.partitions import drop_partitions_before, ensure_coming_partitions
 from app.core.queries.projects import select_project_ids
 from app.core.queries.rollups import compact_bucket, delete_minutes
-from app.core.rollups.time_range import MINUTES_KEPT, Grain
+from app.core.rollups.grains import Grain
+from app.core.rollups.time_range import MINUTES_KEPT
 
 MINUTES_DELETED_AFTER = MINUTES_KEPT + timedelta(hours=1)
 """The hour more is for a request under way."""
 SHORT_SKETCH_BYTES = 60
-"""So short a sketch is part of a row that is hardly longer than without it."""
+"""So short a histogram is part of a row that is hardly longer than without it."""
 DELETE_BATCH = 10_000
 MAX_DELETE_BATCHES = 100
 """A million rows in one run; what is left waits for the next."""
@@ -43,7 +44,7 @@ def maintain(connection: Connection, now: datetime, *, retention_days: int) -> N
 
 
 def _compact_day(connection: Connection, day_start: datetime) -> None:
-    """The sketches of a day, which long ranges read, and of its hours, which they read at their edges."""
+    """The histograms of a day, which long ranges read, and of its hours, which they read at their edges."""
     buckets: list[tuple[Grain, datetime]] = [("hour", day_start + timedelta(hours=hour)) for hour in range(24)]
     for project_id in select_project_ids(connection):
         for grain, bucket_start in [*buckets, ("day", day_start)]:

@@ -10,7 +10,7 @@ import redis
 
 from app.core.database import Connection, ConnectionPool, connection_from, database_errors
 from app.core.errors import PromptAnalyticsError, Rejected, Unavailable
-from app.core.operations.tallies import DRAINED, add_counts, bucket_of
+from app.core.operations.tallies import DRAINED, add_counts, five_minutes_of
 from app.core.queries.dead_letters import insert_dead_letter
 from app.core.stream.buffer import Entry, EventBuffer
 from app.core.stream.dead_letters import project_of
@@ -87,7 +87,7 @@ class WorkerProcess:
             )
             # for people to look at: a drain is none the worse for a Redis that has no room for it
             with suppress(Rejected, Unavailable):
-                add_counts(self._client, DRAINED, {(bucket_of(time.time()), "stored"): report.stored})
+                add_counts(self._client, DRAINED, {(five_minutes_of(time.time()), "stored"): report.stored})
 
     def has_more_to_drain(self) -> bool:
         """Whether the last drain ended because its time was up."""

@@ -7,19 +7,12 @@ from typing import NamedTuple
 
 from app.core.database import Connection, database_errors
 from app.core.errors import UndecodableEntry
-from app.core.queries.binary_copy import timestamp_microseconds
 from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
-from app.core.queries.events import (
-    EventContent,
-    EventKey,
-    EventRow,
-    create_incoming_events,
-    insert_events,
-    select_contents,
-)
+from app.core.queries.events import create_incoming_events, inserting, select_contents
 from app.core.queries.partitions import ensure_partitions
 from app.core.queries.rollups import create_incoming_rollups, merge_rollups
-from app.core.rollups.rollup import Observation, roll_up
+from app.core.rollups.event_row import EventKey, EventRow
+from app.core.rollups.rollup import roll_up
 from app.core.stream.buffer import Entry
 from app.core.stream.events import LAST_STORABLE_MS, Event, decode_event
 
@@ -48,6 +41,13 @@ class StoreReport(NamedTuple):
     conflicting: list[int]
 
 
+class _Placed(NamedTuple):
+    """A row, and where its event stands in the batch."""
+
+    position: int
+    row: EventRow
+
+
 class EventStore:
     """Writes batches through one connection. It remembers which versions and partitions exist."""
 
@@ -65,37 +65,32 @@ class EventStore:
             self._learn_versions(connection, batch)
             self._make_partitions(connection, batch)
             distinct, conflicting = self._distinct(batch)
+            rows = [distinct[key].row for key in sorted(distinct)]
             with connection.transaction():
                 create_incoming_events(connection)
                 create_incoming_rollups(connection)
-                observations = [event for _, event in distinct.values()]
-                new, rollups = insert_events(
-                    connection,
-                    (
-                        _event_row(key, event, batch[position].received_at_ms)
-                        for key, (position, event) in distinct.items()
-                    ),
-                    meanwhile=lambda: roll_up(observations),
-                )
-                if new is not None:
-                    observations = [distinct[key][1] for key in new]
-                    rollups = roll_up(observations)
-                    repeats = {key: distinct[key] for key in distinct.keys() - set(new)}
+                with inserting(connection, rows) as insertion:
+                    rollups = roll_up(rows)
+                if not insertion.all_new:
+                    repeats = {key: distinct[key] for key in distinct.keys() - insertion.new_keys}
                     conflicting += _conflicting(connection, repeats)
+                    rows = [row for row in rows if row.key in insertion.new_keys]
+                    rollups = roll_up(rows)
                 merge_rollups(connection, rollups)
-        return StoreReport(len(observations), conflicting)
+        return StoreReport(len(rows), conflicting)
 
     def _learn_versions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:
         """Look up, and where needed create, the keys of the batch's versions.
 
         They are committed before the batch: keys of a transaction that was rolled back must never be remembered.
         """
-        unknown = {_version(received.event) for received in batch} - self._version_keys.keys()
+        versions = {_version(received.event) for received in batch}
+        unknown = versions - self._version_keys.keys()
         if not unknown:
             return
         if len(self._version_keys) + len(unknown) > MAX_CACHED_VERSIONS:
             self._version_keys.clear()
-            unknown = {_version(received.event) for received in batch}
+            unknown = versions
         known = select_version_keys(connection, unknown)
         if len(known) < len(unknown):
             with connection.transaction():
@@ -109,42 +104,44 @@ class EventStore:
             ensure_partitions(connection, day, day)
         self._days |= missing
 
-    def _distinct(self, batch: Sequence[ReceivedEvent]) -> tuple[dict[EventKey, tuple[int, Observation]], list[int]]:
-        """What to store, in the order of its key, with its position; of several with one key the first counts.
+    def _distinct(self, batch: Sequence[ReceivedEvent]) -> tuple[dict[EventKey, _Placed], list[int]]:
+        """What to store by its key, where several have one key the first of them.
 
         Also the positions of those that have the key of an earlier one and other content.
         """
-        distinct: dict[EventKey, tuple[int, Observation]] = {}
+        distinct: dict[EventKey, _Placed] = {}
         conflicting = []
         for position, received in enumerate(batch):
-            event = received.event
-            occurred_at_ms = received.occurred_at_ms
-            key = EventKey(event.project_id, _day(occurred_at_ms // DAY_MS), event.event_id)
-            observation = Observation(
-                event.project_id,
-                *self._version_keys[_version(event)],
-                occurred_at_ms,
-                event.latency_ms,
-                event.cost_usd,
-                event.score,
-            )
-            first_position, first = distinct.setdefault(key, (position, observation))
-            if first_position != position and _content(first) != _content(observation):
+            row = self._row(received)
+            first = distinct.setdefault(row.key, _Placed(position, row))
+            if first.position != position and first.row.content != row.content:
                 conflicting.append(position)
-        return {key: distinct[key] for key in sorted(distinct)}, conflicting
+        return distinct, conflicting
+
+    def _row(self, received: ReceivedEvent) -> EventRow:
+        event, occurred_at_ms = received.event, received.occurred_at_ms
+        keys = self._version_keys[_version(event)]
+        return EventRow(
+            event.project_id,
+            keys.prompt_key,
+            keys.version_key,
+            _day(occurred_at_ms // DAY_MS),
+            event.event_id,
+            occurred_at_ms,
+            received.received_at_ms,
+            event.latency_ms,
+            event.cost_usd,
+            event.score,
+        )
 
 
-def _conflicting(connection: Connection, repeats: Mapping[EventKey, tuple[int, Observation]]) -> list[int]:
+def _conflicting(connection: Connection, repeats: Mapping[EventKey, _Placed]) -> list[int]:
     """The positions of those repeats that are stored with other content.
 
     An Idempotency-Key that is used again after its mark in Redis has gone, for another event on the same day.
     """
     stored = select_contents(connection, repeats)
-    return [position for key, (position, event) in repeats.items() if stored.get(key) != _content(event)]
-
-
-def _content(event: Observation) -> EventContent:
-    return EventContent(event.version_key, event.latency_ms, event.cost_usd, event.score)
+    return [placed.position for key, placed in repeats.items() if stored.get(key) != placed.row.content]
 
 
 def decode_entry(entry: Entry) -> ReceivedEvent:
@@ -159,20 +156,8 @@ def received_at(entry: Entry) -> datetime:
     return _time(min(entry.received_at_ms, LAST_STORABLE_MS))
 
 
-def _event_row(key: EventKey, event: Observation, received_at_ms: int) -> EventRow:
-    return EventRow(
-        *key,
-        event.version_key,
-        timestamp_microseconds(event.occurred_at_ms),
-        timestamp_microseconds(received_at_ms),
-        event.latency_ms,
-        event.cost_usd,
-        event.score,
-    )
-
-
 def _version(event: Event) -> Version:
-    return Version(*event[1:4])
+    return Version(event.project_id, event.prompt_id, event.version_hash)
 
 
 def _time(milliseconds: int) -> datetime:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal, localcontext
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import redis
 
-from app.core.rollups.rollup import Observation, Rollup, Sums
+from app.core.rollups.event_row import EventRow
+from app.core.rollups.rollup import Rollup, Sums
 from app.core.stream.buffer import STREAM
 from app.local.children import Guard
 from app.local.errors import CannotRun
@@ -102,16 +104,16 @@ def test_the_history_counts_what_counting_event_by_event_does():
 
 
 def count_one_by_one(drawn: Drawn) -> dict[int, Rollup]:
-    by_hour: dict[int, list[Observation]] = {}
+    by_hour: dict[int, list[EventRow]] = {}
     for hour, tenths, millionths, hundredths in zip(*(column.tolist() for column in drawn), strict=True):
         numbers = (Decimal(tenths) / 10, Decimal(millionths) / 10**6, Decimal(hundredths) / 100)
-        by_hour.setdefault(hour, []).append(Observation(1, 1, 1, hour * 1_000, *numbers))
+        by_hour.setdefault(hour, []).append(EventRow(1, 1, 1, date(2026, 1, 1), bytes(16), hour * 1_000, 0, *numbers))
     with localcontext(prec=100):
         return {hour: Rollup.of(events) for hour, events in by_hour.items()}
 
 
 def exact_parts(rollup: Rollup) -> tuple[int, Sums, Sums, Sums, bytes]:
-    return rollup.events, rollup.latency, rollup.cost, rollup.score, rollup.latency_sketch
+    return rollup.events, rollup.latency, rollup.cost, rollup.score, rollup.latency_histogram
 
 
 def test_a_row_shows_medians_ratios_and_whether_the_target_is_met():

@@ -91,7 +91,7 @@ def test_an_event_of_a_day_without_a_partition_gets_one(database):
     assert {"events_20260105", "events_20260106"} <= set(partitions(database))
 
 
-def test_the_sketches_of_yesterday_are_compacted(database):
+def test_the_histograms_of_yesterday_are_compacted(database):
     yesterday = NOW - timedelta(days=1)
     for _ in range(20):
         store_at(database, yesterday, NOW)
@@ -107,7 +107,7 @@ def test_the_sketches_of_yesterday_are_compacted(database):
     assert assert_rollups_equal_a_recount(database) == 40
 
 
-def test_a_sketch_that_grew_while_it_was_compacted_keeps_what_it_has(database, database_url):
+def test_a_histogram_that_grew_while_it_was_compacted_keeps_what_it_has(database, database_url):
     yesterday = NOW - timedelta(days=1)
     for _ in range(20):
         store_at(database, yesterday)

@@ -12,7 +12,7 @@ from app.core.database import connect, database_errors
 from app.core.errors import DatabaseUnavailable, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision, migrate, runner
 from app.core.migrations.runner import MIGRATION_LOCK
-from app.core.rollups.latency_histogram import MAX_COUNT, ZERO_BUCKET, decode_sketch
+from app.core.rollups.latency_histogram import MAX_COUNT, ZERO_BUCKET, decode_histogram
 from app.local.postgres import RunningPostgres
 from tests.databases import new_database
 from tests.waiting import wait_until
@@ -156,7 +156,7 @@ def test_users_of_the_first_release_become_operators_and_admins_of_every_project
     ]
 
 
-def test_sketches_of_the_second_release_keep_their_counts(empty_database: str, monkeypatch: pytest.MonkeyPatch):
+def test_histograms_of_the_second_release_keep_their_counts(empty_database: str, monkeypatch: pytest.MonkeyPatch):
     counts = {ZERO_BUCKET: 3, -1_046: 1, -1: 2, 0: MAX_COUNT, 300: MAX_COUNT + 1, 1_396: 2**32 - 1}
     entries = [
         struct.pack("<hI", -32768 if bucket == ZERO_BUCKET else bucket, count) for bucket, count in counts.items()
@@ -166,14 +166,14 @@ def test_sketches_of_the_second_release_keep_their_counts(empty_database: str, m
         second_release.setattr(runner, "SCHEMA_REVISION", "0002")
         migrate(empty_database)
     with psycopg.connect(empty_database, autocommit=True) as connection:
-        for project_id, sketch in enumerate(old):
-            connection.execute(INSERT_ROLLUP, [project_id, sketch])
+        for project_id, histogram in enumerate(old):
+            connection.execute(INSERT_ROLLUP, [project_id, histogram])
     assert migrate(empty_database) == "0002"
     stored = select(empty_database, "SELECT latency_histogram FROM rollups ORDER BY project_id")
-    assert [decode_sketch(sketch) for (sketch,) in stored] == [counts, {-1_046: 2}, {}]
+    assert [decode_histogram(histogram) for (histogram,) in stored] == [counts, {-1_046: 2}, {}]
 
 
-def test_hundreds_of_sketches_are_written_again_within_seconds(empty_database: str, monkeypatch: pytest.MonkeyPatch):
+def test_hundreds_of_histograms_are_written_again_within_seconds(empty_database: str, monkeypatch: pytest.MonkeyPatch):
     old = b"".join(struct.pack("<hI", bucket, 1 + bucket) for bucket in range(60))
     with monkeypatch.context() as second_release:
         second_release.setattr(runner, "SCHEMA_REVISION", "0002")
@@ -183,7 +183,7 @@ def test_hundreds_of_sketches_are_written_again_within_seconds(empty_database: s
     with ThreadPoolExecutor(1) as background:
         assert background.submit(migrate, empty_database).result(timeout=30) == "0002"
     stored = select(empty_database, "SELECT DISTINCT latency_histogram FROM rollups")
-    assert [decode_sketch(sketch) for (sketch,) in stored] == [{bucket: 1 + bucket for bucket in range(60)}]
+    assert [decode_histogram(histogram) for (histogram,) in stored] == [{bucket: 1 + bucket for bucket in range(60)}]
 
 
 def test_a_worker_of_the_second_release_stores_nothing_and_loses_nothing(empty_database: str):
@@ -193,4 +193,4 @@ def test_a_worker_of_the_second_release_stores_nothing_and_loses_nothing(empty_d
         pytest.raises(DatabaseUnavailable),
         database_errors(),
     ):
-        connection.execute("UPDATE rollups SET latency_sketch = latency_sketch || ''")
+        connection.execute("UPDATE rollups SET latency_histogram = latency_histogram || ''")

@@ -13,7 +13,8 @@ from app.core.analytics.prompt_overview import PromptOverview, read_prompt_overv
 from app.core.analytics.usage import project_usage, prompt_usage
 from app.core.database import Connection, ConnectionPool, connect, connection_from, open_pool
 from app.core.errors import NotFound
-from app.core.rollups.time_range import Grain, TimeRange, preceding_range
+from app.core.rollups.grains import Grain
+from app.core.rollups.time_range import TimeRange, preceding_range
 from app.core.stream.events import Event, new_event_id
 from tests.usage_recount import assert_usage_equals, new_project, store_in_batches, within
 from worker.store import ReceivedEvent

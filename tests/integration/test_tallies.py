@@ -21,8 +21,8 @@ from app.core.operations.tallies import (
     REFUSALS,
     Tally,
     add_counts,
-    bucket_of,
     count_events_by_key,
+    five_minutes_of,
     read_counts,
 )
 from app.local.redis_server import RunningRedis
@@ -42,7 +42,7 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 
 def test_counts_add_up_by_bucket_and_name(client):
-    bucket = bucket_of(NOW.timestamp())
+    bucket = five_minutes_of(NOW.timestamp())
     add_counts(client, DRAINED, {(bucket, "stored"): 5, (bucket - BUCKET_SECONDS, "stored"): 1})
     add_counts(client, DRAINED, {(bucket, "stored"): 2})
     add_counts(client, REFUSALS, {(bucket, "stored"): 9})
@@ -52,7 +52,7 @@ def test_counts_add_up_by_bucket_and_name(client):
 def test_counts_older_than_a_day_are_left_out_and_go_by_themselves(client):
     now = datetime.now(UTC)
     for hours in (0, 23, 26):
-        add_counts(client, DRAINED, {(bucket_of((now - timedelta(hours=hours)).timestamp()), "stored"): 1})
+        add_counts(client, DRAINED, {(five_minutes_of((now - timedelta(hours=hours)).timestamp()), "stored"): 1})
     assert sum(read_counts(client, DRAINED, now).values()) == 2
     assert all(0 < client.ttl(key) <= KEPT_SECONDS for key in client.scan_iter(f"{DRAINED}:*"))
 

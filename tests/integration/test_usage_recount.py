@@ -13,14 +13,8 @@ from hypothesis import strategies as st
 from app.core.analytics.usage import Usage, project_usage, prompt_usage
 from app.core.database import Connection, ConnectionPool, connect, connection_from, open_pool
 from app.core.errors import NotFound
-from app.core.rollups.time_range import (
-    Grain,
-    TimeRange,
-    answerable_range,
-    bucket_starts,
-    floor_to,
-    has_points_for,
-)
+from app.core.rollups.grains import Grain, floor_to
+from app.core.rollups.time_range import TimeRange, answerable_range, bucket_starts, has_points_for
 from app.core.stream.events import Event, new_event_id
 from tests.usage_recount import assert_usage_equals, grouped, new_project, store_in_batches, time_of, within
 from worker.store import ReceivedEvent

@@ -1,16 +1,22 @@
 import math
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.rollups.latency_histogram import decode_sketch, sketch_of
-from app.core.rollups.rollup import GRAIN_SECONDS, WHOLE, Observation, RollupKey, roll_up
+from app.core.rollups.event_row import EventRow
+from app.core.rollups.grains import GRAIN_SECONDS
+from app.core.rollups.latency_histogram import decode_histogram, histogram_of
+from app.core.rollups.rollup import WHOLE, RollupKey, roll_up
 
 decimals = st.decimals(-(10**12), 10**12, allow_nan=False, places=30)
-observations = st.builds(
-    Observation,
+rows = st.builds(
+    EventRow,
+    day=st.just(date(2026, 9, 21)),
+    event_id=st.just(bytes(16)),
+    received_at_ms=st.just(0),
     project_id=st.integers(1, 2),
     prompt_key=st.integers(1, 3),
     version_key=st.integers(1, 3),
@@ -21,7 +27,7 @@ observations = st.builds(
 )
 
 
-def belongs(event: Observation, key: RollupKey) -> bool:
+def belongs(event: EventRow, key: RollupKey) -> bool:
     seconds = GRAIN_SECONDS[key.grain]
     return (
         event.project_id == key.project_id
@@ -31,7 +37,7 @@ def belongs(event: Observation, key: RollupKey) -> bool:
     )
 
 
-@given(st.lists(observations, max_size=30))
+@given(st.lists(rows, max_size=30))
 def test_every_row_equals_a_plain_recount_of_its_events(events):
     for key, rollup in roll_up(events):
         counted = [event for event in events if belongs(event, key)]
@@ -50,16 +56,16 @@ def test_every_row_equals_a_plain_recount_of_its_events(events):
         assert math.isclose(rollup.latency_log_sum, math.fsum(logarithms), rel_tol=1e-9, abs_tol=1e-9)
         squares = [logarithm**2 for logarithm in logarithms]
         assert math.isclose(rollup.latency_log_sum_squares, math.fsum(squares), rel_tol=1e-9, abs_tol=1e-9)
-        assert decode_sketch(rollup.latency_sketch) == decode_sketch(sketch_of(latencies))
+        assert decode_histogram(rollup.latency_histogram) == decode_histogram(histogram_of(latencies))
 
 
-@given(st.lists(observations, max_size=30))
+@given(st.lists(rows, max_size=30))
 def test_every_event_is_counted_in_nine_rows(events):
     rows = roll_up(events)
     assert sum(rollup.events for _, rollup in rows) == 9 * len(events)
 
 
-@given(st.lists(observations, max_size=30))
+@given(st.lists(rows, max_size=30))
 def test_rows_come_once_and_in_the_order_of_their_keys(events):
     keys = [key for key, _ in roll_up(events)]
     assert keys == sorted(set(keys))

@@ -7,16 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.rollups.rollup import GRAIN_SECONDS
+from app.core.rollups.grains import GRAIN_SECONDS, Grain, floor_to
 from app.core.rollups.time_range import (
-    Grain,
     Part,
     TimeRange,
     answerable_range,
     bucket_starts,
     default_interval,
     fewest_parts,
-    floor_to,
     has_points_for,
     preceding_range,
 )

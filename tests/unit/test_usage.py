@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.analytics.usage import Usage, merged_usage
 from app.core.queries.usage import UsageRow
-from app.core.rollups.latency_histogram import encode_sketch, sketch_of
+from app.core.rollups.latency_histogram import encode_histogram, histogram_of
 from tests.usage_recount import assert_percentile_equals
 
 ABSENT = UsageRow(0, 0, None, 0, None, None, None, None, 0, None, None, None)
@@ -20,7 +20,7 @@ def usage_of(row: UsageRow) -> Usage:
     return usage
 
 
-def row_of(sketch: bytes, values: list[float]) -> UsageRow:
+def row_of(histogram: bytes, values: list[float]) -> UsageRow:
     decimals = [Decimal(value) for value in values]
     return ABSENT._replace(
         events=len(values),
@@ -28,7 +28,7 @@ def row_of(sketch: bytes, values: list[float]) -> UsageRow:
         latency_sum=sum(decimals, Decimal(0)),
         latency_min=min(decimals),
         latency_max=max(decimals),
-        latency_sketch=sketch,
+        latency_histogram=histogram,
     )
 
 
@@ -58,19 +58,19 @@ def test_it_keeps_every_digit_of_a_sum() -> None:
 
 
 def test_one_latency_is_its_own_percentiles() -> None:
-    found = usage_of(row_of(sketch_of([123.456]), [123.456])).latency_ms
+    found = usage_of(row_of(histogram_of([123.456]), [123.456])).latency_ms
     assert (found.p50, found.p95, found.p99) == (123.456, 123.456, 123.456)
 
 
 def test_a_latency_of_zero_stays_zero() -> None:
     values = [0.0, 0.0, 5.0]
-    assert usage_of(row_of(sketch_of(values), values)).latency_ms.p50 == 0.0
+    assert usage_of(row_of(histogram_of(values), values)).latency_ms.p50 == 0.0
 
 
 @given(st.lists(st.lists(latencies_ms, min_size=1, max_size=30), min_size=1, max_size=4))
-def test_percentiles_of_merged_sketches_are_within_one_percent(batches: list[list[float]]) -> None:
+def test_percentiles_of_merged_histograms_are_within_one_percent(batches: list[list[float]]) -> None:
     values = [value for batch in batches for value in batch]
-    found = usage_of(row_of(b"".join(map(sketch_of, batches)), values)).latency_ms
+    found = usage_of(row_of(b"".join(map(histogram_of, batches)), values)).latency_ms
     ascending = sorted(map(Decimal, values))
     for estimate, percentile in ((found.p50, 50), (found.p95, 95), (found.p99, 99)):
         assert_percentile_equals(estimate, ascending, percentile)
@@ -81,14 +81,14 @@ def test_percentiles_of_merged_sketches_are_within_one_percent(batches: list[lis
 @pytest.mark.parametrize(("slow", "p99"), [(1, 10.0), (2, 1_000.0)])
 def test_the_rank_is_rounded_up(slow: int, p99: float) -> None:
     values = [10.0] * (100 - slow) + [1_000.0] * slow
-    found = usage_of(row_of(sketch_of(values), values)).latency_ms
+    found = usage_of(row_of(histogram_of(values), values)).latency_ms
     assert found.p99 == pytest.approx(p99, rel=0.01)
 
 
 def test_it_counts_more_than_four_billion_latencies() -> None:
     fast, slow = 6 * 10**9, 5 * 10**9
-    sketch = encode_sketch({0: fast, 100: slow})
-    row = row_of(sketch, [1.0, 1.02**100])._replace(latency_count=fast + slow)
+    histogram = encode_histogram({0: fast, 100: slow})
+    row = row_of(histogram, [1.0, 1.02**100])._replace(latency_count=fast + slow)
     found = usage_of(row).latency_ms
     assert found.p50 == pytest.approx(1.0, rel=0.01)
     assert found.p95 == pytest.approx(1.02**100, rel=0.01)

@@ -1,7 +1,7 @@
-"""Percentiles of latency sketches.
+"""Percentiles of latency histograms.
 
 A percentile is the value at nearest rank, as PostgreSQL's percentile_disc finds it: the ⌈p·n⌉-th smallest of n
-latencies. A sketch knows the bucket in which that one lies, whose middle is within 1 % of it (below a femtosecond,
+latencies. A histogram knows the bucket in which that one lies, whose middle is within 1 % of it (below a femtosecond,
 where latencies count as zero, within that).
 """
 
@@ -17,34 +17,34 @@ from app.core.rollups.latency_histogram import (
     RUN_BITS,
     SMALLEST_MS,
     ZERO_BUCKET,
-    bucket_of,
+    bucket_number,
     middle_of,
 )
 
 PERCENTILES = (50, 95, 99)
 
 _ENTRY = np.dtype("<u4")
-_BELOW_ALL_BUCKETS = bucket_of(SMALLEST_MS) - 1
-# numpy takes as long for one short sketch as for a dozen, and twice as long for arrays that leave the cache.
+_BELOW_ALL_BUCKETS = bucket_number(SMALLEST_MS) - 1
+# numpy takes as long for one short histogram as for a dozen, and twice as long for arrays that leave the cache.
 _BATCH_SKETCHES = 32
 _BATCH_BYTES = 100_000
 
 
-def percentiles_of(sketches: Sequence[bytes]) -> list[list[float]]:
-    """The 50th, 95th and 99th percentile of each sketch, in milliseconds. None of them may be empty."""
-    return [found for batch in _batches(sketches) for found in _percentiles(batch)]
+def percentiles_of(histograms: Sequence[bytes]) -> list[list[float]]:
+    """The 50th, 95th and 99th percentile of each histogram, in milliseconds. None of them may be empty."""
+    return [found for batch in _batches(histograms) for found in _percentiles(batch)]
 
 
-def _percentiles(sketches: Sequence[bytes]) -> list[list[float]]:
-    entries = np.frombuffer(b"".join(sketches), _ENTRY)
+def _percentiles(histograms: Sequence[bytes]) -> list[list[float]]:
+    entries = np.frombuffer(b"".join(histograms), _ENTRY)
     # The zero bucket's number lies far below all others; the one next to the smallest stands in for it.
     buckets = np.maximum((entries >> BUCKET_SHIFT).astype(np.intp) + ZERO_BUCKET, _BELOW_ALL_BUCKETS)
     lowest = int(buckets.min())
     width = int(buckets.max()) - lowest + 3
     # One histogram behind the other, each with a place for every bucket, and for two that a run may have beyond.
-    first_places = np.arange(len(sketches)) * width - lowest
-    places = np.repeat(first_places, [len(sketch) // _ENTRY.itemsize for sketch in sketches]) + buckets
-    total = len(sketches) * width
+    first_places = np.arange(len(histograms)) * width - lowest
+    places = np.repeat(first_places, [len(histogram) // _ENTRY.itemsize for histogram in histograms]) + buckets
+    total = len(histograms) * width
     runs = (entries & RUN).astype(bool)
     in_runs, run_places = entries[runs], places[runs]
     counts = np.bincount(places, weights=entries & np.where(runs, MAX_RUN_COUNT, MAX_COUNT), minlength=total)
@@ -60,14 +60,14 @@ def _middle_of(bucket: int) -> float:
     return middle_of(ZERO_BUCKET if bucket == _BELOW_ALL_BUCKETS else bucket)
 
 
-def _batches(sketches: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+def _batches(histograms: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     batch: list[bytes] = []
     size = 0
-    for sketch in sketches:
-        if batch and (len(batch) == _BATCH_SKETCHES or size + len(sketch) > _BATCH_BYTES):
+    for histogram in histograms:
+        if batch and (len(batch) == _BATCH_SKETCHES or size + len(histogram) > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(sketch)
-        size += len(sketch)
+        batch.append(histogram)
+        size += len(histogram)
     if batch:
         yield batch

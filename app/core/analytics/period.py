@@ -7,8 +7,8 @@ from typing import NamedTuple
 from app.core.analytics.usage import Usage, gapless, merged_by_group, merged_usage
 from app.core.database import Connection
 from app.core.queries.usage import select_series, select_totals
-from app.core.rollups.rollup import GRAIN_SECONDS
-from app.core.rollups.time_range import Grain, TimeRange, fewest_parts, preceding_range
+from app.core.rollups.grains import GRAIN_SECONDS, Grain
+from app.core.rollups.time_range import TimeRange, fewest_parts, preceding_range
 
 
 class Point(NamedTuple):

@@ -18,8 +18,9 @@ from app.core.queries.overviews import (
     select_prompts_with_activity,
 )
 from app.core.queries.usage import select_busiest_prompts
+from app.core.rollups.grains import Grain
 from app.core.rollups.rollup import WHOLE
-from app.core.rollups.time_range import Grain, TimeRange, bucket_starts, default_interval, fewest_parts
+from app.core.rollups.time_range import TimeRange, bucket_starts, default_interval, fewest_parts
 
 
 @dataclass(frozen=True, slots=True)

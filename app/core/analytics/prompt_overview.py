@@ -23,7 +23,8 @@ from app.core.queries.overviews import (
     select_versions_with_moments,
 )
 from app.core.queries.usage import select_busiest_versions, select_totals
-from app.core.rollups.time_range import Grain, Part, TimeRange, fewest_parts
+from app.core.rollups.grains import Grain
+from app.core.rollups.time_range import Part, TimeRange, fewest_parts
 
 MAX_LINES = 6
 """So many versions have a line of their own in a chart: more cannot be told apart."""

@@ -23,8 +23,9 @@ from app.core.queries.usage import (
     select_series,
     select_versions,
 )
+from app.core.rollups.grains import Grain, ceil_to
 from app.core.rollups.rollup import WHOLE
-from app.core.rollups.time_range import Grain, Part, TimeRange, bucket_starts, ceil_to, fewest_parts
+from app.core.rollups.time_range import Part, TimeRange, bucket_starts, fewest_parts
 
 MAX_ROWS = 1_000
 """At most so many prompts or versions are listed: those with the most events."""
@@ -154,8 +155,8 @@ def _report(
 
 def merged_usage(rows: Sequence[UsageRow]) -> list[Usage]:
     """The totals of each of these merged rollups."""
-    percentiles = iter(percentiles_of([row.latency_sketch for row in rows if row.latency_sketch]))
-    return [_usage(row, next(percentiles) if row.latency_sketch else None) for row in rows]
+    percentiles = iter(percentiles_of([row.latency_histogram for row in rows if row.latency_histogram]))
+    return [_usage(row, next(percentiles) if row.latency_histogram else None) for row in rows]
 
 
 def merged_by_group(rows: Sequence[tuple[_Group, UsageRow]]) -> Iterator[tuple[_Group, Usage]]:

@@ -17,7 +17,8 @@ from app.core.analytics.comparison import (
 from app.core.analytics.usage import NOTHING, Usage, merged_usage
 from app.core.database import Connection
 from app.core.queries.overviews import VersionRow, VersionSeen, select_versions_with_moments
-from app.core.rollups.time_range import TimeRange, fewest_parts, floor_to
+from app.core.rollups.grains import floor_to
+from app.core.rollups.time_range import TimeRange, fewest_parts
 
 COMPARED_BACK = timedelta(days=90)
 """How far back two versions are compared of which one has too few events in the range."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import redis
 
-from app.core.operations.tallies import REFUSALS, Tally, bucket_of, read_counts
+from app.core.operations.tallies import REFUSALS, Tally, five_minutes_of, read_counts
 
 NO_PROJECT = 0
 """Of requests that were refused before their key was known (projects start at 1)."""
@@ -41,7 +41,7 @@ def count_refusals(client: redis.Redis, now: datetime, *, project_id: int | None
 
     Raises RedisUnavailable.
     """
-    hour_began = bucket_of((now - timedelta(hours=1)).timestamp())
+    hour_began = five_minutes_of((now - timedelta(hours=1)).timestamp())
     last_hour: Counter[str] = Counter()
     last_day: Counter[str] = Counter()
     for (bucket, name), count in read_counts(client, REFUSALS, now).items():

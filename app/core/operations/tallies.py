@@ -39,7 +39,7 @@ class Tally:
 
     def note(self, name: str, count: int = 1) -> None:
         """Count something. Never waits and never raises."""
-        self._waiting[bucket_of(self._clock()), name] += count
+        self._waiting[five_minutes_of(self._clock()), name] += count
         self._flush.schedule()
 
     def _write(self) -> bool:
@@ -54,7 +54,7 @@ class Tally:
         return True
 
 
-def bucket_of(now_seconds: float) -> int:
+def five_minutes_of(now_seconds: float) -> int:
     """The start of the five minutes that this moment is in, in seconds since the epoch."""
     return int(now_seconds) // BUCKET_SECONDS * BUCKET_SECONDS
 
@@ -74,7 +74,7 @@ def add_counts(client: redis.Redis, tally: str, counts: Mapping[tuple[int, str],
 
 def read_counts(client: redis.Redis, tally: str, now: datetime) -> dict[tuple[int, str], int]:
     """The counts of the last 24 hours by bucket and name. Raises RedisUnavailable."""
-    first = bucket_of((now - timedelta(hours=24)).timestamp())
+    first = five_minutes_of((now - timedelta(hours=24)).timestamp())
     hours = range(first // HOUR_SECONDS, int(now.timestamp()) // HOUR_SECONDS + 1)
     with redis_errors(), client.pipeline(transaction=False) as pipeline:
         for hour in hours:

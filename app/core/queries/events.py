@@ -1,15 +1,17 @@
 """Raw events: staged by binary COPY, then inserted where they are not stored yet."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from uuid import UUID
 
-from app.core.database import Connection
-from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, UUID_BYTES
+from psycopg.rows import class_row
 
-T = TypeVar("T")
+from app.core.database import Connection
+from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, UUID_BYTES, timestamp_microseconds
+from app.core.rollups.event_row import Content, EventKey, EventRow
 
 CREATE_INCOMING_EVENTS = """
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_events (
@@ -24,6 +26,12 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming_events (
     score        numeric
 ) ON COMMIT DELETE ROWS
 """
+
+
+def create_incoming_events(connection: Connection) -> None:
+    """The staging table of this connection: temporary, so it costs no write-ahead log."""
+    connection.execute(CREATE_INCOMING_EVENTS)
+
 
 COPY_INCOMING_EVENTS = """
 COPY incoming_events (project_id, day, event_id, version_key, occurred_at, received_at, latency_ms, cost_usd, score)
@@ -43,6 +51,48 @@ ON CONFLICT DO NOTHING
 RETURNING project_id, day, event_id
 """
 
+
+class InsertedKey(NamedTuple):
+    """A row of INSERT_EVENTS."""
+
+    project_id: int
+    day: date
+    event_id: UUID
+
+
+class Insertion:
+    """Which rows were new, once the block of `inserting` has ended; `new_keys` are read only where not all were."""
+
+    all_new = False
+    new_keys: frozenset[EventKey] = frozenset()
+
+
+@contextmanager
+def inserting(connection: Connection, rows: Iterable[EventRow]) -> Iterator[Insertion]:
+    """Insert the rows whose key is new; the block runs while PostgreSQL does it.
+
+    Must run inside a transaction. Give rows with distinct keys in key order: two workers that insert the same
+    events in different orders could deadlock.
+    """
+    insertion = Insertion()
+    count = 0
+    with connection.cursor(row_factory=class_row(InsertedKey)) as cursor:
+        with cursor.copy(COPY_INCOMING_EVENTS) as copy:
+            copy.set_types(COLUMN_TYPES)
+            for row in rows:
+                times = timestamp_microseconds(row.occurred_at_ms), timestamp_microseconds(row.received_at_ms)
+                copy.write_row((*row.key, row.version_key, *times, row.latency_ms, row.cost_usd, row.score))
+                count += 1
+        with connection.pipeline():
+            cursor.execute(INSERT_EVENTS, binary=True)
+            yield insertion
+        insertion.all_new = cursor.rowcount == count
+        if not insertion.all_new:
+            insertion.new_keys = frozenset(
+                EventKey(row.project_id, row.day, row.event_id.bytes) for row in cursor.fetchall()
+            )
+
+
 SELECT_CONTENTS = """
 SELECT events.project_id, events.day, events.event_id,
        events.version_key, events.latency_ms, events.cost_usd, events.score
@@ -52,79 +102,30 @@ JOIN events USING (project_id, day, event_id)
 """
 
 
-class EventKey(NamedTuple):
-    """What makes an event one and the same.
-
-    `day` is the UTC day on which it occurred; `event_id` the 16 bytes of its id, which are in the same order as UUIDs
-    and quicker to compare.
-    """
+class StoredContent(NamedTuple):
+    """A row of SELECT_CONTENTS."""
 
     project_id: int
     day: date
-    event_id: bytes
-
-
-class EventContent(NamedTuple):
-    """What two events with the same key must share to be the same event."""
-
+    event_id: UUID
     version_key: int
     latency_ms: Decimal | None
     cost_usd: Decimal | None
     score: Decimal | None
 
 
-class EventRow(NamedTuple):
-    """One row of the events table; it begins with its key. Times are `timestamp_microseconds`."""
-
-    project_id: int
-    day: date
-    event_id: bytes
-    version_key: int
-    occurred_at: int
-    received_at: int
-    latency_ms: Decimal | None
-    cost_usd: Decimal | None
-    score: Decimal | None
-
-
-def create_incoming_events(connection: Connection) -> None:
-    """The staging table of this connection: temporary, so it costs no write-ahead log."""
-    connection.execute(CREATE_INCOMING_EVENTS)
-
-
-def insert_events(
-    connection: Connection, rows: Iterable[EventRow], *, meanwhile: Callable[[], T]
-) -> tuple[list[EventKey] | None, T]:
-    """Insert the rows whose key is new; returns the keys of those, or None where all were new (the usual case).
-
-    Must run inside a transaction. Give rows with distinct keys in key order: two workers that insert the same
-    events in different orders could deadlock. `meanwhile` is called while PostgreSQL works, and what it gives returned.
-    """
-    count = 0
-    with connection.cursor() as cursor:
-        with cursor.copy(COPY_INCOMING_EVENTS) as copy:
-            copy.set_types(COLUMN_TYPES)
-            for row in rows:
-                copy.write_row(row)
-                count += 1
-        with connection.pipeline():
-            cursor.execute(INSERT_EVENTS, binary=True)
-            made = meanwhile()
-        if cursor.rowcount == count:
-            return None, made
-        return [_event_key(*row) for row in cursor.fetchall()], made
-
-
-def select_contents(connection: Connection, keys: Collection[EventKey]) -> dict[EventKey, EventContent]:
+def select_contents(connection: Connection, keys: Collection[EventKey]) -> dict[EventKey, Content]:
     """What is stored under these keys."""
     parameters = {
         "project_ids": [key.project_id for key in keys],
         "days": [key.day for key in keys],
         "event_ids": [UUID(bytes=key.event_id) for key in keys],
     }
-    rows = connection.execute(SELECT_CONTENTS, parameters)
-    return {_event_key(*row[:3]): EventContent(*row[3:]) for row in rows}
-
-
-def _event_key(project_id: int, day: date, event_id: UUID) -> EventKey:
-    return EventKey(project_id, day, event_id.bytes)
+    with connection.cursor(row_factory=class_row(StoredContent)) as cursor:
+        return {
+            EventKey(row.project_id, row.day, row.event_id.bytes): (
+                *(row.version_key, row.latency_ms),
+                *(row.cost_usd, row.score),
+            )
+            for row in cursor.execute(SELECT_CONTENTS, parameters)
+        }

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from app.core.database import Connection
 from app.core.queries.usage import ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS, SUMS, UsageRow, part_columns
-from app.core.rollups.time_range import Grain, Part
+from app.core.rollups.grains import Grain
+from app.core.rollups.time_range import Part
 
 SELECT_PROMPT = """
 SELECT id, name FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from app.core.database import Connection, Cursor
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, timestamp_microseconds
+from app.core.rollups.grains import Grain
 from app.core.rollups.latency_histogram import COMPACT_ABOVE_BYTES, compact
 from app.core.rollups.rollup import Rollup, RollupKey
-from app.core.rollups.time_range import Grain
 
 _KEY = "project_id, prompt_key, version_key, grain, bucket_start"
 _VALUES = """events, latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
@@ -36,7 +36,7 @@ COPY_INCOMING_VALUES = f"COPY incoming_rollup_values (number, {_VALUES}) FROM ST
 COPY_INCOMING_KEYS = f"COPY incoming_rollup_keys ({_KEY}, number) FROM STDIN (FORMAT BINARY)"
 
 # ORDER BY: the row locks of two workers must come in the same order. least and greatest ignore nulls.
-# The outer SELECT gives back only the few rows whose sketch grew long.
+# The outer SELECT gives back only the few rows whose histogram grew long.
 MERGE_ROLLUPS = f"""
 WITH merged AS (
     INSERT INTO rollups AS stored ({_KEY}, {_VALUES})
@@ -69,11 +69,11 @@ FROM merged
 WHERE octet_length(latency_histogram) > %(compact_above_bytes)s
 """
 
-# A sketch that has grown since it was read keeps its length.
+# A histogram that has grown since it was read keeps its length.
 UPDATE_SKETCH = """
 UPDATE rollups SET latency_histogram = %(compact)s
 WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = %(version_key)s
-  AND grain = %(grain)s AND bucket_start = %(bucket_start)s AND latency_histogram = %(sketch)s
+  AND grain = %(grain)s AND bucket_start = %(bucket_start)s AND latency_histogram = %(histogram)s
 """
 
 DELETE_MINUTES = """
@@ -118,13 +118,13 @@ def merge_rollups(connection: Connection, rows: Iterable[tuple[RollupKey, Rollup
             for number, rollup in enumerate(distinct):
                 copy.write_row(_values(number, rollup))
         cursor.execute(MERGE_ROLLUPS, {"compact_above_bytes": COMPACT_ABOVE_BYTES}, binary=True)
-        _compact_sketches(cursor)
+        _compact_histograms(cursor)
 
 
 def compact_bucket(
     connection: Connection, project_id: int, grain: Grain, bucket_start: datetime, *, longer_than_bytes: int
 ) -> None:
-    """Compact the longer sketches of the project and its prompts in an hour or a day; worth it when that is over.
+    """Compact the longer histograms of the project and its prompts in an hour or a day; worth it when that is over.
 
     Long ranges read so many of these that their length matters: a month of a hundred prompts takes half the time.
     """
@@ -136,16 +136,16 @@ def compact_bucket(
     }
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(SELECT_SKETCHES, parameters, binary=True)
-        _compact_sketches(cursor)
+        _compact_histograms(cursor)
 
 
-def _compact_sketches(cursor: Cursor) -> None:
-    """Compact the sketch of every row that the cursor has selected, with the row's key before it."""
+def _compact_histograms(cursor: Cursor) -> None:
+    """Compact the histogram of every row that the cursor has selected, with the row's key before it."""
     names = ("project_id", "prompt_key", "version_key", "grain", "bucket_start")
     updates = [
-        {**dict(zip(names, key_columns, strict=True)), "sketch": sketch, "compact": packed}
-        for *key_columns, sketch in cursor.fetchall()
-        if len(packed := compact(sketch)) < len(sketch)
+        {**dict(zip(names, key_columns, strict=True)), "histogram": histogram, "compact": packed}
+        for *key_columns, histogram in cursor.fetchall()
+        if len(packed := compact(histogram)) < len(histogram)
     ]
     if updates:
         cursor.executemany(UPDATE_SKETCH, updates)
@@ -161,7 +161,7 @@ def _values(number: int, rollup: Rollup) -> tuple[object, ...]:
     return (
         *(number, rollup.events),
         *(latency.count, latency.sum, latency.sum_squares, latency.min, latency.max),
-        *(rollup.latency_log_sum, rollup.latency_log_sum_squares, rollup.latency_sketch),
+        *(rollup.latency_log_sum, rollup.latency_log_sum_squares, rollup.latency_histogram),
         *(cost.count, cost.sum, cost.sum_squares, cost.min, cost.max),
         *(score.count, score.sum, score.sum_squares, score.min, score.max),
     )

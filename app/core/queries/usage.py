@@ -1,4 +1,4 @@
-"""Reading rollups. The sketches of one group come concatenated, which is how sketches are merged."""
+"""Reading rollups. The histograms of one group come concatenated, which is how histograms are merged."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,8 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from app.core.database import Connection
-from app.core.rollups.time_range import Grain, Part
+from app.core.rollups.grains import Grain
+from app.core.rollups.time_range import Part
 
 SUMS = """
     coalesce(sum(rollup.events), 0)::bigint AS events,
@@ -94,7 +95,7 @@ ORDER BY sum(rollup.events) DESC, rollup.version_key
 LIMIT %(limit)s + 1
 """
 
-# No ORDER BY in these two: it would sort the sketches, too.
+# No ORDER BY in these two: it would sort the histograms, too.
 SELECT_PROMPTS = f"""
 SELECT prompts.prompt_id, {SUMS}
 FROM {ROLLUPS_OF_PROMPTS}
@@ -113,7 +114,7 @@ Parameters = dict[str, Any]
 
 
 class UsageRow(NamedTuple):
-    """Merged rollups. Extremes are None where their count is 0; sums and sketch too where there is no row at all."""
+    """Merged rollups. Extremes are None where their count is 0; sums and histogram too where there is no row at all."""
 
     events: int
     cost_count: int
@@ -122,7 +123,7 @@ class UsageRow(NamedTuple):
     latency_sum: Decimal | None
     latency_min: Decimal | None
     latency_max: Decimal | None
-    latency_sketch: bytes | None
+    latency_histogram: bytes | None
     score_count: int
     score_sum: Decimal | None
     score_min: Decimal | None

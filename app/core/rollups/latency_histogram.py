@@ -3,13 +3,13 @@
 Buckets grow by a factor of 1.02, as in DDSketch (Masson, Rim, Lee, VLDB 2019): bucket i holds the values in
 (1.02^(i-1), 1.02^i], and its middle 2·1.02^i/(1.02+1) is within 0.02/2.02 = 0.99 % of each of them.
 
-A sketch is a byte string of entries in any order, each 32 bits, little-endian:
+A histogram is a byte string of entries in any order, each 32 bits, little-endian:
 
     bits 31 to 20  the bucket's number plus 2,048
     bit 19         0: the entry counts one bucket, and bits 18 to 0 are its count
                    1: it counts three in a row, and bits 5 to 0, 11 to 6 and 17 to 12 are their counts
 
-A bucket may occur more than once. So two sketches are merged by putting one behind the other, which PostgreSQL does
+A bucket may occur more than once. So two histograms are merged by putting one behind the other, which PostgreSQL does
 with `||` and string_agg, and an entry list that grew long is compacted now and then.
 """
 
@@ -22,7 +22,7 @@ ZERO_BUCKET = -2_048
 """Latencies below a picosecond count as zero: they have no logarithm."""
 SMALLEST_MS = 1e-9
 COMPACT_ABOVE_BYTES = 2_720
-"""Longer sketches are worth compacting: 680 entries span latencies from 1 ms to 11 minutes."""
+"""Longer histograms are worth compacting: 680 entries span latencies from 1 ms to 11 minutes."""
 
 BUCKET_SHIFT = 20
 RUN = 1 << 19
@@ -35,12 +35,12 @@ MAX_RUN_COUNT = 2**RUN_BITS - 1
 _ENTRY = struct.Struct("<I")
 
 
-def bucket_of(latency_ms: float) -> int:
+def bucket_number(latency_ms: float) -> int:
     """The bucket of a latency from 0 to 1e12."""
-    return bucket_of_logarithm(math.log(latency_ms)) if latency_ms >= SMALLEST_MS else ZERO_BUCKET
+    return bucket_number_of_logarithm(math.log(latency_ms)) if latency_ms >= SMALLEST_MS else ZERO_BUCKET
 
 
-def bucket_of_logarithm(logarithm: float) -> int:
+def bucket_number_of_logarithm(logarithm: float) -> int:
     """The bucket of a latency of at least SMALLEST_MS, by its natural logarithm."""
     return math.ceil(logarithm / LOG_GROWTH)
 
@@ -50,8 +50,8 @@ def middle_of(bucket: int) -> float:
     return 0.0 if bucket == ZERO_BUCKET else 2 * math.exp(bucket * LOG_GROWTH) / 2.02
 
 
-def encode_sketch(counts: Mapping[int, int]) -> bytes:
-    """A compact sketch: each bucket once, in order, except those with a count above MAX_COUNT. Counts are positive."""
+def encode_histogram(counts: Mapping[int, int]) -> bytes:
+    """Each bucket once, in order, except those with a count above MAX_COUNT. Counts are positive."""
     entries = []
     run_end = ZERO_BUCKET - 1
     for bucket in sorted(counts):
@@ -72,10 +72,10 @@ def encode_sketch(counts: Mapping[int, int]) -> bytes:
     return struct.pack(f"<{len(entries)}I", *entries)
 
 
-def decode_sketch(sketch: bytes) -> dict[int, int]:
+def decode_histogram(histogram: bytes) -> dict[int, int]:
     """Counts by bucket. Raises struct.error for bytes that are not whole entries."""
     counts: dict[int, int] = {}
-    for (entry,) in _ENTRY.iter_unpack(sketch):
+    for (entry,) in _ENTRY.iter_unpack(histogram):
         bucket = (entry >> BUCKET_SHIFT) + ZERO_BUCKET
         shifts = (0, RUN_BITS, 2 * RUN_BITS) if entry & RUN else (0,)
         largest = MAX_RUN_COUNT if entry & RUN else MAX_COUNT
@@ -85,15 +85,15 @@ def decode_sketch(sketch: bytes) -> dict[int, int]:
     return counts
 
 
-def compact(sketch: bytes) -> bytes:
+def compact(histogram: bytes) -> bytes:
     """The same histogram with each bucket once."""
-    return encode_sketch(decode_sketch(sketch))
+    return encode_histogram(decode_histogram(histogram))
 
 
-def sketch_of(latencies_ms: Iterable[float]) -> bytes:
-    """The sketch of some latencies."""
+def histogram_of(latencies_ms: Iterable[float]) -> bytes:
+    """The histogram of some latencies."""
     counts: dict[int, int] = {}
     for latency_ms in latencies_ms:
-        bucket = bucket_of(latency_ms)
+        bucket = bucket_number(latency_ms)
         counts[bucket] = counts.get(bucket, 0) + 1
-    return encode_sketch(counts)
+    return encode_histogram(counts)

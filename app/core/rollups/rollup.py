@@ -9,30 +9,19 @@ from decimal import Context, Decimal, Inexact, localcontext
 from operator import itemgetter, mul
 from typing import NamedTuple
 
-from app.core.rollups.latency_histogram import bucket_of, bucket_of_logarithm, encode_sketch
+from app.core.rollups.event_row import EventRow
+from app.core.rollups.grains import GRAIN_SECONDS, Grain
+from app.core.rollups.latency_histogram import bucket_number, bucket_number_of_logarithm, encode_histogram
 
 WHOLE = 0
 """The prompt_key of a whole project and the version_key of a whole prompt."""
 
-GRAIN_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
 SHORTEST_LOGGED_MS = 0.001
 """The logarithm of a latency is taken of at least a microsecond, so that a zero cannot spoil the sums."""
 
 _ZERO = Decimal(0)
 # Wide enough for the square of every number that the API takes; Inexact would raise rather than round.
 _EXACT = Context(prec=2_000, traps=[Inexact])
-
-
-class Observation(NamedTuple):
-    """One stored event as the rollups see it. `occurred_at_ms`: milliseconds since the epoch."""
-
-    project_id: int
-    prompt_key: int
-    version_key: int
-    occurred_at_ms: int
-    latency_ms: Decimal | None
-    cost_usd: Decimal | None
-    score: Decimal | None
 
 
 @dataclass(slots=True)
@@ -76,15 +65,15 @@ class Rollup:
     score: Sums = field(default_factory=Sums)
 
     @classmethod
-    def of(cls, events: Sequence[Observation]) -> "Rollup":
+    def of(cls, events: Sequence[EventRow]) -> "Rollup":
         """Of some events. Must run in a decimal context that does not round."""
         latencies = [event.latency_ms for event in events if event.latency_ms is not None]
         latencies_ms = [float(latency) for latency in latencies]
         logarithms = [math.log(latency_ms) for latency_ms in latencies_ms if latency_ms >= SHORTEST_LOGGED_MS]
-        buckets = Counter(map(bucket_of_logarithm, logarithms))
+        buckets = Counter(map(bucket_number_of_logarithm, logarithms))
         for latency_ms in latencies_ms if len(logarithms) < len(latencies_ms) else ():
             if latency_ms < SHORTEST_LOGGED_MS:
-                buckets[bucket_of(latency_ms)] += 1
+                buckets[bucket_number(latency_ms)] += 1
                 logarithms.append(math.log(SHORTEST_LOGGED_MS))
         return cls(
             len(events),
@@ -108,9 +97,9 @@ class Rollup:
         self.score.merge(other.score)
 
     @property
-    def latency_sketch(self) -> bytes:
-        """The latencies as a sketch (see app.core.rollups.latency_histogram)."""
-        return encode_sketch(self.latency_buckets)
+    def latency_histogram(self) -> bytes:
+        """The latencies as a histogram (see app.core.rollups.latency_histogram)."""
+        return encode_histogram(self.latency_buckets)
 
 
 class RollupKey(NamedTuple):
@@ -119,7 +108,7 @@ class RollupKey(NamedTuple):
     project_id: int
     prompt_key: int
     version_key: int
-    grain: str
+    grain: Grain
     bucket_start_seconds: int
 
     @property
@@ -128,13 +117,13 @@ class RollupKey(NamedTuple):
         return datetime.fromtimestamp(self.bucket_start_seconds, UTC)
 
 
-def roll_up(events: Iterable[Observation]) -> list[tuple[RollupKey, Rollup]]:
+def roll_up(events: Iterable[EventRow]) -> list[tuple[RollupKey, Rollup]]:
     """What these events add to every rollup row, sorted by key.
 
     Events are counted once, by version and minute; every other level is merged from the next finer one. Rows that
     count the same events share one Rollup.
     """
-    groups: dict[tuple[int, int, int, int], list[Observation]] = {}
+    groups: dict[tuple[int, int, int, int], list[EventRow]] = {}
     for event in events:
         group = (event.project_id, event.prompt_key, event.version_key, event.occurred_at_ms // 60_000)
         groups.setdefault(group, []).append(event)
@@ -155,7 +144,7 @@ def _coarser_grains(by_minute: dict[RollupKey, Rollup]) -> tuple[dict[RollupKey,
     return by_hour, _merge(by_hour, lambda key: _bucket(key, "day"))
 
 
-def _bucket(key: RollupKey, grain: str) -> RollupKey:
+def _bucket(key: RollupKey, grain: Grain) -> RollupKey:
     seconds = GRAIN_SECONDS[grain]
     return key._replace(grain=grain, bucket_start_seconds=key.bucket_start_seconds // seconds * seconds)
 

@@ -1,14 +1,11 @@
 """Ranges of time that rollups can answer, cut into the fewest rollup rows that cover them. All times are UTC."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from app.core.rollups.rollup import GRAIN_SECONDS
+from app.core.rollups.grains import FROM_COARSE_TO_FINE, GRAIN_SECONDS, Grain, ceil_to, floor_to
 
-Grain = Literal["minute", "hour", "day"]
-
-FROM_COARSE_TO_FINE: tuple[Grain, ...] = ("day", "hour", "minute")
 MINUTES_KEPT = timedelta(days=7)
 LONGEST_BY_MINUTE = timedelta(hours=48)
 LONGEST_RANGE = timedelta(days=400)
@@ -82,18 +79,6 @@ def fewest_parts(time_range: TimeRange, coarsest: Grain = "day") -> list[Part]:
     """The range as the fewest rollup rows of at most the coarsest grain: finer ones at its edges only."""
     grains = FROM_COARSE_TO_FINE[FROM_COARSE_TO_FINE.index(coarsest) :]
     return _cut(time_range.start, time_range.end, grains)
-
-
-def floor_to(grain: Grain, time: datetime) -> datetime:
-    """The beginning of the minute, hour or UTC day in which the time lies."""
-    seconds = GRAIN_SECONDS[grain]
-    return datetime.fromtimestamp(time.timestamp() // seconds * seconds, UTC)
-
-
-def ceil_to(grain: Grain, time: datetime) -> datetime:
-    """The first beginning of a minute, hour or UTC day that is not before the time."""
-    floor = floor_to(grain, time)
-    return floor if floor == time else floor + timedelta(seconds=GRAIN_SECONDS[grain])
 
 
 def _cut(start: datetime, end: datetime, grains: tuple[Grain, ...]) -> list[Part]:

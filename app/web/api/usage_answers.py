@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, fields, validate
 
 from app.core.analytics.usage import MAX_ROWS
-from app.core.rollups.time_range import FROM_COARSE_TO_FINE
+from app.core.rollups.grains import FROM_COARSE_TO_FINE
 
 
 def _count(description: str) -> fields.Integer:

@@ -7,13 +7,12 @@ from typing import Any, cast
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from werkzeug.datastructures import MultiDict
 
+from app.core.rollups.grains import FROM_COARSE_TO_FINE, Grain
 from app.core.rollups.time_range import (
-    FROM_COARSE_TO_FINE,
     LONGEST_BY_MINUTE,
     LONGEST_RANGE,
     MAX_POINTS,
     MINUTES_KEPT,
-    Grain,
     TimeRange,
     answerable_range,
     default_interval,

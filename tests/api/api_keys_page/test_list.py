@@ -11,7 +11,7 @@ import redis
 
 from app.core.keys.api_key import hash_key
 from app.core.keys.uses import LAST_USED
-from app.core.operations.tallies import EVENTS_BY_KEY, add_counts, bucket_of
+from app.core.operations.tallies import EVENTS_BY_KEY, add_counts, five_minutes_of
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key, skip_key_ids
 from tests.api_keys_page import PAGE, create, key_in, send, status_with
@@ -26,7 +26,7 @@ def test_the_list_tells_how_much_and_when_a_key_was_used(admin, stored, redis_cl
     create(admin)
     ((key_id, *_),) = stored()
     assert ">never<" in admin.get(PAGE).text
-    bucket = bucket_of(datetime.now(UTC).timestamp())
+    bucket = five_minutes_of(datetime.now(UTC).timestamp())
     counts = {(bucket, str(key_id)): 1_000, (bucket - 3_600, str(key_id)): 234, (bucket, str(key_id + 1)): 5}
     add_counts(redis_client, EVENTS_BY_KEY, counts)
     redis_client.hset(LAST_USED, str(key_id), int(datetime.now(UTC).timestamp()) - 3_600 * 5)

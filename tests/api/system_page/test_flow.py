@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import redis
 
-from app.core.operations.tallies import DRAINED, REFUSALS, add_counts, bucket_of
+from app.core.operations.tallies import DRAINED, REFUSALS, add_counts, five_minutes_of
 from app.core.stream.buffer import STREAM
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("clean_redis")
 def test_it_tells_how_the_events_flow(admin, redis_client: redis.Redis):
     for number in range(3):
         redis_client.xadd(STREAM, {"e": b"x"}, id=f"{int(datetime.now(UTC).timestamp() * 1_000) - 90_000}-{number}")
-    now = bucket_of(datetime.now(UTC).timestamp())
+    now = five_minutes_of(datetime.now(UTC).timestamp())
     add_counts(redis_client, DRAINED, {(now, "stored"): 30, (now - 300, "stored"): 600, (now - 7_200, "stored"): 9})
     # checks are up to a second old, and may be those that another test has asked for
     wait_until(lambda: "Something needs you" in admin.get(PAGE).text)
@@ -80,7 +80,7 @@ def test_a_member_may_not_see_it(web, database_url, project, set_aside, project_
 def test_refusals_are_those_of_the_project_and_for_operators_all(
     web, admin, operator, *, database_url, project, project_id, redis_client
 ):
-    now = bucket_of(datetime.now(UTC).timestamp())
+    now = five_minutes_of(datetime.now(UTC).timestamp())
     counts = {
         (now, f"{project_id}:RATE_LIMITED"): 5,
         (now - 7_200, f"{project_id}:RATE_LIMITED"): 20,

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from app.core.rollups.rollup import GRAIN_SECONDS
-from app.core.rollups.time_range import Grain
+from app.core.rollups.grains import GRAIN_SECONDS, Grain
 from app.web.pages.charts.paths import Paths, line_paths
 from app.web.pages.charts.scales import Tick, time_ticks, value_steps
 

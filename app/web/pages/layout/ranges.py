@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from werkzeug.datastructures import MultiDict
 
-from app.core.rollups.time_range import LONGEST_RANGE, Grain, TimeRange, answerable_range, has_points_for
+from app.core.rollups.grains import Grain
+from app.core.rollups.time_range import LONGEST_RANGE, TimeRange, answerable_range, has_points_for
 from app.web.api.times import EARLIEST, LATEST, parse_time
 
 RANGES = {

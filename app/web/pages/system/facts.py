@@ -9,7 +9,7 @@ import redis
 
 from app.core.errors import Rejected, Unavailable
 from app.core.operations.refusals import RefusalCount, count_refusals
-from app.core.operations.tallies import BUCKET_SECONDS, DRAINED, bucket_of, read_counts
+from app.core.operations.tallies import BUCKET_SECONDS, DRAINED, five_minutes_of, read_counts
 from app.core.redis_client import redis_errors
 from app.core.stream.buffer import BufferState, EventBuffer
 
@@ -95,6 +95,6 @@ def redis_facts(
 
 def _drained(client: redis.Redis, now: datetime) -> Drained:
     counts = read_counts(client, DRAINED, now)
-    first = bucket_of((now - timedelta(hours=1)).timestamp())
-    buckets = range(first, bucket_of(now.timestamp()) + 1, BUCKET_SECONDS)
+    first = five_minutes_of((now - timedelta(hours=1)).timestamp())
+    buckets = range(first, five_minutes_of(now.timestamp()) + 1, BUCKET_SECONDS)
     return Drained([counts.get((bucket, "stored"), 0) for bucket in buckets])
