@@ -58,10 +58,10 @@ def store_history(connection: Connection, project_id: int, events: int, now: dat
         keys = select_version_keys(connection, versions)
         of_prompt = []
         rows: list[tuple[RollupKey, Rollup]] = []
-        for prompt_key, version_key in keys.values():
+        for version in keys.values():
             drawn = draw(generator, events // (PROMPTS * VERSIONS_PER_PROMPT), first_hour)
             of_prompt.append(roll_up_by_hour(drawn))
-            rows += _rows(project_id, prompt_key, version_key, of_prompt[-1])
+            rows += _rows(project_id, version.prompt_key, version.version_key, of_prompt[-1])
         of_project.append(_merged_by_hour(of_prompt))
         rows += _rows(project_id, next(iter(keys.values())).prompt_key, WHOLE, of_project[-1])
         _write(connection, rows)

@@ -14,8 +14,9 @@ from app.commands.servers import REDIS_TIMEOUT_SECONDS, database_connection, eve
 from app.core import redis_client
 from app.core.database import Connection
 from app.core.keys.lifecycle import create_key, revoke_key
-from app.core.queries.demo import select_first_key_at, update_unset_prompt_name, update_unset_version_name
+from app.core.queries.api_keys import select_first_key_at
 from app.core.queries.memberships import insert_membership, select_members
+from app.core.queries.names import update_prompt_name, update_version_name
 from app.core.queries.projects import insert_project
 from app.core.queries.users import select_users
 from app.demo.events import OLDEST_DAYS, SLICE_SECONDS, History
@@ -141,8 +142,7 @@ def _let_operators_in(connection: Connection, project_id: int) -> None:
 
 def _give_names(connection: Connection, project_id: int) -> None:
     for prompt in PROMPTS:
-        update_unset_prompt_name(connection, project_id, prompt.prompt_id, prompt.name)
+        update_prompt_name(connection, project_id, prompt.prompt_id, prompt.name, only_unset=True)
         for version in prompt.versions:
-            update_unset_version_name(
-                connection, project_id, prompt.prompt_id, prompt.version_hash(version), version.name
-            )
+            version_hash = prompt.version_hash(version)
+            update_version_name(connection, project_id, prompt.prompt_id, version_hash, version.name, only_unset=True)

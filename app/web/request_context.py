@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from flask import g
 
+from app.core.accounts.sessions import ProjectRole, SessionUser
 from app.core.keys.directory import ApiKey
 from app.core.queries.memberships import Role
-from app.core.queries.sessions import ProjectRole, SessionUser
 from app.web.limits import Window
 
 

@@ -46,7 +46,7 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
         with connection_from(pool) as connection:
             stored = select_events_stored(connection)
             dead_letters = count_dead_letters(connection)
-            _, days_ahead = select_partition_days(connection)
+            days_ahead = select_partition_days(connection).days_ahead
     except DatabaseUnavailable:
         return database_down()
     return [

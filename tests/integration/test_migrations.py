@@ -193,4 +193,4 @@ def test_a_worker_of_the_second_release_stores_nothing_and_loses_nothing(empty_d
         pytest.raises(DatabaseUnavailable),
         database_errors(),
     ):
-        connection.execute("UPDATE rollups SET latency_histogram = latency_histogram || ''")
+        connection.execute("UPDATE rollups SET latency_sketch = latency_sketch || ''")

@@ -1,5 +1,6 @@
 """Totals from merged rollups."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,20 @@ from app.core.queries.usage import UsageRow
 from app.core.rollups.latency_histogram import encode_histogram, histogram_of
 from tests.usage_recount import assert_percentile_equals
 
-ABSENT = UsageRow(0, 0, None, 0, None, None, None, None, 0, None, None, None)
+ABSENT = UsageRow(
+    events=0,
+    cost_count=0,
+    cost_sum=None,
+    latency_count=0,
+    latency_sum=None,
+    latency_min=None,
+    latency_max=None,
+    latency_histogram=None,
+    score_count=0,
+    score_sum=None,
+    score_min=None,
+    score_max=None,
+)
 latencies_ms = st.floats(0, 1e12) | st.floats(0, 1e-6) | st.sampled_from([0.0, 1e-9, 1.02, 1e12])
 
 
@@ -22,7 +36,8 @@ def usage_of(row: UsageRow) -> Usage:
 
 def row_of(histogram: bytes, values: list[float]) -> UsageRow:
     decimals = [Decimal(value) for value in values]
-    return ABSENT._replace(
+    return replace(
+        ABSENT,
         events=len(values),
         latency_count=len(values),
         latency_sum=sum(decimals, Decimal(0)),
@@ -43,18 +58,18 @@ def test_what_was_never_counted_is_none_and_not_zero() -> None:
 
 def test_rows_of_events_without_measures_have_totals_that_are_none_too() -> None:
     zero = Decimal(0)
-    empty_row = UsageRow(7, 0, zero, 0, zero, None, None, b"", 0, zero, None, None)
-    assert usage_of(empty_row) == usage_of(ABSENT._replace(events=7))
+    empty_row = replace(ABSENT, events=7, cost_sum=zero, latency_sum=zero, latency_histogram=b"", score_sum=zero)
+    assert usage_of(empty_row) == usage_of(replace(ABSENT, events=7))
 
 
 def test_a_cost_of_nothing_is_zero_and_not_none() -> None:
-    usage = usage_of(ABSENT._replace(events=2, cost_count=2, cost_sum=Decimal(0)))
+    usage = usage_of(replace(ABSENT, events=2, cost_count=2, cost_sum=Decimal(0)))
     assert (usage.cost_usd.sum, usage.cost_usd.mean) == (Decimal(0), 0.0)
 
 
 def test_it_keeps_every_digit_of_a_sum() -> None:
     cost = Decimal("0.1000000000000000055511151231257827021181583404541015625")
-    assert usage_of(ABSENT._replace(cost_count=1, cost_sum=cost)).cost_usd.sum == cost
+    assert usage_of(replace(ABSENT, cost_count=1, cost_sum=cost)).cost_usd.sum == cost
 
 
 def test_one_latency_is_its_own_percentiles() -> None:
@@ -88,7 +103,7 @@ def test_the_rank_is_rounded_up(slow: int, p99: float) -> None:
 def test_it_counts_more_than_four_billion_latencies() -> None:
     fast, slow = 6 * 10**9, 5 * 10**9
     histogram = encode_histogram({0: fast, 100: slow})
-    row = row_of(histogram, [1.0, 1.02**100])._replace(latency_count=fast + slow)
+    row = replace(row_of(histogram, [1.0, 1.02**100]), latency_count=fast + slow)
     found = usage_of(row).latency_ms
     assert found.p50 == pytest.approx(1.0, rel=0.01)
     assert found.p95 == pytest.approx(1.02**100, rel=0.01)

@@ -7,10 +7,10 @@ from app.core.database import Connection
 from app.core.errors import AlreadyExists, LastAdmin, NotFound
 from app.core.queries.memberships import (
     Role,
+    count_other_projects,
     delete_membership,
     insert_membership,
     lock_roles,
-    select_other_projects,
     update_role,
 )
 from app.core.queries.projects import count_members, insert_project, select_project_id
@@ -41,7 +41,7 @@ def invite(connection: Connection, project_id: int, email: str, role: Role) -> I
         added = insert_membership(connection, project_id, user.user_id, role)
         if user.password_hash is not None:
             return Invitation(user.email, None, was_member=not added, has_password=True)
-        alone_here = select_other_projects(connection, user.user_id, project_id) == 0
+        alone_here = count_other_projects(connection, user.user_id, project_id) == 0
         token = make_sign_in_link(connection, user.user_id) if alone_here and not user.is_operator else None
         return Invitation(user.email, token, was_member=not added, has_password=False)
 
@@ -87,9 +87,9 @@ def create_project(connection: Connection, name: str, user_id: int) -> int:
 
 
 def _check_change(connection: Connection, project_id: int, user_id: int, *, stays_admin: bool) -> None:
-    roles = lock_roles(connection, project_id)
-    if user_id not in roles:
+    members = lock_roles(connection, project_id)
+    if user_id not in [member.user_id for member in members]:
         raise NotFound("there is no such member")
-    admins = [each for each, role in roles.items() if role == "admin"]
+    admins = [member.user_id for member in members if member.role == "admin"]
     if admins == [user_id] and not stays_admin:
         raise LastAdmin("a project keeps at least one admin")

@@ -1,10 +1,12 @@
 """Sessions: a browser that is signed in. They live in PostgreSQL, so that sign-out holds everywhere at once."""
 
+from dataclasses import dataclass
+
 from app.core.accounts.tokens import hash_token, new_token
 from app.core.database import Connection
 from app.core.errors import PasswordChanged
+from app.core.queries.memberships import Role
 from app.core.queries.sessions import (
-    SessionUser,
     delete_ended_sessions,
     delete_session,
     delete_sessions,
@@ -18,6 +20,28 @@ DAY_SECONDS = 86_400
 IDLE_SECONDS = 14 * DAY_SECONDS
 LIFETIME_SECONDS = 30 * DAY_SECONDS
 LAST_SEEN_RESOLUTION_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRole:
+    """A project and what the user of a session is there."""
+
+    project_id: int
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUser:
+    """Whose session it is. `projects` are those that the user was let into, first one first.
+
+    An operator may use the command line too, and sees what belongs to no project.
+    """
+
+    user_id: int
+    email: str
+    is_operator: bool
+    projects: list[ProjectRole]
 
 
 def begin_session(connection: Connection, user_id: int, password_hash: str, *, before: str | None = None) -> str:
@@ -43,15 +67,19 @@ def find_session(connection: Connection, session_id: str) -> SessionUser | None:
     That it was seen is written at most every five minutes.
     """
     token_hash = hash_token(session_id)
-    found = select_session(
-        connection,
-        token_hash,
-        idle_seconds=IDLE_SECONDS,
-        resolution_seconds=LAST_SEEN_RESOLUTION_SECONDS,
+    rows = select_session(
+        connection, token_hash, idle_seconds=IDLE_SECONDS, resolution_seconds=LAST_SEEN_RESOLUTION_SECONDS
     )
-    if found is not None and found.seen_long_ago:
+    if not rows:
+        return None
+    if rows[0].seen_long_ago:
         update_last_seen(connection, token_hash)
-    return found
+    projects = [
+        ProjectRole(row.project_id, row.name, row.role)
+        for row in rows
+        if row.project_id is not None and row.name is not None and row.role is not None
+    ]
+    return SessionUser(rows[0].user_id, rows[0].email, rows[0].is_operator, projects)
 
 
 def end_session(connection: Connection, session_id: str) -> None:

@@ -47,7 +47,7 @@ def read_period(
     parts = fewest_parts(counted, coarsest=interval)
     totals, series = select_series(connection, project_id, prompt_key, parts, interval)
     before = select_totals(connection, project_id, prompt_key, fewest_parts(preceding_range(time_range, now)))
-    buckets = gapless(time_range, interval, dict(merged_by_group(series)))
+    buckets = gapless(time_range, interval, merged_by_group(series))
     step = timedelta(seconds=GRAIN_SECONDS[interval])
     over_at = min(time_range.end, now)
     points = [Point(start, time_range.start <= start <= over_at - step, usage) for start, usage in buckets]

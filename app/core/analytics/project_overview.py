@@ -12,6 +12,7 @@ from app.core.analytics.period import Period, read_period
 from app.core.analytics.usage import MAX_ROWS, Usage, counted_range, merged_usage
 from app.core.database import Connection
 from app.core.queries.overviews import (
+    PromptActivity,
     select_ever_used,
     select_matching_prompts,
     select_prompts_last_seen,
@@ -76,22 +77,20 @@ def _read_prompts(
     parts = fewest_parts(counted, coarsest=step)
     found = select_prompts_with_activity(connection, project_id, parts, busiest[:MAX_ROWS] or matching)
     last_seen = select_prompts_last_seen(connection, project_id, [prompt.prompt_key for prompt in found])
-    usages = merged_usage([prompt.usage for prompt in found])
+    usages = merged_usage(found)
     starts = [int(start.timestamp()) for start in bucket_starts(time_range, step)]
     prompts = [
-        PromptSummary(
-            prompt.prompt_id, prompt.name, usage, _activity(prompt.events_at, starts), last_seen.get(prompt.prompt_key)
-        )
+        PromptSummary(prompt.prompt_id, prompt.name, usage, _activity(prompt, starts), last_seen.get(prompt.prompt_key))
         for prompt, usage in zip(found, usages, strict=True)
     ]
     prompts.sort(key=lambda each: (-each.usage.events, each.prompt_id))
     return PromptList(prompts, len(busiest) > MAX_ROWS)
 
 
-def _activity(events_at: Sequence[tuple[int, int]], starts: Sequence[int]) -> list[int]:
+def _activity(prompt: PromptActivity, starts: Sequence[int]) -> list[int]:
     """Events by bucket; `starts` are the beginnings of all buckets, evenly apart."""
     step_seconds = starts[1] - starts[0] if len(starts) > 1 else timedelta(days=1) // timedelta(seconds=1)
     counts = [0] * len(starts)
-    for start, events in events_at:
+    for start, events in zip(prompt.bucket_starts, prompt.bucket_events, strict=True):
         counts[(start - starts[0]) // step_seconds] += events
     return counts

@@ -15,6 +15,7 @@ from app.core.analytics.version_comparison import Comparison, compare_newest, fi
 from app.core.database import Connection
 from app.core.errors import NotFound
 from app.core.queries.overviews import (
+    PromptRow,
     VersionRow,
     VersionSeen,
     select_prompt,
@@ -81,7 +82,8 @@ def read_prompt_overview(
 
     `interval` may be coarsened from hours to days, as `_calm_interval` says.
     """
-    prompt_key, name = _find_prompt(connection, project_id, prompt_id)
+    prompt = _find_prompt(connection, project_id, prompt_id)
+    prompt_key = prompt.prompt_key
     counted = counted_range(connection, project_id, time_range)
     interval = _calm_interval(connection, project_id, prompt_key, time_range, interval=interval)
     period = read_period(connection, project_id, prompt_key, time_range, counted, interval=interval, now=now)
@@ -90,7 +92,7 @@ def read_prompt_overview(
     shown = sorted(rows[:MAX_LINES], key=lambda row: first_seen_order(seen[row.version_key]), reverse=True)
     return PromptOverview(
         prompt_id=prompt_id,
-        name=name,
+        name=prompt.name,
         period=period,
         listed=VersionList(_summaries(rows, seen, period.totals.events), truncated),
         lines=_lines(connection, project_id, prompt_key, shown, period=period, counted=counted),
@@ -102,7 +104,7 @@ def read_prompt_overview(
 
 def read_versions(connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange) -> VersionList:
     """The versions alone. Raises NotFound as `read_prompt_overview`."""
-    prompt_key, _ = _find_prompt(connection, project_id, prompt_id)
+    prompt_key = _find_prompt(connection, project_id, prompt_id).prompt_key
     parts = fewest_parts(counted_range(connection, project_id, time_range))
     rows, truncated = _version_rows(connection, project_id, prompt_key, parts)
     seen = _versions_seen(connection, project_id, prompt_key, rows)
@@ -110,7 +112,7 @@ def read_versions(connection: Connection, project_id: int, prompt_id: UUID, time
     return VersionList(_summaries(rows, seen, events), truncated)
 
 
-def _find_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> tuple[int, str | None]:
+def _find_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> PromptRow:
     found = select_prompt(connection, project_id, prompt_id)
     if found is None:
         raise NotFound("prompt")
@@ -133,7 +135,7 @@ def _version_rows(
 ) -> tuple[list[VersionRow], bool]:
     busiest = select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS)
     rows = select_versions_with_moments(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or None)
-    return sorted(rows, key=lambda row: (-row.usage.events, row.version_hash)), len(busiest) > MAX_ROWS
+    return sorted(rows, key=lambda row: (-row.events, row.version_hash)), len(busiest) > MAX_ROWS
 
 
 def _versions_seen(
@@ -154,7 +156,7 @@ def _summaries(rows: Sequence[VersionRow], seen: dict[int, VersionSeen], events:
             seen[row.version_key].first_seen,
             seen[row.version_key].last_seen,
         )
-        for row, usage in zip(rows, merged_usage([row.usage for row in rows]), strict=True)
+        for row, usage in zip(rows, merged_usage(rows), strict=True)
     ]
 
 
@@ -170,7 +172,7 @@ def _lines(
     keys = [version.version_key for version in versions]
     parts = fewest_parts(counted, coarsest=period.interval)
     rows = select_version_series(connection, project_id, prompt_key, parts, interval=period.interval, only=keys)
-    usages = dict(merged_by_group(rows))
+    usages = merged_by_group(rows)
     return [
         VersionLine(
             version.version_hash,

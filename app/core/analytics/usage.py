@@ -3,7 +3,7 @@
 Counts, sums, minima and maxima are exact; percentiles are estimated, within 1 %, and brought into [min, max].
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -137,7 +137,7 @@ def _report(
     interval: Grain,
     *,
     select_busiest: Callable[[Sequence[Part]], list[int]],
-    select_breakdown: Callable[[Sequence[Part], Sequence[int] | None], list[tuple[_K, UsageRow]]],
+    select_breakdown: Callable[[Sequence[Part], Sequence[int] | None], Mapping[_K, UsageRow]],
 ) -> UsageReport[_K]:
     counted = counted_range(connection, project_id, time_range)
     parts = fewest_parts(counted)
@@ -147,8 +147,8 @@ def _report(
     breakdown = select_breakdown(parts, busiest[:MAX_ROWS] or None)
     return UsageReport(
         totals=merged_usage([totals])[0],
-        series=gapless(time_range, interval, dict(merged_by_group(series))),
-        breakdown=sorted(merged_by_group(breakdown), key=lambda each: (-each[1].events, each[0])),
+        series=gapless(time_range, interval, merged_by_group(series)),
+        breakdown=sorted(merged_by_group(breakdown).items(), key=lambda each: (-each[1].events, each[0])),
         truncated=len(busiest) > MAX_ROWS,
     )
 
@@ -159,9 +159,9 @@ def merged_usage(rows: Sequence[UsageRow]) -> list[Usage]:
     return [_usage(row, next(percentiles) if row.latency_histogram else None) for row in rows]
 
 
-def merged_by_group(rows: Sequence[tuple[_Group, UsageRow]]) -> Iterator[tuple[_Group, Usage]]:
+def merged_by_group(rows: Mapping[_Group, UsageRow]) -> dict[_Group, Usage]:
     """The totals of each group, in the same order."""
-    return zip((group for group, _ in rows), merged_usage([row for _, row in rows]), strict=True)
+    return dict(zip(rows, merged_usage(list(rows.values())), strict=True))
 
 
 def _usage(row: UsageRow, percentiles: list[float] | None) -> Usage:

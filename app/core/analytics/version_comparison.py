@@ -106,7 +106,7 @@ def _compare(
 
 
 def _compared(version: VersionSeen, row: VersionRow | None) -> ComparedVersion:
-    usage = NOTHING if row is None else merged_usage([row.usage])[0]
+    usage = NOTHING if row is None else merged_usage([row])[0]
     return ComparedVersion(version.version_hash, version.name, version.first_seen, usage)
 
 
@@ -114,9 +114,8 @@ def _samples(row: VersionRow | None) -> _Samples:
     if row is None:
         nothing = Sample(0, 0.0, 0.0)
         return _Samples(nothing, nothing, nothing)
-    usage, moments = row.usage, row.moments
     return _Samples(
-        cost=exact_sample(usage.cost_count, usage.cost_sum, moments.cost_sum_squares),
-        latency_log=sample(usage.latency_count, moments.latency_log_sum, moments.latency_log_sum_squares),
-        score=exact_sample(usage.score_count, usage.score_sum, moments.score_sum_squares),
+        cost=exact_sample(row.cost_count, row.cost_sum, row.cost_sum_squares),
+        latency_log=sample(row.latency_count, row.latency_log_sum, row.latency_log_sum_squares),
+        score=exact_sample(row.score_count, row.score_sum, row.score_sum_squares),
     )

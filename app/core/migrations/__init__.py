@@ -4,6 +4,7 @@ Importing this costs nothing: Alembic and SQLAlchemy come in only where `migrate
 """
 
 from app.core.database import Connection
+from app.core.queries.rows import one_value
 
 SCHEMA_REVISION = "0003"
 """The revision that this code works with: the newest in `versions`."""
@@ -26,8 +27,7 @@ def migrate(database_url: str, *, lock_timeout_ms: int = 5_000, attempts: int = 
 
 def current_revision(connection: Connection) -> str | None:
     """The revision of a database; None where it was never migrated."""
-    table = connection.execute(SELECT_REVISION_TABLE).fetchone()
-    if table is None or not table[0]:
+    if not one_value(connection, SELECT_REVISION_TABLE):
         return None
-    row = connection.execute(SELECT_REVISION).fetchone()
-    return None if row is None else str(row[0])
+    revision: str | None = one_value(connection, SELECT_REVISION)
+    return revision

@@ -54,7 +54,7 @@ def check_database(pool: ConnectionPool) -> Problems:
             revision = current_revision(connection)
             if revision != SCHEMA_REVISION:
                 return {"postgresql": None, "migrations": migrations_problem(revision)}
-            today_exists, _ = select_partition_days(connection)
+            today_exists = select_partition_days(connection).today_exists
     except DatabaseUnavailable:
         return {"postgresql": POSTGRESQL_SILENT}
     return {"postgresql": None, "migrations": None, "partitions": partitions_problem(today_exists=today_exists)}

@@ -1,10 +1,11 @@
 """API keys: only their hashes are stored."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from app.core.database import Connection
+from app.core.queries.rows import all_rows, one_row, one_value
 
 INSERT_API_KEY = """
 INSERT INTO api_keys (project_id, name, key_hash, prefix, scopes, rate_limit, expires_at, created_by, rotated_from)
@@ -13,59 +14,44 @@ VALUES (%(project_id)s, %(name)s, %(key_hash)s, %(prefix)s, %(scopes)s, %(rate_l
 RETURNING id
 """
 
+
+def insert_api_key(
+    connection: Connection,
+    project_id: int,
+    name: str,
+    *,
+    key_hash: bytes,
+    prefix: str,
+    scopes: Sequence[str],
+    rate_limit: str | None,
+    expires_at: datetime | None = None,
+    created_by: int | None = None,
+    rotated_from: int | None = None,
+) -> int:
+    """Store a new key; returns its id."""
+    parameters = {
+        "project_id": project_id,
+        "name": name,
+        "key_hash": key_hash,
+        "prefix": prefix,
+        "scopes": list(scopes),
+        "rate_limit": rate_limit,
+        "expires_at": expires_at,
+        "created_by": created_by,
+        "rotated_from": rotated_from,
+    }
+    return int(one_value(connection, INSERT_API_KEY, parameters))
+
+
 SELECT_API_KEY_BY_HASH = """
-SELECT id, project_id, scopes, rate_limit, expires_at
+SELECT id AS key_id, project_id, scopes, rate_limit, expires_at
 FROM api_keys
 WHERE key_hash = %(key_hash)s AND revoked_at IS NULL
 """
 
-# Of several successors the last one counts: a key may be replaced again once its successor is revoked.
-SELECT_DESCRIPTIONS = """
-SELECT api_keys.id, projects.name, api_keys.name, api_keys.prefix, api_keys.scopes, api_keys.rate_limit, users.email,
-       api_keys.created_at, api_keys.expires_at, api_keys.revoked_at, successor.id, successor.prefix
-FROM api_keys
-JOIN projects ON projects.id = api_keys.project_id
-LEFT JOIN users ON users.id = api_keys.created_by
-LEFT JOIN (
-     SELECT DISTINCT ON (rotated_from) rotated_from, id, prefix
-     FROM api_keys
-     WHERE rotated_from IS NOT NULL AND revoked_at IS NULL
-     ORDER BY rotated_from, id DESC
-     ) AS successor ON successor.rotated_from = api_keys.id
-"""
 
-SELECT_API_KEYS = SELECT_DESCRIPTIONS + "ORDER BY api_keys.id"
-
-SELECT_API_KEYS_OF_PROJECT = (
-    SELECT_DESCRIPTIONS
-    + """
-WHERE api_keys.project_id = %(project_id)s
-ORDER BY api_keys.revoked_at IS NOT NULL, api_keys.id DESC
-LIMIT %(limit)s
-"""
-)
-
-SELECT_API_KEY = SELECT_DESCRIPTIONS + "WHERE api_keys.project_id = %(project_id)s AND api_keys.id = %(key_id)s"
-
-SELECT_KEY_HASH = """
-SELECT key_hash
-FROM api_keys
-WHERE id = %(key_id)s AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
-"""
-
-SELECT_HASH_FOR_UPDATE = """
-SELECT key_hash FROM api_keys WHERE id = %(key_id)s AND project_id = %(project_id)s FOR UPDATE
-"""
-
-UPDATE_REVOKED_AT = "UPDATE api_keys SET revoked_at = now() WHERE id = %(key_id)s AND revoked_at IS NULL"
-
-# least() passes over a null, which is a key that never expires.
-UPDATE_EXPIRES_AT_TO_EARLIER = """
-UPDATE api_keys SET expires_at = least(expires_at, %(expires_at)s) WHERE id = %(key_id)s
-"""
-
-
-class ApiKeyRow(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyRow:
     """A key that is not revoked; it may be expired. Times are in UTC."""
 
     key_id: int
@@ -75,7 +61,30 @@ class ApiKeyRow(NamedTuple):
     expires_at: datetime | None
 
 
-class ApiKeyDescription(NamedTuple):
+def select_api_key_by_hash(connection: Connection, key_hash: bytes) -> ApiKeyRow | None:
+    """The key with this SHA-256, unless it is unknown or revoked."""
+    return one_row(connection, ApiKeyRow, SELECT_API_KEY_BY_HASH, {"key_hash": key_hash})
+
+
+# Of several successors the last one counts: a key may be replaced again once its successor is revoked.
+SELECT_DESCRIPTIONS = """
+SELECT api_keys.id AS key_id, projects.name AS project, api_keys.name, api_keys.prefix, api_keys.scopes,
+       api_keys.rate_limit, users.email AS created_by, api_keys.created_at, api_keys.expires_at, api_keys.revoked_at,
+       successor.id AS successor_id, successor.prefix AS successor_prefix
+FROM api_keys
+JOIN projects ON projects.id = api_keys.project_id
+LEFT JOIN users ON users.id = api_keys.created_by
+LEFT JOIN (
+    SELECT DISTINCT ON (rotated_from) rotated_from, id, prefix
+    FROM api_keys
+    WHERE rotated_from IS NOT NULL AND revoked_at IS NULL
+    ORDER BY rotated_from, id DESC
+) AS successor ON successor.rotated_from = api_keys.id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyDescription:
     """A key as people tell keys apart: `prefix` is its beginning. Times are in UTC.
 
     `created_by` is an email address, None for a key made on the command line. The successor is the key that it was
@@ -96,71 +105,61 @@ class ApiKeyDescription(NamedTuple):
     successor_prefix: str | None
 
 
-def insert_api_key(
-    connection: Connection,
-    project_id: int,
-    name: str,
-    *,
-    key_hash: bytes,
-    prefix: str,
-    scopes: Sequence[str],
-    rate_limit: str | None,
-    expires_at: datetime | None = None,
-    created_by: int | None = None,
-    rotated_from: int | None = None,
-) -> int:
-    """Store a new key; returns its id."""
-    row = connection.execute(
-        INSERT_API_KEY,
-        {
-            "project_id": project_id,
-            "name": name,
-            "key_hash": key_hash,
-            "prefix": prefix,
-            "scopes": list(scopes),
-            "rate_limit": rate_limit,
-            "expires_at": expires_at,
-            "created_by": created_by,
-            "rotated_from": rotated_from,
-        },
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def select_api_key_by_hash(connection: Connection, key_hash: bytes) -> ApiKeyRow | None:
-    """The key with this SHA-256, unless it is unknown or revoked."""
-    row = connection.execute(SELECT_API_KEY_BY_HASH, {"key_hash": key_hash}).fetchone()
-    return None if row is None else ApiKeyRow(*row)
+SELECT_API_KEYS = SELECT_DESCRIPTIONS + "ORDER BY api_keys.id"
 
 
 def select_api_keys(connection: Connection) -> list[ApiKeyDescription]:
     """All keys of all projects, oldest first."""
-    return [ApiKeyDescription(*row) for row in connection.execute(SELECT_API_KEYS)]
+    return all_rows(connection, ApiKeyDescription, SELECT_API_KEYS)
+
+
+SELECT_API_KEYS_OF_PROJECT = (
+    SELECT_DESCRIPTIONS
+    + """
+WHERE api_keys.project_id = %(project_id)s
+ORDER BY api_keys.revoked_at IS NOT NULL, api_keys.id DESC
+LIMIT %(limit)s
+"""
+)
 
 
 def select_api_keys_of_project(connection: Connection, project_id: int, *, limit: int) -> list[ApiKeyDescription]:
     """The keys of a project: those that are not revoked first, the newest first."""
-    rows = connection.execute(SELECT_API_KEYS_OF_PROJECT, {"project_id": project_id, "limit": limit})
-    return [ApiKeyDescription(*row) for row in rows]
+    parameters = {"project_id": project_id, "limit": limit}
+    return all_rows(connection, ApiKeyDescription, SELECT_API_KEYS_OF_PROJECT, parameters)
+
+
+SELECT_API_KEY = SELECT_DESCRIPTIONS + "WHERE api_keys.project_id = %(project_id)s AND api_keys.id = %(key_id)s"
 
 
 def select_api_key(connection: Connection, project_id: int, key_id: int) -> ApiKeyDescription | None:
     """One key; None where the project has none with this id."""
-    row = connection.execute(SELECT_API_KEY, {"project_id": project_id, "key_id": key_id}).fetchone()
-    return None if row is None else ApiKeyDescription(*row)
+    return one_row(connection, ApiKeyDescription, SELECT_API_KEY, {"project_id": project_id, "key_id": key_id})
+
+
+SELECT_KEY_HASH = """
+SELECT key_hash
+FROM api_keys
+WHERE id = %(key_id)s AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
+"""
 
 
 def select_key_hash(connection: Connection, key_id: int, *, project_id: int | None = None) -> bytes | None:
     """The SHA-256 of a key; None where there is no key with this id, or not in the project that is named."""
-    row = connection.execute(SELECT_KEY_HASH, {"key_id": key_id, "project_id": project_id}).fetchone()
-    return None if row is None else bytes(row[0])
+    found: bytes | None = one_value(connection, SELECT_KEY_HASH, {"key_id": key_id, "project_id": project_id})
+    return found
+
+
+LOCK_KEY_HASH = SELECT_KEY_HASH + "FOR UPDATE"
 
 
 def lock_api_key(connection: Connection, project_id: int, key_id: int) -> bytes | None:
-    """The SHA-256 of a key, which nobody else changes until the end of the transaction; None as above."""
-    row = connection.execute(SELECT_HASH_FOR_UPDATE, {"key_id": key_id, "project_id": project_id}).fetchone()
-    return None if row is None else bytes(row[0])
+    """As `select_key_hash`; nobody else changes the key until the end of the transaction."""
+    found: bytes | None = one_value(connection, LOCK_KEY_HASH, {"key_id": key_id, "project_id": project_id})
+    return found
+
+
+UPDATE_REVOKED_AT = "UPDATE api_keys SET revoked_at = now() WHERE id = %(key_id)s AND revoked_at IS NULL"
 
 
 def update_revoked_at(connection: Connection, key_id: int) -> None:
@@ -168,6 +167,21 @@ def update_revoked_at(connection: Connection, key_id: int) -> None:
     connection.execute(UPDATE_REVOKED_AT, {"key_id": key_id})
 
 
+# least() passes over a null, which is a key that never expires.
+UPDATE_EXPIRES_AT_TO_EARLIER = """
+UPDATE api_keys SET expires_at = least(expires_at, %(expires_at)s) WHERE id = %(key_id)s
+"""
+
+
 def update_expires_at_to_earlier(connection: Connection, key_id: int, expires_at: datetime) -> None:
     """Let a key expire then, unless it does so sooner."""
     connection.execute(UPDATE_EXPIRES_AT_TO_EARLIER, {"key_id": key_id, "expires_at": expires_at})
+
+
+SELECT_FIRST_KEY_AT = "SELECT min(created_at) FROM api_keys WHERE project_id = %(project_id)s AND name = %(name)s"
+
+
+def select_first_key_at(connection: Connection, project_id: int, name: str) -> datetime:
+    """When the first key with this name was made; there must be one."""
+    first_at: datetime = one_value(connection, SELECT_FIRST_KEY_AT, {"project_id": project_id, "name": name})
+    return first_at

@@ -1,9 +1,10 @@
 """Dead letters: buffer entries that can never be stored as they are, kept where a person sees them."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from app.core.database import Connection
+from app.core.queries.rows import all_rows, all_values, one_row
 
 # An entry that is delivered twice is set aside once.
 INSERT_DEAD_LETTER = """
@@ -12,40 +13,40 @@ VALUES (%(entry_id)s, %(payload)s, %(reason)s, %(received_at)s, %(project_id)s)
 ON CONFLICT DO NOTHING
 """
 
-OF_PROJECT = "(%(project_id)s::integer IS NULL OR project_id = %(project_id)s)"
 
-SELECT_DEAD_LETTERS = f"""
-SELECT id, entry_id, reason, received_at, failed_at, octet_length(payload), project_id,
-       (SELECT name FROM projects WHERE projects.id = dead_letters.project_id),
-       substring(payload FOR %(preview_bytes)s)
+def insert_dead_letter(
+    connection: Connection,
+    entry_id: str,
+    payload: bytes,
+    reason: str,
+    received_at: datetime,
+    *,
+    project_id: int | None = None,
+) -> None:
+    """Set an entry aside; once, however often it is delivered."""
+    parameters = {
+        "entry_id": entry_id,
+        "payload": payload,
+        "reason": reason,
+        "received_at": received_at,
+        "project_id": project_id,
+    }
+    connection.execute(INSERT_DEAD_LETTER, parameters)
+
+
+SELECT_DEAD_LETTERS = """
+SELECT id AS dead_letter_id, entry_id, reason, received_at, failed_at, octet_length(payload) AS payload_bytes,
+       project_id, (SELECT name FROM projects WHERE projects.id = dead_letters.project_id) AS project,
+       substring(payload FOR %(preview_bytes)s) AS preview
 FROM dead_letters
-WHERE {OF_PROJECT}
+WHERE %(project_id)s::integer IS NULL OR project_id = %(project_id)s
 ORDER BY id
 LIMIT %(limit)s
 """
 
-SELECT_DEAD_LETTER_IDS = f"""
-SELECT id
-FROM dead_letters
-WHERE {OF_PROJECT} AND (%(reason)s::text IS NULL OR reason = %(reason)s)
-ORDER BY id
-LIMIT %(limit)s
-"""
 
-COUNT_DEAD_LETTERS_BY_REASON = f"""
-SELECT reason, count(*), min(failed_at), max(failed_at)
-FROM dead_letters
-WHERE {OF_PROJECT}
-GROUP BY reason
-ORDER BY count(*) DESC, reason
-"""
-
-DELETE_DEAD_LETTER = f"""
-DELETE FROM dead_letters WHERE id = %(dead_letter_id)s AND {OF_PROJECT} RETURNING payload, received_at
-"""
-
-
-class DeadLetter(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
     """A dead letter with no more than the beginning of its bytes. Times are in UTC.
 
     `project_id` is None where the entry could not be decoded, `project`, its name, also where there is none with it.
@@ -62,7 +63,43 @@ class DeadLetter(NamedTuple):
     preview: bytes
 
 
-class DeadLetterReason(NamedTuple):
+def select_dead_letters(
+    connection: Connection, *, limit: int, project_id: int | None = None, preview_bytes: int = 0
+) -> list[DeadLetter]:
+    """The oldest ones, oldest first; with a project only that one's."""
+    parameters = {"limit": limit, "project_id": project_id, "preview_bytes": preview_bytes}
+    return all_rows(connection, DeadLetter, SELECT_DEAD_LETTERS, parameters)
+
+
+SELECT_DEAD_LETTER_IDS = """
+SELECT id
+FROM dead_letters
+WHERE (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
+  AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+ORDER BY id
+LIMIT %(limit)s
+"""
+
+
+def select_dead_letter_ids(
+    connection: Connection, *, project_id: int | None = None, reason: str | None = None, limit: int | None = None
+) -> list[int]:
+    """The ids, oldest first: of all, or of those of a project or with a reason."""
+    parameters = {"project_id": project_id, "reason": reason, "limit": limit}
+    return all_values(connection, SELECT_DEAD_LETTER_IDS, parameters)
+
+
+COUNT_DEAD_LETTERS_BY_REASON = """
+SELECT reason, count(*) AS letters, min(failed_at) AS first_failed_at, max(failed_at) AS last_failed_at
+FROM dead_letters
+WHERE %(project_id)s::integer IS NULL OR project_id = %(project_id)s
+GROUP BY reason
+ORDER BY letters DESC, reason
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterReason:
     """How many dead letters have a reason, and when the first and the last of them failed, in UTC."""
 
     reason: str
@@ -71,57 +108,29 @@ class DeadLetterReason(NamedTuple):
     last_failed_at: datetime
 
 
-def insert_dead_letter(
-    connection: Connection,
-    entry_id: str,
-    payload: bytes,
-    reason: str,
-    received_at: datetime,
-    *,
-    project_id: int | None = None,
-) -> None:
-    """Set an entry aside; once, however often it is delivered."""
-    connection.execute(
-        INSERT_DEAD_LETTER,
-        {
-            "entry_id": entry_id,
-            "payload": payload,
-            "reason": reason,
-            "received_at": received_at,
-            "project_id": project_id,
-        },
-    )
-
-
-def select_dead_letters(
-    connection: Connection, *, limit: int, project_id: int | None = None, preview_bytes: int = 0
-) -> list[DeadLetter]:
-    """The oldest ones, oldest first; with a project only that one's."""
-    parameters = {"limit": limit, "project_id": project_id, "preview_bytes": preview_bytes}
-    return [DeadLetter(*row) for row in connection.execute(SELECT_DEAD_LETTERS, parameters)]
-
-
-def select_dead_letter_ids(
-    connection: Connection, *, project_id: int | None = None, reason: str | None = None, limit: int | None = None
-) -> list[int]:
-    """The ids, oldest first: of all, or of those of a project or with a reason."""
-    parameters = {"project_id": project_id, "reason": reason, "limit": limit}
-    return [int(row[0]) for row in connection.execute(SELECT_DEAD_LETTER_IDS, parameters)]
-
-
 def count_dead_letters_by_reason(connection: Connection, *, project_id: int | None) -> list[DeadLetterReason]:
     """The reasons, the most frequent first; with a project only that one's."""
-    rows = connection.execute(COUNT_DEAD_LETTERS_BY_REASON, {"project_id": project_id})
-    return [DeadLetterReason(*row) for row in rows]
+    return all_rows(connection, DeadLetterReason, COUNT_DEAD_LETTERS_BY_REASON, {"project_id": project_id})
+
+
+DELETE_DEAD_LETTER = """
+DELETE FROM dead_letters
+WHERE id = %(dead_letter_id)s AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
+RETURNING payload, received_at
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedLetter:
+    """What there was of a dead letter's entry: its bytes, and when it first came in."""
+
+    payload: bytes
+    received_at: datetime
 
 
 def delete_dead_letter(
     connection: Connection, dead_letter_id: int, *, project_id: int | None = None
-) -> tuple[bytes, datetime] | None:
-    """Delete one; returns its bytes and when it first came in.
-
-    None where it is not there (any more), or not in the project where one is named.
-    """
+) -> DeletedLetter | None:
+    """Delete one; None where it is not there (any more), or not in the project where one is named."""
     parameters = {"dead_letter_id": dead_letter_id, "project_id": project_id}
-    row = connection.execute(DELETE_DEAD_LETTER, parameters).fetchone()
-    return None if row is None else (bytes(row[0]), row[1])
+    return one_row(connection, DeletedLetter, DELETE_DEAD_LETTER, parameters)

@@ -1,19 +1,49 @@
 """Prompts and prompt versions: the small numbers that stand for ids and hashes in events and rollups."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
 from app.core.database import Connection
+from app.core.queries.rows import all_rows
+
+
+class Version(NamedTuple):
+    """What names a prompt version to the outside."""
+
+    project_id: int
+    prompt_id: UUID
+    version_hash: str
+
 
 SELECT_VERSION_KEYS = """
-SELECT wanted.project_id, wanted.prompt_id, wanted.version_hash, prompts.id, prompt_versions.id
+SELECT wanted.project_id, wanted.prompt_id, wanted.version_hash,
+       prompts.id AS prompt_key, prompt_versions.id AS version_key
 FROM unnest(%(project_ids)s::integer[], %(prompt_ids)s::uuid[], %(version_hashes)s::text[])
      AS wanted (project_id, prompt_id, version_hash)
 JOIN prompts ON prompts.project_id = wanted.project_id AND prompts.prompt_id = wanted.prompt_id
 JOIN prompt_versions ON prompt_versions.prompt_key = prompts.id
                     AND prompt_versions.version_hash = wanted.version_hash COLLATE "C"
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionKeys:
+    """A version, and what names it in events and rollups."""
+
+    project_id: int
+    prompt_id: UUID
+    version_hash: str
+    prompt_key: int
+    version_key: int
+
+
+def select_version_keys(connection: Connection, versions: Collection[Version]) -> dict[Version, VersionKeys]:
+    """The keys of those versions that are known."""
+    rows = all_rows(connection, VersionKeys, SELECT_VERSION_KEYS, _columns(versions))
+    return {Version(row.project_id, row.prompt_id, row.version_hash): row for row in rows}
+
 
 INSERT_PROMPTS = """
 INSERT INTO prompts (project_id, prompt_id)
@@ -32,27 +62,6 @@ JOIN prompts ON prompts.project_id = wanted.project_id AND prompts.prompt_id = w
 ORDER BY prompts.id, wanted.version_hash COLLATE "C"
 ON CONFLICT DO NOTHING
 """
-
-
-class Version(NamedTuple):
-    """What names a prompt version to the outside."""
-
-    project_id: int
-    prompt_id: UUID
-    version_hash: str
-
-
-class VersionKeys(NamedTuple):
-    """What names it in events and rollups."""
-
-    prompt_key: int
-    version_key: int
-
-
-def select_version_keys(connection: Connection, versions: Collection[Version]) -> dict[Version, VersionKeys]:
-    """The keys of those versions that are known."""
-    rows = connection.execute(SELECT_VERSION_KEYS, _columns(versions)).fetchall()
-    return {Version(*row[:3]): VersionKeys(*row[3:]) for row in rows}
 
 
 def insert_versions(connection: Connection, versions: Collection[Version]) -> None:

@@ -5,27 +5,49 @@ from uuid import UUID
 from app.core.database import Connection
 
 UPDATE_PROMPT_NAME = """
-UPDATE prompts SET name = %(name)s WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s
+UPDATE prompts
+SET name = %(name)s
+WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s AND (name IS NULL OR NOT %(only_unset)s)
 """
 
+
+def update_prompt_name(
+    connection: Connection, project_id: int, prompt_id: UUID, name: str | None, *, only_unset: bool = False
+) -> bool:
+    """Name a prompt, or take its name away; with `only_unset` only where it has none.
+
+    False where nothing was named, because the project has no such prompt or it has a name.
+    """
+    parameters = {"project_id": project_id, "prompt_id": prompt_id, "name": name, "only_unset": only_unset}
+    return connection.execute(UPDATE_PROMPT_NAME, parameters).rowcount == 1
+
+
 UPDATE_VERSION_NAME = """
-UPDATE prompt_versions SET name = %(name)s
+UPDATE prompt_versions
+SET name = %(name)s
 FROM prompts
 WHERE prompts.id = prompt_versions.prompt_key
   AND prompts.project_id = %(project_id)s AND prompts.prompt_id = %(prompt_id)s
   AND prompt_versions.version_hash = %(version_hash)s COLLATE "C"
+  AND (prompt_versions.name IS NULL OR NOT %(only_unset)s)
 """
 
 
-def update_prompt_name(connection: Connection, project_id: int, prompt_id: UUID, name: str | None) -> bool:
-    """Name a prompt, or take its name away; False where the project has no such prompt."""
-    parameters = {"project_id": project_id, "prompt_id": prompt_id, "name": name}
-    return connection.execute(UPDATE_PROMPT_NAME, parameters).rowcount == 1
-
-
 def update_version_name(
-    connection: Connection, project_id: int, prompt_id: UUID, version_hash: str, name: str | None
+    connection: Connection,
+    project_id: int,
+    prompt_id: UUID,
+    version_hash: str,
+    name: str | None,
+    *,
+    only_unset: bool = False,
 ) -> bool:
-    """Name a version, or take its name away; False where the project's prompt has no such version."""
-    parameters = {"project_id": project_id, "prompt_id": prompt_id, "version_hash": version_hash, "name": name}
+    """The same for a version of a prompt."""
+    parameters = {
+        "project_id": project_id,
+        "prompt_id": prompt_id,
+        "version_hash": version_hash,
+        "name": name,
+        "only_unset": only_unset,
+    }
     return connection.execute(UPDATE_VERSION_NAME, parameters).rowcount == 1

@@ -1,23 +1,44 @@
 """What the pages ask of the rollups beyond what the read API asks: names, activity, when a version was seen."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
 from uuid import UUID
 
 from app.core.database import Connection
+from app.core.queries.rows import all_rows, all_values, one_row, one_value
 from app.core.queries.usage import ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS, SUMS, UsageRow, part_columns
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import Part
 
 SELECT_PROMPT = """
-SELECT id, name FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s
+SELECT id AS prompt_key, name FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptRow:
+    """What names a prompt in rollups, and to people."""
+
+    prompt_key: int
+    name: str | None
+
+
+def select_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> PromptRow | None:
+    """None for a prompt that the project has never used."""
+    return one_row(connection, PromptRow, SELECT_PROMPT, {"project_id": project_id, "prompt_id": prompt_id})
+
 
 SELECT_EVER_USED = """
 SELECT EXISTS (SELECT FROM rollups WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0)
 """
+
+
+def select_ever_used(connection: Connection, project_id: int) -> bool:
+    """Whether the project has ever had an event."""
+    return bool(one_value(connection, SELECT_EVER_USED, {"project_id": project_id}))
+
 
 SELECT_MATCHING_PROMPTS = """
 SELECT id
@@ -27,18 +48,45 @@ WHERE project_id = %(project_id)s
 ORDER BY id
 """
 
+
+def select_matching_prompts(connection: Connection, project_id: int, search: str) -> list[int]:
+    """Keys of the prompts whose id or name contains the text, in any case."""
+    return all_values(connection, SELECT_MATCHING_PROMPTS, {"project_id": project_id, "search": search})
+
+
 # The times of a prompt's rows and the events in them come along: so its activity costs no query of its own.
 SELECT_PROMPTS_WITH_ACTIVITY = f"""
-SELECT prompts.id, prompts.prompt_id, prompts.name,
-       array_agg(extract(epoch FROM rollup.bucket_start)::bigint), array_agg(rollup.events), {SUMS}
+SELECT prompts.id AS prompt_key, prompts.prompt_id, prompts.name,
+       array_agg(extract(epoch FROM rollup.bucket_start)::bigint) AS bucket_starts,
+       array_agg(rollup.events) AS bucket_events, {SUMS}
 FROM {ROLLUPS_OF_PROMPTS}
 JOIN prompts ON prompts.id = rollup.prompt_key
 GROUP BY prompts.id
 """
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptActivity(UsageRow):
+    """A prompt in a range. `bucket_events`: events by rollup, which begin at `bucket_starts` (s since the epoch)."""
+
+    prompt_key: int
+    prompt_id: UUID
+    name: str | None
+    bucket_starts: list[int]
+    bucket_events: list[int]
+
+
+def select_prompts_with_activity(
+    connection: Connection, project_id: int, parts: Sequence[Part], only: Sequence[int] | None
+) -> list[PromptActivity]:
+    """The prompts with events, in any order; all of them, or only those with certain keys."""
+    parameters = {"project_id": project_id, "only": only, **part_columns(parts)}
+    return all_rows(connection, PromptActivity, SELECT_PROMPTS_WITH_ACTIVITY, parameters, binary=True)
+
+
 # Minutes are more exact, but only the last days have them.
 SELECT_PROMPTS_LAST_SEEN = """
-SELECT prompt.key, greatest(hour.bucket_start, minute.bucket_start)
+SELECT prompt.key AS prompt_key, greatest(hour.bucket_start, minute.bucket_start) AS last_seen
 FROM unnest(%(keys)s::bigint[]) AS prompt (key)
 CROSS JOIN LATERAL (
     SELECT bucket_start
@@ -57,12 +105,28 @@ LEFT JOIN LATERAL (
 ) AS minute ON true
 """
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptSeen:
+    """When a prompt had its last event, to the minute or, where that is long ago, to the hour."""
+
+    prompt_key: int
+    last_seen: datetime
+
+
+def select_prompts_last_seen(connection: Connection, project_id: int, keys: Sequence[int]) -> dict[int, datetime]:
+    """The times of `PromptSeen` by key."""
+    parameters = {"project_id": project_id, "keys": keys}
+    rows = all_rows(connection, PromptSeen, SELECT_PROMPTS_LAST_SEEN, parameters, binary=True)
+    return {row.prompt_key: row.last_seen for row in rows}
+
+
 _VERSION_ROWS = "project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.id"
 
 SELECT_VERSIONS_SEEN = f"""
-SELECT version.id, version.version_hash, version.name,
-       coalesce(first_minute.bucket_start, first_hour.bucket_start),
-       coalesce(last_minute.bucket_start, last_hour.bucket_start)
+SELECT version.id AS version_key, version.version_hash, version.name,
+       coalesce(first_minute.bucket_start, first_hour.bucket_start) AS first_seen,
+       coalesce(last_minute.bucket_start, last_hour.bucket_start) AS last_seen
 FROM prompt_versions AS version
 CROSS JOIN LATERAL (
     SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start LIMIT 1
@@ -91,32 +155,9 @@ WHERE version.id = ANY (%(keys)s::bigint[])
    )
 """
 
-SELECT_VERSIONS_WITH_MOMENTS = f"""
-SELECT version.id, version.version_hash, version.name,
-       coalesce(sum(rollup.cost_sum_squares), 0), coalesce(sum(rollup.latency_log_sum), 0),
-       coalesce(sum(rollup.latency_log_sum_squares), 0), coalesce(sum(rollup.score_sum_squares), 0), {SUMS}
-FROM {ROLLUPS_OF_VERSIONS}
-GROUP BY version.id, version.version_hash, version.name
-"""
 
-SELECT_VERSION_SERIES = f"""
-SELECT version.id, date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
-FROM {ROLLUPS_OF_VERSIONS}
-GROUP BY version.id, point_start
-"""
-
-
-class PromptActivity(NamedTuple):
-    """A prompt in a range. `events_at`: events by the beginning of their rollup, in seconds since the epoch."""
-
-    prompt_key: int
-    prompt_id: UUID
-    name: str | None
-    events_at: list[tuple[int, int]]
-    usage: UsageRow
-
-
-class VersionSeen(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionSeen:
     """A version, and the minutes or hours in which its first and last events lie."""
 
     version_key: int
@@ -126,66 +167,36 @@ class VersionSeen(NamedTuple):
     last_seen: datetime
 
 
-class Moments(NamedTuple):
-    """What a comparison needs besides sums: sums of squares, and of the natural logarithms of latencies in ms."""
-
-    cost_sum_squares: Decimal
-    latency_log_sum: float
-    latency_log_sum_squares: float
-    score_sum_squares: Decimal
-
-
-class VersionRow(NamedTuple):
-    """A version in a range."""
-
-    version_key: int
-    version_hash: str
-    name: str | None
-    moments: Moments
-    usage: UsageRow
-
-
-def select_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> tuple[int, str | None] | None:
-    """The key and the name of a prompt, if the project has it."""
-    return connection.execute(SELECT_PROMPT, {"project_id": project_id, "prompt_id": prompt_id}).fetchone()
-
-
-def select_ever_used(connection: Connection, project_id: int) -> bool:
-    """Whether the project has ever had an event."""
-    row = connection.execute(SELECT_EVER_USED, {"project_id": project_id}).fetchone()
-    return row is not None and bool(row[0])
-
-
-def select_matching_prompts(connection: Connection, project_id: int, search: str) -> list[int]:
-    """Keys of the prompts whose id or name contains the text, in any case."""
-    rows = connection.execute(SELECT_MATCHING_PROMPTS, {"project_id": project_id, "search": search})
-    return [key for (key,) in rows]
-
-
-def select_prompts_with_activity(
-    connection: Connection, project_id: int, parts: Sequence[Part], only: Sequence[int] | None
-) -> list[PromptActivity]:
-    """The prompts with events, in any order; all of them, or only those with certain keys."""
-    parameters = {"project_id": project_id, "only": only, **part_columns(parts)}
-    rows = connection.execute(SELECT_PROMPTS_WITH_ACTIVITY, parameters, binary=True).fetchall()
-    return [
-        PromptActivity(key, prompt_id, name, list(zip(starts, events, strict=True)), UsageRow(*sums))
-        for key, prompt_id, name, starts, events, *sums in rows
-    ]
-
-
-def select_prompts_last_seen(connection: Connection, project_id: int, keys: Sequence[int]) -> dict[int, datetime]:
-    """When each prompt had its last event, to the minute or, where that is long ago, to the hour."""
-    parameters = {"project_id": project_id, "keys": keys}
-    return dict(connection.execute(SELECT_PROMPTS_LAST_SEEN, parameters, binary=True).fetchall())
-
-
 def select_versions_seen(
     connection: Connection, project_id: int, prompt_key: int, keys: Sequence[int], *, newest: int
 ) -> list[VersionSeen]:
     """Those with the keys and the newest ones, as far as they have events, in any order."""
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "keys": keys, "newest": newest}
-    return [VersionSeen(*row) for row in connection.execute(SELECT_VERSIONS_SEEN, parameters, binary=True).fetchall()]
+    return all_rows(connection, VersionSeen, SELECT_VERSIONS_SEEN, parameters, binary=True)
+
+
+SELECT_VERSIONS_WITH_MOMENTS = f"""
+SELECT version.id AS version_key, version.version_hash, version.name,
+       coalesce(sum(rollup.cost_sum_squares), 0) AS cost_sum_squares,
+       coalesce(sum(rollup.latency_log_sum), 0) AS latency_log_sum,
+       coalesce(sum(rollup.latency_log_sum_squares), 0) AS latency_log_sum_squares,
+       coalesce(sum(rollup.score_sum_squares), 0) AS score_sum_squares, {SUMS}
+FROM {ROLLUPS_OF_VERSIONS}
+GROUP BY version.id, version.version_hash, version.name
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRow(UsageRow):
+    """A version in a range, with what a comparison needs: sums of squares, and of the logarithms of latencies in ms."""
+
+    version_key: int
+    version_hash: str
+    name: str | None
+    cost_sum_squares: Decimal
+    latency_log_sum: float
+    latency_log_sum_squares: float
+    score_sum_squares: Decimal
 
 
 def select_versions_with_moments(
@@ -193,11 +204,22 @@ def select_versions_with_moments(
 ) -> list[VersionRow]:
     """The versions with events, in any order; all of them, or only those with certain keys."""
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, **part_columns(parts)}
-    rows = connection.execute(SELECT_VERSIONS_WITH_MOMENTS, parameters, binary=True).fetchall()
-    return [
-        VersionRow(key, version_hash, name, Moments(*sums[:4]), UsageRow(*sums[4:]))
-        for key, version_hash, name, *sums in rows
-    ]
+    return all_rows(connection, VersionRow, SELECT_VERSIONS_WITH_MOMENTS, parameters, binary=True)
+
+
+SELECT_VERSION_SERIES = f"""
+SELECT version.id AS version_key, date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
+FROM {ROLLUPS_OF_VERSIONS}
+GROUP BY version.id, point_start
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPointRow(UsageRow):
+    """A bucket of a version's series."""
+
+    version_key: int
+    point_start: datetime
 
 
 def select_version_series(
@@ -208,14 +230,8 @@ def select_version_series(
     *,
     interval: Grain,
     only: Sequence[int],
-) -> list[tuple[tuple[int, datetime], UsageRow]]:
+) -> dict[tuple[int, datetime], UsageRow]:
     """By key of a version and beginning of a bucket, in any order; buckets without events are left out."""
-    parameters = {
-        "project_id": project_id,
-        "prompt_key": prompt_key,
-        "interval": interval,
-        "only": only,
-        **part_columns(parts),
-    }
-    rows = connection.execute(SELECT_VERSION_SERIES, parameters, binary=True).fetchall()
-    return [((key, start), UsageRow(*sums)) for key, start, *sums in rows]
+    parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval, "only": only}
+    rows = all_rows(connection, VersionPointRow, SELECT_VERSION_SERIES, parameters | part_columns(parts), binary=True)
+    return {(row.version_key, row.point_start): row for row in rows}

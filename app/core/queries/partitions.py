@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from psycopg import sql
 
 from app.core.database import Connection
+from app.core.queries.rows import all_values
 
 PARTITION_LOCK = 0x70615F70
 """An advisory lock key of our own: "pa_p"."""
@@ -13,19 +14,6 @@ DROP_LOCK_TIMEOUT_MS = 1_000
 """While a drop waits for the table, every insert waits behind it."""
 
 TAKE_LOCK = "SELECT pg_advisory_xact_lock(%(key)s)"
-SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %(milliseconds)s, true)"
-SELECT_PARTITIONS = """
-SELECT partition.relname
-FROM pg_inherits
-JOIN pg_class AS partition ON partition.oid = pg_inherits.inhrelid
-WHERE pg_inherits.inhparent = 'events'::regclass
-ORDER BY partition.relname
-"""
-
-# Made apart and attached, a partition takes no lock on events that an insert or a query would have to wait for.
-CREATE_PARTITION = sql.SQL("CREATE TABLE {partition} (LIKE events INCLUDING ALL)")
-ATTACH_PARTITION = sql.SQL("ALTER TABLE events ATTACH PARTITION {partition} FOR VALUES FROM ({day}) TO ({next_day})")
-DROP_PARTITION = sql.SQL("DROP TABLE {partition}")
 
 
 def ensure_partitions(connection: Connection, first: date, last: date) -> None:
@@ -45,6 +33,10 @@ def ensure_partitions(connection: Connection, first: date, last: date) -> None:
 def ensure_coming_partitions(connection: Connection, today: date) -> None:
     """Make the partitions from yesterday to a week ahead; as `ensure_partitions`."""
     ensure_partitions(connection, today - timedelta(days=1), today + DAYS_AHEAD)
+
+
+SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %(milliseconds)s, true)"
+DROP_PARTITION = sql.SQL("DROP TABLE {partition}")
 
 
 def drop_partitions_before(connection: Connection, day: date) -> list[str]:
@@ -72,13 +64,27 @@ def partition_name(day: date) -> str:
     return f"events_{day:%Y%m%d}"
 
 
+SELECT_PARTITIONS = """
+SELECT partition.relname
+FROM pg_inherits
+JOIN pg_class AS partition ON partition.oid = pg_inherits.inhrelid
+WHERE pg_inherits.inhparent = 'events'::regclass
+ORDER BY partition.relname
+"""
+
+
 def _names(connection: Connection) -> list[str]:
-    return [row[0] for row in connection.execute(SELECT_PARTITIONS)]
+    return all_values(connection, SELECT_PARTITIONS)
 
 
 def _missing(connection: Connection, days: list[date]) -> list[date]:
     present = set(_names(connection))
     return [day for day in days if partition_name(day) not in present]
+
+
+# Made apart and attached, a partition takes no lock on events that an insert or a query would have to wait for.
+CREATE_PARTITION = sql.SQL("CREATE TABLE {partition} (LIKE events INCLUDING ALL)")
+ATTACH_PARTITION = sql.SQL("ALTER TABLE events ATTACH PARTITION {partition} FOR VALUES FROM ({day}) TO ({next_day})")
 
 
 def _create(connection: Connection, day: date) -> None:

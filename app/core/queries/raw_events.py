@@ -6,14 +6,17 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+import psycopg
+from psycopg.rows import class_row
+
 from app.core.database import Connection
 
 ROWS_AT_ONCE = 2_000
 
 # One day at a time: each lies in a partition of its own, so PostgreSQL sorts a day and never the whole range.
 SELECT_EVENTS_OF_DAY = """
-SELECT events.occurred_at, events.received_at, prompts.prompt_id, prompts.name, version.version_hash, version.name,
-       events.latency_ms, events.cost_usd, events.score
+SELECT events.occurred_at, events.received_at, prompts.prompt_id, prompts.name AS prompt_name, version.version_hash,
+       version.name AS version_name, events.latency_ms, events.cost_usd, events.score
 FROM events
 JOIN prompt_versions AS version ON version.id = events.version_key
 JOIN prompts ON prompts.id = version.prompt_key
@@ -24,7 +27,7 @@ ORDER BY events.occurred_at, events.event_id
 
 
 class RawEvent(NamedTuple):
-    """An event with the names of its prompt and version."""
+    """An event with the names of its prompt and version; a tuple, because it is a row of a download as it stands."""
 
     occurred_at: datetime
     received_at: datetime
@@ -42,8 +45,10 @@ def iterate_events_of_day(
 ) -> Iterator[RawEvent]:
     """The events of a UTC day in [start, end), ROWS_AT_ONCE of them in memory at a time."""
     parameters = {"project_id": project_id, "day": day, "start": start, "end": end}
-    with connection.transaction(), connection.cursor(name="events_of_day") as cursor:
+    with (
+        connection.transaction(),
+        psycopg.ServerCursor(connection, "events_of_day", row_factory=class_row(RawEvent)) as cursor,
+    ):
         cursor.itersize = ROWS_AT_ONCE
         cursor.execute(SELECT_EVENTS_OF_DAY, parameters, binary=True)
-        for row in cursor:
-            yield RawEvent(*row)
+        yield from cursor

@@ -1,10 +1,14 @@
 """Writing rollups: additions are staged by binary COPY and merged into their rows in key order."""
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from app.core.database import Connection, Cursor
+from psycopg.rows import class_row
+
+from app.core.database import Connection
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, timestamp_microseconds
+from app.core.queries.rows import all_rows
 from app.core.rollups.grains import Grain
 from app.core.rollups.latency_histogram import COMPACT_ABOVE_BYTES, compact
 from app.core.rollups.rollup import Rollup, RollupKey
@@ -32,6 +36,14 @@ CREATE_INCOMING_KEYS = f"""
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollup_keys ON COMMIT DELETE ROWS
 AS SELECT {_KEY}, 0 AS number FROM rollups WITH NO DATA
 """
+
+
+def create_incoming_rollups(connection: Connection) -> None:
+    """The staging tables of this connection: temporary, so they cost no write-ahead log."""
+    connection.execute(CREATE_INCOMING_VALUES)
+    connection.execute(CREATE_INCOMING_KEYS)
+
+
 COPY_INCOMING_VALUES = f"COPY incoming_rollup_values (number, {_VALUES}) FROM STDIN (FORMAT BINARY)"
 COPY_INCOMING_KEYS = f"COPY incoming_rollup_keys ({_KEY}, number) FROM STDIN (FORMAT BINARY)"
 
@@ -69,34 +81,6 @@ FROM merged
 WHERE octet_length(latency_histogram) > %(compact_above_bytes)s
 """
 
-# A histogram that has grown since it was read keeps its length.
-UPDATE_SKETCH = """
-UPDATE rollups SET latency_histogram = %(compact)s
-WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = %(version_key)s
-  AND grain = %(grain)s AND bucket_start = %(bucket_start)s AND latency_histogram = %(histogram)s
-"""
-
-DELETE_MINUTES = """
-DELETE FROM rollups_minute
-WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM rollups_minute WHERE bucket_start < %(before)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-))
-"""
-
-SELECT_SKETCHES = """
-SELECT project_id, prompt_key, version_key, grain, bucket_start, latency_histogram
-FROM rollups
-WHERE project_id = %(project_id)s AND version_key = 0 AND grain = %(grain)s AND bucket_start = %(bucket_start)s
-  AND octet_length(latency_histogram) > %(longer_than_bytes)s
-ORDER BY prompt_key
-"""
-
-
-def create_incoming_rollups(connection: Connection) -> None:
-    """The staging tables of this connection: temporary, so they cost no write-ahead log."""
-    connection.execute(CREATE_INCOMING_VALUES)
-    connection.execute(CREATE_INCOMING_KEYS)
-
 
 def merge_rollups(connection: Connection, rows: Iterable[tuple[RollupKey, Rollup]]) -> None:
     """Add these rows to what is stored. Must run inside the transaction that inserted their events.
@@ -105,20 +89,53 @@ def merge_rollups(connection: Connection, rows: Iterable[tuple[RollupKey, Rollup
     """
     numbers: dict[int, int] = {}
     distinct: list[Rollup] = []
-    with connection.cursor() as cursor:
+    with connection.cursor(row_factory=class_row(StoredHistogram)) as cursor:
         with cursor.copy(COPY_INCOMING_KEYS) as copy:
             copy.set_types(KEY_TYPES)
             for key, rollup in rows:
                 number = numbers.setdefault(id(rollup), len(distinct))
                 if number == len(distinct):
                     distinct.append(rollup)
-                copy.write_row((*key[:4], timestamp_microseconds(key.bucket_start_seconds * 1_000), number))
+                bucket_start = timestamp_microseconds(key.bucket_start_seconds * 1_000)
+                copy.write_row((key.project_id, key.prompt_key, key.version_key, key.grain, bucket_start, number))
         with cursor.copy(COPY_INCOMING_VALUES) as copy:
             copy.set_types(VALUE_TYPES)
             for number, rollup in enumerate(distinct):
                 copy.write_row(_values(number, rollup))
-        cursor.execute(MERGE_ROLLUPS, {"compact_above_bytes": COMPACT_ABOVE_BYTES}, binary=True)
-        _compact_histograms(cursor)
+        long = cursor.execute(MERGE_ROLLUPS, {"compact_above_bytes": COMPACT_ABOVE_BYTES}, binary=True).fetchall()
+    _compact(connection, long)
+
+
+def _values(number: int, rollup: Rollup) -> tuple[object, ...]:
+    latency, cost, score = rollup.latency, rollup.cost, rollup.score
+    return (
+        *(number, rollup.events),
+        *(latency.count, latency.sum, latency.sum_squares, latency.min, latency.max),
+        *(rollup.latency_log_sum, rollup.latency_log_sum_squares, rollup.latency_histogram),
+        *(cost.count, cost.sum, cost.sum_squares, cost.min, cost.max),
+        *(score.count, score.sum, score.sum_squares, score.min, score.max),
+    )
+
+
+SELECT_HISTOGRAMS = """
+SELECT project_id, prompt_key, version_key, grain, bucket_start, latency_histogram
+FROM rollups
+WHERE project_id = %(project_id)s AND version_key = 0 AND grain = %(grain)s AND bucket_start = %(bucket_start)s
+  AND octet_length(latency_histogram) > %(longer_than_bytes)s
+ORDER BY prompt_key
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredHistogram:
+    """The histogram of one rollup row."""
+
+    project_id: int
+    prompt_key: int
+    version_key: int
+    grain: Grain
+    bucket_start: datetime
+    latency_histogram: bytes
 
 
 def compact_bucket(
@@ -134,34 +151,37 @@ def compact_bucket(
         "bucket_start": bucket_start,
         "longer_than_bytes": longer_than_bytes,
     }
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute(SELECT_SKETCHES, parameters, binary=True)
-        _compact_histograms(cursor)
+    with connection.transaction():
+        _compact(connection, all_rows(connection, StoredHistogram, SELECT_HISTOGRAMS, parameters, binary=True))
 
 
-def _compact_histograms(cursor: Cursor) -> None:
-    """Compact the histogram of every row that the cursor has selected, with the row's key before it."""
-    names = ("project_id", "prompt_key", "version_key", "grain", "bucket_start")
+# A histogram that has grown since it was read keeps its length.
+UPDATE_HISTOGRAM = """
+UPDATE rollups
+SET latency_histogram = %(compact)s
+WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = %(version_key)s
+  AND grain = %(grain)s AND bucket_start = %(bucket_start)s AND latency_histogram = %(latency_histogram)s
+"""
+
+
+def _compact(connection: Connection, rows: Iterable[StoredHistogram]) -> None:
     updates = [
-        {**dict(zip(names, key_columns, strict=True)), "histogram": histogram, "compact": packed}
-        for *key_columns, histogram in cursor.fetchall()
-        if len(packed := compact(histogram)) < len(histogram)
+        {**asdict(row), "compact": packed}
+        for row in rows
+        if len(packed := compact(row.latency_histogram)) < len(row.latency_histogram)
     ]
     if updates:
-        cursor.executemany(UPDATE_SKETCH, updates)
+        connection.cursor().executemany(UPDATE_HISTOGRAM, updates)
+
+
+DELETE_MINUTES = """
+DELETE FROM rollups_minute
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM rollups_minute WHERE bucket_start < %(before)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+))
+"""
 
 
 def delete_minutes(connection: Connection, before: datetime, *, limit: int) -> int:
     """Delete up to `limit` minute rollups that begin before a time; returns how many it deleted."""
     return connection.execute(DELETE_MINUTES, {"before": before, "limit": limit}).rowcount
-
-
-def _values(number: int, rollup: Rollup) -> tuple[object, ...]:
-    latency, cost, score = rollup.latency, rollup.cost, rollup.score
-    return (
-        *(number, rollup.events),
-        *(latency.count, latency.sum, latency.sum_squares, latency.min, latency.max),
-        *(rollup.latency_log_sum, rollup.latency_log_sum_squares, rollup.latency_histogram),
-        *(cost.count, cost.sum, cost.sum_squares, cost.min, cost.max),
-        *(score.count, score.sum, score.sum_squares, score.min, score.max),
-    )

@@ -1,23 +1,51 @@
 """Reading rollups. The histograms of one group come concatenated, which is how histograms are merged."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, LiteralString, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from app.core.database import Connection
+from app.core.queries.rows import all_rows, all_values, one_row, one_value
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import Part
 
 SUMS = """
     coalesce(sum(rollup.events), 0)::bigint AS events,
-    coalesce(sum(rollup.cost_count), 0)::bigint, sum(rollup.cost_sum),
-    coalesce(sum(rollup.latency_count), 0)::bigint, sum(rollup.latency_sum),
-    min(rollup.latency_min), max(rollup.latency_max), string_agg(rollup.latency_histogram, ''::bytea),
-    coalesce(sum(rollup.score_count), 0)::bigint, sum(rollup.score_sum),
-    min(rollup.score_min), max(rollup.score_max)
+    coalesce(sum(rollup.cost_count), 0)::bigint AS cost_count,
+    sum(rollup.cost_sum) AS cost_sum,
+    coalesce(sum(rollup.latency_count), 0)::bigint AS latency_count,
+    sum(rollup.latency_sum) AS latency_sum,
+    min(rollup.latency_min) AS latency_min,
+    max(rollup.latency_max) AS latency_max,
+    string_agg(rollup.latency_histogram, ''::bytea) AS latency_histogram,
+    coalesce(sum(rollup.score_count), 0)::bigint AS score_count,
+    sum(rollup.score_sum) AS score_sum,
+    min(rollup.score_min) AS score_min,
+    max(rollup.score_max) AS score_max
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """Merged rollups: SUMS. Extremes are None where their count is 0; sums and histogram too where there is no row."""
+
+    events: int
+    cost_count: int
+    cost_sum: Decimal | None
+    latency_count: int
+    latency_sum: Decimal | None
+    latency_min: Decimal | None
+    latency_max: Decimal | None
+    latency_histogram: bytes | None
+    score_count: int
+    score_sum: Decimal | None
+    score_min: Decimal | None
+    score_max: Decimal | None
+
+
 _MEASURES = """prompt_key, version_key, bucket_start, events, cost_count, cost_sum,
            latency_count, latency_sum, latency_min, latency_max, latency_histogram,
            score_count, score_sum, score_min, score_max,
@@ -57,7 +85,26 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS rollup"""
 
+Parameters = dict[str, Any]
+
+
+def part_columns(parts: Sequence[Part]) -> Parameters:
+    """The parameters that ROLLUPS_OF_… take for the parts."""
+    return {
+        "grains": [part.grain for part in parts],
+        "starts": [part.start for part in parts],
+        "ends": [part.end for part in parts],
+    }
+
+
 SELECT_PROMPT_KEY = "SELECT id FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s"
+
+
+def select_prompt_key(connection: Connection, project_id: int, prompt_id: UUID) -> int | None:
+    """The key of a prompt in rollups, if the project has it."""
+    key: int | None = one_value(connection, SELECT_PROMPT_KEY, {"project_id": project_id, "prompt_id": prompt_id})
+    return key
+
 
 SELECT_HAS_EVENTS = """
 SELECT EXISTS (
@@ -67,7 +114,22 @@ SELECT EXISTS (
 )
 """
 
+
+def select_has_events(connection: Connection, project_id: int, part: Part) -> bool:
+    """Whether the project has any event in a stretch of time."""
+    return bool(one_value(connection, SELECT_HAS_EVENTS, {"project_id": project_id, **part._asdict()}))
+
+
 SELECT_TOTALS = f"SELECT {SUMS} FROM {_ROLLUPS_OF_ONE}"
+
+
+def select_totals(connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part]) -> UsageRow:
+    """Usage of a whole prompt, or of the whole project where `prompt_key` is 0."""
+    parameters = {"project_id": project_id, "prompt_key": prompt_key, **part_columns(parts)}
+    row = one_row(connection, UsageRow, SELECT_TOTALS, parameters)
+    assert row is not None
+    return row
+
 
 # Without a point: the totals of all of them.
 SELECT_SERIES = f"""
@@ -75,6 +137,71 @@ SELECT date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUM
 FROM {_ROLLUPS_OF_ONE}
 GROUP BY GROUPING SETS ((), (point_start))
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointRow(UsageRow):
+    """A bucket of a series, by its beginning; None for the totals of all."""
+
+    point_start: datetime | None
+
+
+def select_series(
+    connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], interval: Grain
+) -> tuple[UsageRow, dict[datetime, UsageRow]]:
+    """As `select_totals`, and by beginning of bucket, in any order; buckets without events are left out."""
+    parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval, **part_columns(parts)}
+    rows = all_rows(connection, PointRow, SELECT_SERIES, parameters, binary=True)
+    (totals,) = [row for row in rows if row.point_start is None]
+    return totals, {row.point_start: row for row in rows if row.point_start is not None}
+
+
+# No ORDER BY in these two: it would sort the histograms, too.
+SELECT_PROMPTS = f"""
+SELECT prompts.prompt_id, {SUMS}
+FROM {ROLLUPS_OF_PROMPTS}
+JOIN prompts ON prompts.id = rollup.prompt_key
+GROUP BY prompts.id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptUsageRow(UsageRow):
+    """A prompt in a range."""
+
+    prompt_id: UUID
+
+
+def select_prompts(
+    connection: Connection, project_id: int, parts: Sequence[Part], only: Sequence[int] | None
+) -> dict[UUID, UsageRow]:
+    """Usage by prompt id, in any order, of all prompts with events or only of those with certain keys."""
+    parameters = {"project_id": project_id, "only": only, **part_columns(parts)}
+    return {row.prompt_id: row for row in all_rows(connection, PromptUsageRow, SELECT_PROMPTS, parameters, binary=True)}
+
+
+SELECT_VERSIONS = f"""
+SELECT version.version_hash, {SUMS}
+FROM {ROLLUPS_OF_VERSIONS}
+GROUP BY version.id, version.version_hash
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionUsageRow(UsageRow):
+    """A version in a range."""
+
+    version_hash: str
+
+
+def select_versions(
+    connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], only: Sequence[int] | None
+) -> dict[str, UsageRow]:
+    """Usage by version hash, in any order, of all versions with events or only of those with certain keys."""
+    parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, **part_columns(parts)}
+    rows = all_rows(connection, VersionUsageRow, SELECT_VERSIONS, parameters, binary=True)
+    return {row.version_hash: row for row in rows}
+
 
 # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
 SELECT_BUSIEST_PROMPTS = f"""
@@ -86,94 +213,6 @@ ORDER BY sum(rollup.events) DESC, rollup.prompt_key
 LIMIT %(limit)s + 1
 """
 
-SELECT_BUSIEST_VERSIONS = f"""
-SELECT rollup.version_key
-FROM {ROLLUPS_OF_VERSIONS}
-WHERE EXISTS (SELECT FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET %(limit)s)
-GROUP BY rollup.version_key
-ORDER BY sum(rollup.events) DESC, rollup.version_key
-LIMIT %(limit)s + 1
-"""
-
-# No ORDER BY in these two: it would sort the histograms, too.
-SELECT_PROMPTS = f"""
-SELECT prompts.prompt_id, {SUMS}
-FROM {ROLLUPS_OF_PROMPTS}
-JOIN prompts ON prompts.id = rollup.prompt_key
-GROUP BY prompts.id
-"""
-
-SELECT_VERSIONS = f"""
-SELECT version.version_hash, {SUMS}
-FROM {ROLLUPS_OF_VERSIONS}
-GROUP BY version.id, version.version_hash
-"""
-
-
-Parameters = dict[str, Any]
-
-
-class UsageRow(NamedTuple):
-    """Merged rollups. Extremes are None where their count is 0; sums and histogram too where there is no row at all."""
-
-    events: int
-    cost_count: int
-    cost_sum: Decimal | None
-    latency_count: int
-    latency_sum: Decimal | None
-    latency_min: Decimal | None
-    latency_max: Decimal | None
-    latency_histogram: bytes | None
-    score_count: int
-    score_sum: Decimal | None
-    score_min: Decimal | None
-    score_max: Decimal | None
-
-
-def select_prompt_key(connection: Connection, project_id: int, prompt_id: UUID) -> int | None:
-    """The key of a prompt in rollups, if the project has it."""
-    row = connection.execute(SELECT_PROMPT_KEY, {"project_id": project_id, "prompt_id": prompt_id}).fetchone()
-    return None if row is None else row[0]
-
-
-def select_has_events(connection: Connection, project_id: int, part: Part) -> bool:
-    """Whether the project has any event in a stretch of time."""
-    row = connection.execute(SELECT_HAS_EVENTS, {"project_id": project_id, **part._asdict()}).fetchone()
-    return row is not None and bool(row[0])
-
-
-def select_totals(connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part]) -> UsageRow:
-    """Usage of a whole prompt, or of the whole project where `prompt_key` is 0."""
-    parameters = {"project_id": project_id, "prompt_key": prompt_key}
-    row = connection.execute(SELECT_TOTALS, parameters | part_columns(parts), binary=True).fetchone()
-    assert row is not None
-    return UsageRow(*row)
-
-
-def select_series(
-    connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], interval: Grain
-) -> tuple[UsageRow, list[tuple[datetime, UsageRow]]]:
-    """The same, and by beginning of bucket, in any order; buckets without events are left out."""
-    parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval}
-    rows = _select_usage(connection, SELECT_SERIES, parameters, parts)
-    (totals,) = [row for start, row in rows if start is None]
-    return totals, [(start, row) for start, row in rows if start is not None]
-
-
-def select_prompts(
-    connection: Connection, project_id: int, parts: Sequence[Part], only: Sequence[int] | None
-) -> list[tuple[UUID, UsageRow]]:
-    """Usage by prompt id, in any order, of all prompts with events or only of those with certain keys."""
-    return _select_usage(connection, SELECT_PROMPTS, {"project_id": project_id, "only": only}, parts)
-
-
-def select_versions(
-    connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], only: Sequence[int] | None
-) -> list[tuple[str, UsageRow]]:
-    """Usage by version hash, in any order, of all versions with events or only of those with certain keys."""
-    parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only}
-    return _select_usage(connection, SELECT_VERSIONS, parameters, parts)
-
 
 def select_busiest_prompts(
     connection: Connection, project_id: int, parts: Sequence[Part], limit: int, only: Sequence[int] | None = None
@@ -183,8 +222,18 @@ def select_busiest_prompts(
     One more than `limit` where there are more. Where the project has no more than `limit` prompts nothing is read,
     and the list is empty.
     """
-    parameters = {"project_id": project_id, "only": only, "limit": limit}
-    return _select_keys(connection, SELECT_BUSIEST_PROMPTS, parameters, parts)
+    parameters = {"project_id": project_id, "only": only, "limit": limit, **part_columns(parts)}
+    return all_values(connection, SELECT_BUSIEST_PROMPTS, parameters)
+
+
+SELECT_BUSIEST_VERSIONS = f"""
+SELECT rollup.version_key
+FROM {ROLLUPS_OF_VERSIONS}
+WHERE EXISTS (SELECT FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET %(limit)s)
+GROUP BY rollup.version_key
+ORDER BY sum(rollup.events) DESC, rollup.version_key
+LIMIT %(limit)s + 1
+"""
 
 
 def select_busiest_versions(
@@ -192,26 +241,4 @@ def select_busiest_versions(
 ) -> list[int]:
     """The same for the versions of a prompt."""
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": None, "limit": limit}
-    return _select_keys(connection, SELECT_BUSIEST_VERSIONS, parameters, parts)
-
-
-def _select_keys(
-    connection: Connection, sql: LiteralString, parameters: Parameters, parts: Sequence[Part]
-) -> list[int]:
-    return [key for (key,) in connection.execute(sql, parameters | part_columns(parts)).fetchall()]
-
-
-def _select_usage(
-    connection: Connection, sql: LiteralString, parameters: Parameters, parts: Sequence[Part]
-) -> list[tuple[Any, UsageRow]]:
-    rows = connection.execute(sql, parameters | part_columns(parts), binary=True).fetchall()
-    return [(key, UsageRow(*sums)) for key, *sums in rows]
-
-
-def part_columns(parts: Sequence[Part]) -> Parameters:
-    """The parameters that ROLLUPS_OF_… take for the parts."""
-    return {
-        "grains": [part.grain for part in parts],
-        "starts": [part.start for part in parts],
-        "ends": [part.end for part in parts],
-    }
+    return all_values(connection, SELECT_BUSIEST_VERSIONS, parameters | part_columns(parts))

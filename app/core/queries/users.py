@@ -4,40 +4,38 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core.database import Connection
+from app.core.queries.rows import all_rows, one_row, one_value
 
 INSERT_USER = """
 INSERT INTO users (email, password_hash, is_operator, password_changed_at)
 VALUES (%(email)s, %(password_hash)s, %(is_operator)s, now())
 RETURNING id
 """
+
+
+def insert_user(connection: Connection, email: str, password_hash: str, *, is_operator: bool = False) -> int:
+    """The id of a new user. Raises AlreadyExists for an email that is taken, in whatever case."""
+    parameters = {"email": email, "password_hash": password_hash, "is_operator": is_operator}
+    return int(one_value(connection, INSERT_USER, parameters))
+
+
 # Waits for whoever is adding the same user just now.
 INSERT_INVITED_USER = "INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (lower(email)) DO NOTHING"
+
+
+def insert_invited_user(connection: Connection, email: str) -> None:
+    """Make a user who is to choose a password; no change where the email has a user already."""
+    connection.execute(INSERT_INVITED_USER, {"email": email})
+
+
 SELECT_USER = """
-SELECT id, email, is_operator, password_hash
-  FROM users
- WHERE lower(email) = lower(%(email)s)
-"""
-SELECT_HASH = "SELECT password_hash FROM users WHERE id = %(user_id)s"
-# Waits for a change under way, and has one that comes wait.
-LOCK_HASH = SELECT_HASH + " FOR NO KEY UPDATE"
-SELECT_USERS = """
-SELECT users.id, users.email, users.is_operator, users.password_hash IS NOT NULL, users.created_at,
-       array_remove(array_agg(projects.name || ' (' || memberships.role || ')' ORDER BY projects.name), NULL)
-  FROM users
-  LEFT JOIN memberships ON memberships.user_id = users.id
-  LEFT JOIN projects ON projects.id = memberships.project_id
- GROUP BY users.id
- ORDER BY users.id
-"""
-UPDATE_HASH = """
-UPDATE users SET password_hash = %(password_hash)s, password_changed_at = now() WHERE id = %(user_id)s
-"""
-REPLACE_HASH = """
-UPDATE users SET password_hash = %(password_hash)s WHERE id = %(user_id)s AND password_hash = %(before)s
+SELECT id AS user_id, email, is_operator, password_hash
+FROM users
+WHERE lower(email) = lower(%(email)s)
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredUser:
     """`password_hash` is None for a user who was invited and has not chosen a password yet."""
 
@@ -47,7 +45,44 @@ class StoredUser:
     password_hash: str | None
 
 
-@dataclass(frozen=True, slots=True)
+def select_user(connection: Connection, email: str) -> StoredUser | None:
+    """The user with this email."""
+    return one_row(connection, StoredUser, SELECT_USER, {"email": email})
+
+
+SELECT_PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = %(user_id)s"  # noqa: S105 - a statement
+
+
+def select_password_hash(connection: Connection, user_id: int) -> str | None:
+    """The hash of a user's password; None where there is none."""
+    found: str | None = one_value(connection, SELECT_PASSWORD_HASH, {"user_id": user_id})
+    return found
+
+
+# Waits for a change under way, and has one that comes wait.
+LOCK_PASSWORD_HASH = SELECT_PASSWORD_HASH + " FOR NO KEY UPDATE"
+
+
+def lock_password_hash(connection: Connection, user_id: int) -> str | None:
+    """As `select_password_hash`; nobody else changes it until the end of the transaction."""
+    found: str | None = one_value(connection, LOCK_PASSWORD_HASH, {"user_id": user_id})
+    return found
+
+
+SELECT_USERS = """
+SELECT users.id AS user_id, users.email, users.is_operator, users.password_hash IS NOT NULL AS has_password,
+       users.created_at,
+       array_remove(array_agg(projects.name || ' (' || memberships.role || ')' ORDER BY projects.name), NULL)
+           AS projects
+FROM users
+LEFT JOIN memberships ON memberships.user_id = users.id
+LEFT JOIN projects ON projects.id = memberships.project_id
+GROUP BY users.id
+ORDER BY users.id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserDescription:
     """A user as the list shows it; `projects` are names with the role in brackets."""
 
@@ -59,48 +94,27 @@ class UserDescription:
     projects: list[str]
 
 
-def insert_user(connection: Connection, email: str, password_hash: str, *, is_operator: bool = False) -> int:
-    """The id of a new user. Raises AlreadyExists for an email that is taken, in whatever case."""
-    row = connection.execute(
-        INSERT_USER, {"email": email, "password_hash": password_hash, "is_operator": is_operator}
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def insert_invited_user(connection: Connection, email: str) -> None:
-    """Make a user who is to choose a password; no change where the email has a user already."""
-    connection.execute(INSERT_INVITED_USER, {"email": email})
-
-
-def select_user(connection: Connection, email: str) -> StoredUser | None:
-    """The user with this email."""
-    row = connection.execute(SELECT_USER, {"email": email}).fetchone()
-    return None if row is None else StoredUser(*row)
-
-
-def select_password_hash(connection: Connection, user_id: int) -> str | None:
-    """The hash of a user's password; None where there is none."""
-    row = connection.execute(SELECT_HASH, {"user_id": user_id}).fetchone()
-    return None if row is None else row[0]
-
-
-def lock_password_hash(connection: Connection, user_id: int) -> str | None:
-    """As `select_password_hash`; nobody else changes it until the end of the transaction."""
-    row = connection.execute(LOCK_HASH, {"user_id": user_id}).fetchone()
-    return None if row is None else row[0]
-
-
 def select_users(connection: Connection) -> list[UserDescription]:
     """All users, oldest first."""
-    return [UserDescription(*row) for row in connection.execute(SELECT_USERS)]
+    return all_rows(connection, UserDescription, SELECT_USERS)
+
+
+UPDATE_PASSWORD_HASH = """
+UPDATE users SET password_hash = %(password_hash)s, password_changed_at = now() WHERE id = %(user_id)s
+"""  # noqa: S105 - a statement
 
 
 def update_password_hash(connection: Connection, user_id: int, password_hash: str) -> None:
     """Store another password."""
-    connection.execute(UPDATE_HASH, {"user_id": user_id, "password_hash": password_hash})
+    connection.execute(UPDATE_PASSWORD_HASH, {"user_id": user_id, "password_hash": password_hash})
+
+
+REPLACE_PASSWORD_HASH = """
+UPDATE users SET password_hash = %(password_hash)s WHERE id = %(user_id)s AND password_hash = %(before)s
+"""  # noqa: S105 - a statement
 
 
 def replace_password_hash(connection: Connection, user_id: int, before: str, password_hash: str) -> None:
     """Store another hash of the same password, unless the password was changed in between."""
-    connection.execute(REPLACE_HASH, {"user_id": user_id, "before": before, "password_hash": password_hash})
+    parameters = {"user_id": user_id, "before": before, "password_hash": password_hash}
+    connection.execute(REPLACE_PASSWORD_HASH, parameters)

@@ -36,8 +36,7 @@ def take_out(
         with connection.transaction():
             deleted = delete_dead_letter(connection, dead_letter_id, project_id=project_id)
             if deleted is not None:
-                payload, received_at = deleted
-                outcome(payload, round(received_at.timestamp() * 1_000))
+                outcome(deleted.payload, round(deleted.received_at.timestamp() * 1_000))
                 taken.append(dead_letter_id)
     return taken
 

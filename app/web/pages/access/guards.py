@@ -10,10 +10,9 @@ from flask import Flask, redirect, request, session
 from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response
 
-from app.core.accounts.sessions import find_session
+from app.core.accounts.sessions import ProjectRole, SessionUser, find_session
 from app.core.errors import RedisFull, RedisUnavailable
 from app.core.queries.memberships import Role
-from app.core.queries.sessions import ProjectRole, SessionUser
 from app.web.auth import network_of
 from app.web.errors import ApiError
 from app.web.pages.access.forgery import refuse_forgery
