@@ -7,13 +7,6 @@ from datetime import datetime
 from app.core.database import Connection
 from app.core.queries.rows import all_rows, one_row, one_value
 
-INSERT_API_KEY = """
-INSERT INTO api_keys (project_id, name, key_hash, prefix, scopes, rate_limit, expires_at, created_by, rotated_from)
-VALUES (%(project_id)s, %(name)s, %(key_hash)s, %(prefix)s, %(scopes)s, %(rate_limit)s, %(expires_at)s,
-        %(created_by)s, %(rotated_from)s)
-RETURNING id
-"""
-
 
 def insert_api_key(
     connection: Connection,
@@ -29,6 +22,13 @@ def insert_api_key(
     rotated_from: int | None = None,
 ) -> int:
     """Store a new key; returns its id."""
+    sql = """
+        INSERT INTO api_keys
+            (project_id, name, key_hash, prefix, scopes, rate_limit, expires_at, created_by, rotated_from)
+        VALUES (%(project_id)s, %(name)s, %(key_hash)s, %(prefix)s, %(scopes)s, %(rate_limit)s, %(expires_at)s,
+                %(created_by)s, %(rotated_from)s)
+        RETURNING id
+    """
     parameters = {
         "project_id": project_id,
         "name": name,
@@ -40,14 +40,7 @@ def insert_api_key(
         "created_by": created_by,
         "rotated_from": rotated_from,
     }
-    return int(one_value(connection, INSERT_API_KEY, parameters))
-
-
-SELECT_API_KEY_BY_HASH = """
-SELECT id AS key_id, project_id, scopes, rate_limit, expires_at
-FROM api_keys
-WHERE key_hash = %(key_hash)s AND revoked_at IS NULL
-"""
+    return int(one_value(connection, sql, parameters))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +56,12 @@ class ApiKeyRow:
 
 def select_api_key_by_hash(connection: Connection, key_hash: bytes) -> ApiKeyRow | None:
     """The key with this SHA-256, unless it is unknown or revoked."""
-    return one_row(connection, ApiKeyRow, SELECT_API_KEY_BY_HASH, {"key_hash": key_hash})
+    sql = """
+        SELECT id AS key_id, project_id, scopes, rate_limit, expires_at
+        FROM api_keys
+        WHERE key_hash = %(key_hash)s AND revoked_at IS NULL
+    """
+    return one_row(connection, ApiKeyRow, sql, {"key_hash": key_hash})
 
 
 # Of several successors the last one counts: a key may be replaced again once its successor is revoked.
@@ -159,29 +157,23 @@ def lock_api_key(connection: Connection, project_id: int, key_id: int) -> bytes 
     return found
 
 
-UPDATE_REVOKED_AT = "UPDATE api_keys SET revoked_at = now() WHERE id = %(key_id)s AND revoked_at IS NULL"
-
-
 def update_revoked_at(connection: Connection, key_id: int) -> None:
     """Revoke a key from now on; one that is revoked already keeps its time."""
-    connection.execute(UPDATE_REVOKED_AT, {"key_id": key_id})
-
-
-# least() passes over a null, which is a key that never expires.
-UPDATE_EXPIRES_AT_TO_EARLIER = """
-UPDATE api_keys SET expires_at = least(expires_at, %(expires_at)s) WHERE id = %(key_id)s
-"""
+    sql = "UPDATE api_keys SET revoked_at = now() WHERE id = %(key_id)s AND revoked_at IS NULL"
+    connection.execute(sql, {"key_id": key_id})
 
 
 def update_expires_at_to_earlier(connection: Connection, key_id: int, expires_at: datetime) -> None:
     """Let a key expire then, unless it does so sooner."""
-    connection.execute(UPDATE_EXPIRES_AT_TO_EARLIER, {"key_id": key_id, "expires_at": expires_at})
-
-
-SELECT_FIRST_KEY_AT = "SELECT min(created_at) FROM api_keys WHERE project_id = %(project_id)s AND name = %(name)s"
+    # least() passes over a null, which is a key that never expires.
+    sql = """
+        UPDATE api_keys SET expires_at = least(expires_at, %(expires_at)s) WHERE id = %(key_id)s
+    """
+    connection.execute(sql, {"key_id": key_id, "expires_at": expires_at})
 
 
 def select_first_key_at(connection: Connection, project_id: int, name: str) -> datetime:
     """When the first key with this name was made; there must be one."""
-    first_at: datetime = one_value(connection, SELECT_FIRST_KEY_AT, {"project_id": project_id, "name": name})
+    sql = "SELECT min(created_at) FROM api_keys WHERE project_id = %(project_id)s AND name = %(name)s"
+    first_at: datetime = one_value(connection, sql, {"project_id": project_id, "name": name})
     return first_at

@@ -34,17 +34,6 @@ def insert_dead_letter(
     connection.execute(INSERT_DEAD_LETTER, parameters)
 
 
-SELECT_DEAD_LETTERS = """
-SELECT id AS dead_letter_id, entry_id, reason, received_at, failed_at, octet_length(payload) AS payload_bytes,
-       project_id, (SELECT name FROM projects WHERE projects.id = dead_letters.project_id) AS project,
-       substring(payload FOR %(preview_bytes)s) AS preview
-FROM dead_letters
-WHERE %(project_id)s::integer IS NULL OR project_id = %(project_id)s
-ORDER BY id
-LIMIT %(limit)s
-"""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A dead letter with no more than the beginning of its bytes. Times are in UTC.
@@ -67,35 +56,33 @@ def select_dead_letters(
     connection: Connection, *, limit: int, project_id: int | None = None, preview_bytes: int = 0
 ) -> list[DeadLetter]:
     """The oldest ones, oldest first; with a project only that one's."""
+    sql = """
+        SELECT id AS dead_letter_id, entry_id, reason, received_at, failed_at, octet_length(payload) AS payload_bytes,
+               project_id, (SELECT name FROM projects WHERE projects.id = dead_letters.project_id) AS project,
+               substring(payload FOR %(preview_bytes)s) AS preview
+        FROM dead_letters
+        WHERE %(project_id)s::integer IS NULL OR project_id = %(project_id)s
+        ORDER BY id
+        LIMIT %(limit)s
+    """
     parameters = {"limit": limit, "project_id": project_id, "preview_bytes": preview_bytes}
-    return all_rows(connection, DeadLetter, SELECT_DEAD_LETTERS, parameters)
-
-
-SELECT_DEAD_LETTER_IDS = """
-SELECT id
-FROM dead_letters
-WHERE (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
-  AND (%(reason)s::text IS NULL OR reason = %(reason)s)
-ORDER BY id
-LIMIT %(limit)s
-"""
+    return all_rows(connection, DeadLetter, sql, parameters)
 
 
 def select_dead_letter_ids(
     connection: Connection, *, project_id: int | None = None, reason: str | None = None, limit: int | None = None
 ) -> list[int]:
     """The ids, oldest first: of all, or of those of a project or with a reason."""
+    sql = """
+        SELECT id
+        FROM dead_letters
+        WHERE (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
+          AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+        ORDER BY id
+        LIMIT %(limit)s
+    """
     parameters = {"project_id": project_id, "reason": reason, "limit": limit}
-    return all_values(connection, SELECT_DEAD_LETTER_IDS, parameters)
-
-
-COUNT_DEAD_LETTERS_BY_REASON = """
-SELECT reason, count(*) AS letters, min(failed_at) AS first_failed_at, max(failed_at) AS last_failed_at
-FROM dead_letters
-WHERE %(project_id)s::integer IS NULL OR project_id = %(project_id)s
-GROUP BY reason
-ORDER BY letters DESC, reason
-"""
+    return all_values(connection, sql, parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +97,14 @@ class DeadLetterReason:
 
 def count_dead_letters_by_reason(connection: Connection, *, project_id: int | None) -> list[DeadLetterReason]:
     """The reasons, the most frequent first; with a project only that one's."""
-    return all_rows(connection, DeadLetterReason, COUNT_DEAD_LETTERS_BY_REASON, {"project_id": project_id})
-
-
-DELETE_DEAD_LETTER = """
-DELETE FROM dead_letters
-WHERE id = %(dead_letter_id)s AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
-RETURNING payload, received_at
-"""
+    sql = """
+        SELECT reason, count(*) AS letters, min(failed_at) AS first_failed_at, max(failed_at) AS last_failed_at
+        FROM dead_letters
+        WHERE %(project_id)s::integer IS NULL OR project_id = %(project_id)s
+        GROUP BY reason
+        ORDER BY letters DESC, reason
+    """
+    return all_rows(connection, DeadLetterReason, sql, {"project_id": project_id})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,5 +119,10 @@ def delete_dead_letter(
     connection: Connection, dead_letter_id: int, *, project_id: int | None = None
 ) -> DeletedLetter | None:
     """Delete one; None where it is not there (any more), or not in the project where one is named."""
+    sql = """
+        DELETE FROM dead_letters
+        WHERE id = %(dead_letter_id)s AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
+        RETURNING payload, received_at
+    """
     parameters = {"dead_letter_id": dead_letter_id, "project_id": project_id}
-    return one_row(connection, DeletedLetter, DELETE_DEAD_LETTER, parameters)
+    return one_row(connection, DeletedLetter, sql, parameters)

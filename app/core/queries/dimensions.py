@@ -17,17 +17,6 @@ class Version(NamedTuple):
     version_hash: str
 
 
-SELECT_VERSION_KEYS = """
-SELECT wanted.project_id, wanted.prompt_id, wanted.version_hash,
-       prompts.id AS prompt_key, prompt_versions.id AS version_key
-FROM unnest(%(project_ids)s::integer[], %(prompt_ids)s::uuid[], %(version_hashes)s::text[])
-     AS wanted (project_id, prompt_id, version_hash)
-JOIN prompts ON prompts.project_id = wanted.project_id AND prompts.prompt_id = wanted.prompt_id
-JOIN prompt_versions ON prompt_versions.prompt_key = prompts.id
-                    AND prompt_versions.version_hash = wanted.version_hash COLLATE "C"
-"""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionKeys:
     """A version, and what names it in events and rollups."""
@@ -41,27 +30,17 @@ class VersionKeys:
 
 def select_version_keys(connection: Connection, versions: Collection[Version]) -> dict[Version, VersionKeys]:
     """The keys of those versions that are known."""
-    rows = all_rows(connection, VersionKeys, SELECT_VERSION_KEYS, _columns(versions))
+    sql = """
+        SELECT wanted.project_id, wanted.prompt_id, wanted.version_hash,
+               prompts.id AS prompt_key, prompt_versions.id AS version_key
+        FROM unnest(%(project_ids)s::integer[], %(prompt_ids)s::uuid[], %(version_hashes)s::text[])
+             AS wanted (project_id, prompt_id, version_hash)
+        JOIN prompts ON prompts.project_id = wanted.project_id AND prompts.prompt_id = wanted.prompt_id
+        JOIN prompt_versions ON prompt_versions.prompt_key = prompts.id
+                            AND prompt_versions.version_hash = wanted.version_hash COLLATE "C"
+    """
+    rows = all_rows(connection, VersionKeys, sql, _columns(versions))
     return {Version(row.project_id, row.prompt_id, row.version_hash): row for row in rows}
-
-
-INSERT_PROMPTS = """
-INSERT INTO prompts (project_id, prompt_id)
-SELECT DISTINCT wanted.project_id, wanted.prompt_id
-FROM unnest(%(project_ids)s::integer[], %(prompt_ids)s::uuid[]) AS wanted (project_id, prompt_id)
-ORDER BY wanted.project_id, wanted.prompt_id
-ON CONFLICT DO NOTHING
-"""
-
-INSERT_VERSIONS = """
-INSERT INTO prompt_versions (prompt_key, version_hash)
-SELECT DISTINCT prompts.id, wanted.version_hash COLLATE "C"
-FROM unnest(%(project_ids)s::integer[], %(prompt_ids)s::uuid[], %(version_hashes)s::text[])
-     AS wanted (project_id, prompt_id, version_hash)
-JOIN prompts ON prompts.project_id = wanted.project_id AND prompts.prompt_id = wanted.prompt_id
-ORDER BY prompts.id, wanted.version_hash COLLATE "C"
-ON CONFLICT DO NOTHING
-"""
 
 
 def insert_versions(connection: Connection, versions: Collection[Version]) -> None:
@@ -69,9 +48,25 @@ def insert_versions(connection: Connection, versions: Collection[Version]) -> No
 
     Rows are inserted in key order, so that two workers with the same new versions cannot deadlock.
     """
+    insert_versions = """
+        INSERT INTO prompt_versions (prompt_key, version_hash)
+        SELECT DISTINCT prompts.id, wanted.version_hash COLLATE "C"
+        FROM unnest(%(project_ids)s::integer[], %(prompt_ids)s::uuid[], %(version_hashes)s::text[])
+             AS wanted (project_id, prompt_id, version_hash)
+        JOIN prompts ON prompts.project_id = wanted.project_id AND prompts.prompt_id = wanted.prompt_id
+        ORDER BY prompts.id, wanted.version_hash COLLATE "C"
+        ON CONFLICT DO NOTHING
+    """
+    sql = """
+        INSERT INTO prompts (project_id, prompt_id)
+        SELECT DISTINCT wanted.project_id, wanted.prompt_id
+        FROM unnest(%(project_ids)s::integer[], %(prompt_ids)s::uuid[]) AS wanted (project_id, prompt_id)
+        ORDER BY wanted.project_id, wanted.prompt_id
+        ON CONFLICT DO NOTHING
+    """
     columns = _columns(versions)
-    connection.execute(INSERT_PROMPTS, columns)
-    connection.execute(INSERT_VERSIONS, columns)
+    connection.execute(sql, columns)
+    connection.execute(insert_versions, columns)
 
 
 def _columns(versions: Collection[Version]) -> dict[str, list[object]]:

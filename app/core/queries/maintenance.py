@@ -6,17 +6,14 @@ from app.core.queries.rows import one_value
 MAINTENANCE_LOCK = 0x70615F6D
 """An advisory lock key of our own: "pa_m"."""
 
-TRY_LOCK = "SELECT pg_try_advisory_lock(%(key)s)"
-
 
 def try_maintenance_lock(connection: Connection) -> bool:
     """Take the lock if it is free; it ends with the connection at the latest."""
-    return bool(one_value(connection, TRY_LOCK, {"key": MAINTENANCE_LOCK}))
-
-
-RELEASE_LOCK = "SELECT pg_advisory_unlock(%(key)s)"
+    sql = "SELECT pg_try_advisory_lock(%(key)s)"
+    return bool(one_value(connection, sql, {"key": MAINTENANCE_LOCK}))
 
 
 def release_maintenance_lock(connection: Connection) -> None:
     """Give the lock back."""
-    connection.execute(RELEASE_LOCK, {"key": MAINTENANCE_LOCK})
+    sql = "SELECT pg_advisory_unlock(%(key)s)"
+    connection.execute(sql, {"key": MAINTENANCE_LOCK})

@@ -23,28 +23,14 @@ def insert_membership(connection: Connection, project_id: int, user_id: int, rol
     return one_value(connection, INSERT_MEMBERSHIP, parameters) is not None
 
 
-UPDATE_ROLE = "UPDATE memberships SET role = %(role)s WHERE project_id = %(project_id)s AND user_id = %(user_id)s"
-
-
 def update_role(connection: Connection, project_id: int, user_id: int, role: Role) -> None:
-    connection.execute(UPDATE_ROLE, {"project_id": project_id, "user_id": user_id, "role": role})
-
-
-DELETE_MEMBERSHIP = "DELETE FROM memberships WHERE project_id = %(project_id)s AND user_id = %(user_id)s"
+    sql = "UPDATE memberships SET role = %(role)s WHERE project_id = %(project_id)s AND user_id = %(user_id)s"
+    connection.execute(sql, {"project_id": project_id, "user_id": user_id, "role": role})
 
 
 def delete_membership(connection: Connection, project_id: int, user_id: int) -> None:
-    connection.execute(DELETE_MEMBERSHIP, {"project_id": project_id, "user_id": user_id})
-
-
-SELECT_MEMBERS = """
-SELECT users.id AS user_id, users.email, memberships.role, users.password_hash IS NOT NULL AS has_password,
-       memberships.created_at AS since
-FROM memberships
-JOIN users ON users.id = memberships.user_id
-WHERE memberships.project_id = %(project_id)s
-ORDER BY lower(users.email)
-"""
+    sql = "DELETE FROM memberships WHERE project_id = %(project_id)s AND user_id = %(user_id)s"
+    connection.execute(sql, {"project_id": project_id, "user_id": user_id})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +46,15 @@ class Member:
 
 def select_members(connection: Connection, project_id: int) -> list[Member]:
     """The members of a project, by email."""
-    return all_rows(connection, Member, SELECT_MEMBERS, {"project_id": project_id})
-
-
-# In the same order for everybody, so that two who change the same project wait for each other and do not deadlock.
-LOCK_ROLES = """
-SELECT user_id, role
-FROM memberships
-WHERE project_id = %(project_id)s
-ORDER BY user_id
-FOR UPDATE
-"""
+    sql = """
+        SELECT users.id AS user_id, users.email, memberships.role, users.password_hash IS NOT NULL AS has_password,
+               memberships.created_at AS since
+        FROM memberships
+        JOIN users ON users.id = memberships.user_id
+        WHERE memberships.project_id = %(project_id)s
+        ORDER BY lower(users.email)
+    """
+    return all_rows(connection, Member, sql, {"project_id": project_id})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +67,20 @@ class MemberRole:
 
 def lock_roles(connection: Connection, project_id: int) -> list[MemberRole]:
     """The roles of all members; nobody else can change them until the transaction ends."""
-    return all_rows(connection, MemberRole, LOCK_ROLES, {"project_id": project_id})
-
-
-COUNT_OTHER_PROJECTS = """
-SELECT count(*) FROM memberships WHERE user_id = %(user_id)s AND project_id <> %(project_id)s
-"""
+    # In the same order for everybody, so that two who change the same project wait for each other and do not deadlock.
+    sql = """
+        SELECT user_id, role
+        FROM memberships
+        WHERE project_id = %(project_id)s
+        ORDER BY user_id
+        FOR UPDATE
+    """
+    return all_rows(connection, MemberRole, sql, {"project_id": project_id})
 
 
 def count_other_projects(connection: Connection, user_id: int, project_id: int) -> int:
     """To how many other projects a user belongs."""
-    return int(one_value(connection, COUNT_OTHER_PROJECTS, {"user_id": user_id, "project_id": project_id}))
+    sql = """
+        SELECT count(*) FROM memberships WHERE user_id = %(user_id)s AND project_id <> %(project_id)s
+    """
+    return int(one_value(connection, sql, {"user_id": user_id, "project_id": project_id}))

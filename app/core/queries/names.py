@@ -4,12 +4,6 @@ from uuid import UUID
 
 from app.core.database import Connection
 
-UPDATE_PROMPT_NAME = """
-UPDATE prompts
-SET name = %(name)s
-WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s AND (name IS NULL OR NOT %(only_unset)s)
-"""
-
 
 def update_prompt_name(
     connection: Connection, project_id: int, prompt_id: UUID, name: str | None, *, only_unset: bool = False
@@ -18,19 +12,13 @@ def update_prompt_name(
 
     False where nothing was named, because the project has no such prompt or it has a name.
     """
+    sql = """
+        UPDATE prompts
+        SET name = %(name)s
+        WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s AND (name IS NULL OR NOT %(only_unset)s)
+    """
     parameters = {"project_id": project_id, "prompt_id": prompt_id, "name": name, "only_unset": only_unset}
-    return connection.execute(UPDATE_PROMPT_NAME, parameters).rowcount == 1
-
-
-UPDATE_VERSION_NAME = """
-UPDATE prompt_versions
-SET name = %(name)s
-FROM prompts
-WHERE prompts.id = prompt_versions.prompt_key
-  AND prompts.project_id = %(project_id)s AND prompts.prompt_id = %(prompt_id)s
-  AND prompt_versions.version_hash = %(version_hash)s COLLATE "C"
-  AND (prompt_versions.name IS NULL OR NOT %(only_unset)s)
-"""
+    return connection.execute(sql, parameters).rowcount == 1
 
 
 def update_version_name(
@@ -43,6 +31,15 @@ def update_version_name(
     only_unset: bool = False,
 ) -> bool:
     """The same for a version of a prompt."""
+    sql = """
+        UPDATE prompt_versions
+        SET name = %(name)s
+        FROM prompts
+        WHERE prompts.id = prompt_versions.prompt_key
+          AND prompts.project_id = %(project_id)s AND prompts.prompt_id = %(prompt_id)s
+          AND prompt_versions.version_hash = %(version_hash)s COLLATE "C"
+          AND (prompt_versions.name IS NULL OR NOT %(only_unset)s)
+    """
     parameters = {
         "project_id": project_id,
         "prompt_id": prompt_id,
@@ -50,4 +47,4 @@ def update_version_name(
         "name": name,
         "only_unset": only_unset,
     }
-    return connection.execute(UPDATE_VERSION_NAME, parameters).rowcount == 1
+    return connection.execute(sql, parameters).rowcount == 1

@@ -12,10 +12,6 @@ from app.core.queries.usage import ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS, SUMS
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import Part
 
-SELECT_PROMPT = """
-SELECT id AS prompt_key, name FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptRow:
@@ -27,42 +23,30 @@ class PromptRow:
 
 def select_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> PromptRow | None:
     """None for a prompt that the project has never used."""
-    return one_row(connection, PromptRow, SELECT_PROMPT, {"project_id": project_id, "prompt_id": prompt_id})
-
-
-SELECT_EVER_USED = """
-SELECT EXISTS (SELECT FROM rollups WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0)
-"""
+    sql = """
+        SELECT id AS prompt_key, name FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s
+    """
+    return one_row(connection, PromptRow, sql, {"project_id": project_id, "prompt_id": prompt_id})
 
 
 def select_ever_used(connection: Connection, project_id: int) -> bool:
     """Whether the project has ever had an event."""
-    return bool(one_value(connection, SELECT_EVER_USED, {"project_id": project_id}))
-
-
-SELECT_MATCHING_PROMPTS = """
-SELECT id
-FROM prompts
-WHERE project_id = %(project_id)s
-  AND (strpos(lower(name), lower(%(search)s)) > 0 OR strpos(prompt_id::text, lower(%(search)s)) > 0)
-ORDER BY id
-"""
+    sql = """
+        SELECT EXISTS (SELECT FROM rollups WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0)
+    """
+    return bool(one_value(connection, sql, {"project_id": project_id}))
 
 
 def select_matching_prompts(connection: Connection, project_id: int, search: str) -> list[int]:
     """Keys of the prompts whose id or name contains the text, in any case."""
-    return all_values(connection, SELECT_MATCHING_PROMPTS, {"project_id": project_id, "search": search})
-
-
-# The times of a prompt's rows and the events in them come along: so its activity costs no query of its own.
-SELECT_PROMPTS_WITH_ACTIVITY = f"""
-SELECT prompts.id AS prompt_key, prompts.prompt_id, prompts.name,
-       array_agg(extract(epoch FROM rollup.bucket_start)::bigint) AS bucket_starts,
-       array_agg(rollup.events) AS bucket_events, {SUMS}
-FROM {ROLLUPS_OF_PROMPTS}
-JOIN prompts ON prompts.id = rollup.prompt_key
-GROUP BY prompts.id
-"""
+    sql = """
+        SELECT id
+        FROM prompts
+        WHERE project_id = %(project_id)s
+          AND (strpos(lower(name), lower(%(search)s)) > 0 OR strpos(prompt_id::text, lower(%(search)s)) > 0)
+        ORDER BY id
+    """
+    return all_values(connection, sql, {"project_id": project_id, "search": search})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,30 +64,17 @@ def select_prompts_with_activity(
     connection: Connection, project_id: int, parts: Sequence[Part], only: Sequence[int] | None
 ) -> list[PromptActivity]:
     """The prompts with events, in any order; all of them, or only those with certain keys."""
+    # The times of a prompt's rows and the events in them come along: so its activity costs no query of its own.
+    sql = f"""
+        SELECT prompts.id AS prompt_key, prompts.prompt_id, prompts.name,
+               array_agg(extract(epoch FROM rollup.bucket_start)::bigint) AS bucket_starts,
+               array_agg(rollup.events) AS bucket_events, {SUMS}
+        FROM {ROLLUPS_OF_PROMPTS}
+        JOIN prompts ON prompts.id = rollup.prompt_key
+        GROUP BY prompts.id
+    """
     parameters = {"project_id": project_id, "only": only, **part_columns(parts)}
-    return all_rows(connection, PromptActivity, SELECT_PROMPTS_WITH_ACTIVITY, parameters, binary=True)
-
-
-# Minutes are more exact, but only the last days have them.
-SELECT_PROMPTS_LAST_SEEN = """
-SELECT prompt.key AS prompt_key, greatest(hour.bucket_start, minute.bucket_start) AS last_seen
-FROM unnest(%(keys)s::bigint[]) AS prompt (key)
-CROSS JOIN LATERAL (
-    SELECT bucket_start
-    FROM rollups
-    WHERE project_id = %(project_id)s AND prompt_key = prompt.key AND version_key = 0 AND grain = 'hour'
-    ORDER BY bucket_start DESC
-    LIMIT 1
-) AS hour
-LEFT JOIN LATERAL (
-    SELECT bucket_start
-    FROM rollups
-    WHERE project_id = %(project_id)s AND prompt_key = prompt.key AND version_key = 0 AND grain = 'minute'
-      AND bucket_start >= hour.bucket_start
-    ORDER BY bucket_start DESC
-    LIMIT 1
-) AS minute ON true
-"""
+    return all_rows(connection, PromptActivity, sql, parameters, binary=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,44 +87,32 @@ class PromptSeen:
 
 def select_prompts_last_seen(connection: Connection, project_id: int, keys: Sequence[int]) -> dict[int, datetime]:
     """The times of `PromptSeen` by key."""
+    # Minutes are more exact, but only the last days have them.
+    sql = """
+        SELECT prompt.key AS prompt_key, greatest(hour.bucket_start, minute.bucket_start) AS last_seen
+        FROM unnest(%(keys)s::bigint[]) AS prompt (key)
+        CROSS JOIN LATERAL (
+            SELECT bucket_start
+            FROM rollups
+            WHERE project_id = %(project_id)s AND prompt_key = prompt.key AND version_key = 0 AND grain = 'hour'
+            ORDER BY bucket_start DESC
+            LIMIT 1
+        ) AS hour
+        LEFT JOIN LATERAL (
+            SELECT bucket_start
+            FROM rollups
+            WHERE project_id = %(project_id)s AND prompt_key = prompt.key AND version_key = 0 AND grain = 'minute'
+              AND bucket_start >= hour.bucket_start
+            ORDER BY bucket_start DESC
+            LIMIT 1
+        ) AS minute ON true
+    """
     parameters = {"project_id": project_id, "keys": keys}
-    rows = all_rows(connection, PromptSeen, SELECT_PROMPTS_LAST_SEEN, parameters, binary=True)
+    rows = all_rows(connection, PromptSeen, sql, parameters, binary=True)
     return {row.prompt_key: row.last_seen for row in rows}
 
 
 _VERSION_ROWS = "project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.id"
-
-SELECT_VERSIONS_SEEN = f"""
-SELECT version.id AS version_key, version.version_hash, version.name,
-       coalesce(first_minute.bucket_start, first_hour.bucket_start) AS first_seen,
-       coalesce(last_minute.bucket_start, last_hour.bucket_start) AS last_seen
-FROM prompt_versions AS version
-CROSS JOIN LATERAL (
-    SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start LIMIT 1
-) AS first_hour
-CROSS JOIN LATERAL (
-    SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start DESC LIMIT 1
-) AS last_hour
-LEFT JOIN LATERAL (
-    SELECT bucket_start
-    FROM rollups
-    WHERE {_VERSION_ROWS} AND grain = 'minute'
-      AND bucket_start >= first_hour.bucket_start AND bucket_start < first_hour.bucket_start + interval '1 hour'
-    ORDER BY bucket_start
-    LIMIT 1
-) AS first_minute ON true
-LEFT JOIN LATERAL (
-    SELECT bucket_start
-    FROM rollups
-    WHERE {_VERSION_ROWS} AND grain = 'minute' AND bucket_start >= last_hour.bucket_start
-    ORDER BY bucket_start DESC
-    LIMIT 1
-) AS last_minute ON true
-WHERE version.id = ANY (%(keys)s::bigint[])
-   OR version.id IN (
-       SELECT id FROM prompt_versions WHERE prompt_key = %(prompt_key)s ORDER BY id DESC LIMIT %(newest)s
-   )
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,19 +130,39 @@ def select_versions_seen(
     connection: Connection, project_id: int, prompt_key: int, keys: Sequence[int], *, newest: int
 ) -> list[VersionSeen]:
     """Those with the keys and the newest ones, as far as they have events, in any order."""
+    sql = f"""
+        SELECT version.id AS version_key, version.version_hash, version.name,
+               coalesce(first_minute.bucket_start, first_hour.bucket_start) AS first_seen,
+               coalesce(last_minute.bucket_start, last_hour.bucket_start) AS last_seen
+        FROM prompt_versions AS version
+        CROSS JOIN LATERAL (
+            SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start LIMIT 1
+        ) AS first_hour
+        CROSS JOIN LATERAL (
+            SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start DESC LIMIT 1
+        ) AS last_hour
+        LEFT JOIN LATERAL (
+            SELECT bucket_start
+            FROM rollups
+            WHERE {_VERSION_ROWS} AND grain = 'minute'
+              AND bucket_start >= first_hour.bucket_start AND bucket_start < first_hour.bucket_start + interval '1 hour'
+            ORDER BY bucket_start
+            LIMIT 1
+        ) AS first_minute ON true
+        LEFT JOIN LATERAL (
+            SELECT bucket_start
+            FROM rollups
+            WHERE {_VERSION_ROWS} AND grain = 'minute' AND bucket_start >= last_hour.bucket_start
+            ORDER BY bucket_start DESC
+            LIMIT 1
+        ) AS last_minute ON true
+        WHERE version.id = ANY (%(keys)s::bigint[])
+           OR version.id IN (
+               SELECT id FROM prompt_versions WHERE prompt_key = %(prompt_key)s ORDER BY id DESC LIMIT %(newest)s
+           )
+    """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "keys": keys, "newest": newest}
-    return all_rows(connection, VersionSeen, SELECT_VERSIONS_SEEN, parameters, binary=True)
-
-
-SELECT_VERSIONS_WITH_MOMENTS = f"""
-SELECT version.id AS version_key, version.version_hash, version.name,
-       coalesce(sum(rollup.cost_sum_squares), 0) AS cost_sum_squares,
-       coalesce(sum(rollup.latency_log_sum), 0) AS latency_log_sum,
-       coalesce(sum(rollup.latency_log_sum_squares), 0) AS latency_log_sum_squares,
-       coalesce(sum(rollup.score_sum_squares), 0) AS score_sum_squares, {SUMS}
-FROM {ROLLUPS_OF_VERSIONS}
-GROUP BY version.id, version.version_hash, version.name
-"""
+    return all_rows(connection, VersionSeen, sql, parameters, binary=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,15 +182,17 @@ def select_versions_with_moments(
     connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], only: Sequence[int] | None
 ) -> list[VersionRow]:
     """The versions with events, in any order; all of them, or only those with certain keys."""
+    sql = f"""
+        SELECT version.id AS version_key, version.version_hash, version.name,
+               coalesce(sum(rollup.cost_sum_squares), 0) AS cost_sum_squares,
+               coalesce(sum(rollup.latency_log_sum), 0) AS latency_log_sum,
+               coalesce(sum(rollup.latency_log_sum_squares), 0) AS latency_log_sum_squares,
+               coalesce(sum(rollup.score_sum_squares), 0) AS score_sum_squares, {SUMS}
+        FROM {ROLLUPS_OF_VERSIONS}
+        GROUP BY version.id, version.version_hash, version.name
+    """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, **part_columns(parts)}
-    return all_rows(connection, VersionRow, SELECT_VERSIONS_WITH_MOMENTS, parameters, binary=True)
-
-
-SELECT_VERSION_SERIES = f"""
-SELECT version.id AS version_key, date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
-FROM {ROLLUPS_OF_VERSIONS}
-GROUP BY version.id, point_start
-"""
+    return all_rows(connection, VersionRow, sql, parameters, binary=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +213,11 @@ def select_version_series(
     only: Sequence[int],
 ) -> dict[tuple[int, datetime], UsageRow]:
     """By key of a version and beginning of a bucket, in any order; buckets without events are left out."""
+    sql = f"""
+        SELECT version.id AS version_key, date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
+        FROM {ROLLUPS_OF_VERSIONS}
+        GROUP BY version.id, point_start
+    """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval, "only": only}
-    rows = all_rows(connection, VersionPointRow, SELECT_VERSION_SERIES, parameters | part_columns(parts), binary=True)
+    rows = all_rows(connection, VersionPointRow, sql, parameters | part_columns(parts), binary=True)
     return {(row.version_key, row.point_start): row for row in rows}

@@ -35,7 +35,6 @@ def ensure_coming_partitions(connection: Connection, today: date) -> None:
     ensure_partitions(connection, today - timedelta(days=1), today + DAYS_AHEAD)
 
 
-SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %(milliseconds)s, true)"
 DROP_PARTITION = sql.SQL("DROP TABLE {partition}")
 
 
@@ -45,12 +44,13 @@ def drop_partitions_before(connection: Connection, day: date) -> list[str]:
     Raises psycopg's LockNotAvailable where the table is busy for a second; call it again later. The connection is one
     in autocommit mode.
     """
+    set_lock_timeout = "SELECT set_config('lock_timeout', %(milliseconds)s, true)"
     dropped = []
     for name in _names(connection):
         if name >= partition_name(day):
             break
         with connection.transaction():
-            connection.execute(SET_LOCK_TIMEOUT, {"milliseconds": str(DROP_LOCK_TIMEOUT_MS)})
+            connection.execute(set_lock_timeout, {"milliseconds": str(DROP_LOCK_TIMEOUT_MS)})
             connection.execute(TAKE_LOCK, {"key": PARTITION_LOCK})
             if name not in _names(connection):
                 continue

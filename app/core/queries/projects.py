@@ -19,25 +19,19 @@ def select_project_id(connection: Connection, name: str) -> int | None:
     return found
 
 
-SELECT_PROJECT_IDS = "SELECT id FROM projects ORDER BY id"
-
-
 def select_project_ids(connection: Connection) -> list[int]:
     """The ids of all projects, oldest first."""
-    return all_values(connection, SELECT_PROJECT_IDS)
-
-
-SELECT_PROJECT_NAMES = "SELECT name FROM projects ORDER BY id"
+    sql = "SELECT id FROM projects ORDER BY id"
+    return all_values(connection, sql)
 
 
 def select_project_names(connection: Connection) -> list[str]:
     """The names of all projects, oldest first."""
-    return all_values(connection, SELECT_PROJECT_NAMES)
-
-
-COUNT_MEMBERS = "SELECT count(*) FROM memberships WHERE project_id = %(project_id)s"
+    sql = "SELECT name FROM projects ORDER BY id"
+    return all_values(connection, sql)
 
 
 def count_members(connection: Connection, project_id: int) -> int:
     """How many users belong to a project."""
-    return int(one_value(connection, COUNT_MEMBERS, {"project_id": project_id}))
+    sql = "SELECT count(*) FROM memberships WHERE project_id = %(project_id)s"
+    return int(one_value(connection, sql, {"project_id": project_id}))

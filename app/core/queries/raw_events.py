@@ -13,18 +13,6 @@ from app.core.database import Connection
 
 ROWS_AT_ONCE = 2_000
 
-# One day at a time: each lies in a partition of its own, so PostgreSQL sorts a day and never the whole range.
-SELECT_EVENTS_OF_DAY = """
-SELECT events.occurred_at, events.received_at, prompts.prompt_id, prompts.name AS prompt_name, version.version_hash,
-       version.name AS version_name, events.latency_ms, events.cost_usd, events.score
-FROM events
-JOIN prompt_versions AS version ON version.id = events.version_key
-JOIN prompts ON prompts.id = version.prompt_key
-WHERE events.project_id = %(project_id)s AND events.day = %(day)s
-  AND events.occurred_at >= %(start)s AND events.occurred_at < %(end)s
-ORDER BY events.occurred_at, events.event_id
-"""
-
 
 class RawEvent(NamedTuple):
     """An event with the names of its prompt and version; a tuple, because it is a row of a download as it stands."""
@@ -44,11 +32,22 @@ def iterate_events_of_day(
     connection: Connection, project_id: int, day: date, *, start: datetime, end: datetime
 ) -> Iterator[RawEvent]:
     """The events of a UTC day in [start, end), ROWS_AT_ONCE of them in memory at a time."""
+    # One day at a time: each lies in a partition of its own, so PostgreSQL sorts a day and never the whole range.
+    sql = """
+        SELECT events.occurred_at, events.received_at, prompts.prompt_id, prompts.name AS prompt_name,
+               version.version_hash, version.name AS version_name, events.latency_ms, events.cost_usd, events.score
+        FROM events
+        JOIN prompt_versions AS version ON version.id = events.version_key
+        JOIN prompts ON prompts.id = version.prompt_key
+        WHERE events.project_id = %(project_id)s AND events.day = %(day)s
+          AND events.occurred_at >= %(start)s AND events.occurred_at < %(end)s
+        ORDER BY events.occurred_at, events.event_id
+    """
     parameters = {"project_id": project_id, "day": day, "start": start, "end": end}
     with (
         connection.transaction(),
         psycopg.ServerCursor(connection, "events_of_day", row_factory=class_row(RawEvent)) as cursor,
     ):
         cursor.itersize = ROWS_AT_ONCE
-        cursor.execute(SELECT_EVENTS_OF_DAY, parameters, binary=True)
+        cursor.execute(sql, parameters, binary=True)
         yield from cursor

@@ -97,46 +97,32 @@ def part_columns(parts: Sequence[Part]) -> Parameters:
     }
 
 
-SELECT_PROMPT_KEY = "SELECT id FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s"
-
-
 def select_prompt_key(connection: Connection, project_id: int, prompt_id: UUID) -> int | None:
     """The key of a prompt in rollups, if the project has it."""
-    key: int | None = one_value(connection, SELECT_PROMPT_KEY, {"project_id": project_id, "prompt_id": prompt_id})
+    sql = "SELECT id FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s"
+    key: int | None = one_value(connection, sql, {"project_id": project_id, "prompt_id": prompt_id})
     return key
-
-
-SELECT_HAS_EVENTS = """
-SELECT EXISTS (
-    SELECT FROM rollups
-    WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = %(grain)s
-      AND bucket_start >= %(start)s AND bucket_start < %(end)s
-)
-"""
 
 
 def select_has_events(connection: Connection, project_id: int, part: Part) -> bool:
     """Whether the project has any event in a stretch of time."""
-    return bool(one_value(connection, SELECT_HAS_EVENTS, {"project_id": project_id, **part._asdict()}))
-
-
-SELECT_TOTALS = f"SELECT {SUMS} FROM {_ROLLUPS_OF_ONE}"
+    sql = """
+        SELECT EXISTS (
+            SELECT FROM rollups
+            WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = %(grain)s
+              AND bucket_start >= %(start)s AND bucket_start < %(end)s
+        )
+    """
+    return bool(one_value(connection, sql, {"project_id": project_id, **part._asdict()}))
 
 
 def select_totals(connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part]) -> UsageRow:
     """Usage of a whole prompt, or of the whole project where `prompt_key` is 0."""
+    sql = f"SELECT {SUMS} FROM {_ROLLUPS_OF_ONE}"
     parameters = {"project_id": project_id, "prompt_key": prompt_key, **part_columns(parts)}
-    row = one_row(connection, UsageRow, SELECT_TOTALS, parameters)
+    row = one_row(connection, UsageRow, sql, parameters)
     assert row is not None
     return row
-
-
-# Without a point: the totals of all of them.
-SELECT_SERIES = f"""
-SELECT date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
-FROM {_ROLLUPS_OF_ONE}
-GROUP BY GROUPING SETS ((), (point_start))
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,19 +136,16 @@ def select_series(
     connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], interval: Grain
 ) -> tuple[UsageRow, dict[datetime, UsageRow]]:
     """As `select_totals`, and by beginning of bucket, in any order; buckets without events are left out."""
+    # Without a point: the totals of all of them.
+    sql = f"""
+        SELECT date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
+        FROM {_ROLLUPS_OF_ONE}
+        GROUP BY GROUPING SETS ((), (point_start))
+    """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval, **part_columns(parts)}
-    rows = all_rows(connection, PointRow, SELECT_SERIES, parameters, binary=True)
+    rows = all_rows(connection, PointRow, sql, parameters, binary=True)
     (totals,) = [row for row in rows if row.point_start is None]
     return totals, {row.point_start: row for row in rows if row.point_start is not None}
-
-
-# No ORDER BY in these two: it would sort the histograms, too.
-SELECT_PROMPTS = f"""
-SELECT prompts.prompt_id, {SUMS}
-FROM {ROLLUPS_OF_PROMPTS}
-JOIN prompts ON prompts.id = rollup.prompt_key
-GROUP BY prompts.id
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,15 +159,15 @@ def select_prompts(
     connection: Connection, project_id: int, parts: Sequence[Part], only: Sequence[int] | None
 ) -> dict[UUID, UsageRow]:
     """Usage by prompt id, in any order, of all prompts with events or only of those with certain keys."""
+    # No ORDER BY in these two: it would sort the histograms, too.
+    sql = f"""
+        SELECT prompts.prompt_id, {SUMS}
+        FROM {ROLLUPS_OF_PROMPTS}
+        JOIN prompts ON prompts.id = rollup.prompt_key
+        GROUP BY prompts.id
+    """
     parameters = {"project_id": project_id, "only": only, **part_columns(parts)}
-    return {row.prompt_id: row for row in all_rows(connection, PromptUsageRow, SELECT_PROMPTS, parameters, binary=True)}
-
-
-SELECT_VERSIONS = f"""
-SELECT version.version_hash, {SUMS}
-FROM {ROLLUPS_OF_VERSIONS}
-GROUP BY version.id, version.version_hash
-"""
+    return {row.prompt_id: row for row in all_rows(connection, PromptUsageRow, sql, parameters, binary=True)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,20 +181,14 @@ def select_versions(
     connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], only: Sequence[int] | None
 ) -> dict[str, UsageRow]:
     """Usage by version hash, in any order, of all versions with events or only of those with certain keys."""
+    sql = f"""
+        SELECT version.version_hash, {SUMS}
+        FROM {ROLLUPS_OF_VERSIONS}
+        GROUP BY version.id, version.version_hash
+    """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, **part_columns(parts)}
-    rows = all_rows(connection, VersionUsageRow, SELECT_VERSIONS, parameters, binary=True)
+    rows = all_rows(connection, VersionUsageRow, sql, parameters, binary=True)
     return {row.version_hash: row for row in rows}
-
-
-# OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
-SELECT_BUSIEST_PROMPTS = f"""
-SELECT rollup.prompt_key
-FROM {ROLLUPS_OF_PROMPTS}
-WHERE EXISTS (SELECT FROM prompts WHERE project_id = %(project_id)s OFFSET %(limit)s)
-GROUP BY rollup.prompt_key
-ORDER BY sum(rollup.events) DESC, rollup.prompt_key
-LIMIT %(limit)s + 1
-"""
 
 
 def select_busiest_prompts(
@@ -222,23 +199,30 @@ def select_busiest_prompts(
     One more than `limit` where there are more. Where the project has no more than `limit` prompts nothing is read,
     and the list is empty.
     """
+    # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
+    sql = f"""
+        SELECT rollup.prompt_key
+        FROM {ROLLUPS_OF_PROMPTS}
+        WHERE EXISTS (SELECT FROM prompts WHERE project_id = %(project_id)s OFFSET %(limit)s)
+        GROUP BY rollup.prompt_key
+        ORDER BY sum(rollup.events) DESC, rollup.prompt_key
+        LIMIT %(limit)s + 1
+    """
     parameters = {"project_id": project_id, "only": only, "limit": limit, **part_columns(parts)}
-    return all_values(connection, SELECT_BUSIEST_PROMPTS, parameters)
-
-
-SELECT_BUSIEST_VERSIONS = f"""
-SELECT rollup.version_key
-FROM {ROLLUPS_OF_VERSIONS}
-WHERE EXISTS (SELECT FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET %(limit)s)
-GROUP BY rollup.version_key
-ORDER BY sum(rollup.events) DESC, rollup.version_key
-LIMIT %(limit)s + 1
-"""
+    return all_values(connection, sql, parameters)
 
 
 def select_busiest_versions(
     connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], limit: int
 ) -> list[int]:
     """The same for the versions of a prompt."""
+    sql = f"""
+        SELECT rollup.version_key
+        FROM {ROLLUPS_OF_VERSIONS}
+        WHERE EXISTS (SELECT FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET %(limit)s)
+        GROUP BY rollup.version_key
+        ORDER BY sum(rollup.events) DESC, rollup.version_key
+        LIMIT %(limit)s + 1
+    """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": None, "limit": limit}
-    return all_values(connection, SELECT_BUSIEST_VERSIONS, parameters | part_columns(parts))
+    return all_values(connection, sql, parameters | part_columns(parts))

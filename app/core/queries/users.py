@@ -19,20 +19,11 @@ def insert_user(connection: Connection, email: str, password_hash: str, *, is_op
     return int(one_value(connection, INSERT_USER, parameters))
 
 
-# Waits for whoever is adding the same user just now.
-INSERT_INVITED_USER = "INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (lower(email)) DO NOTHING"
-
-
 def insert_invited_user(connection: Connection, email: str) -> None:
     """Make a user who is to choose a password; no change where the email has a user already."""
-    connection.execute(INSERT_INVITED_USER, {"email": email})
-
-
-SELECT_USER = """
-SELECT id AS user_id, email, is_operator, password_hash
-FROM users
-WHERE lower(email) = lower(%(email)s)
-"""
+    # Waits for whoever is adding the same user just now.
+    sql = "INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (lower(email)) DO NOTHING"
+    connection.execute(sql, {"email": email})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +38,12 @@ class StoredUser:
 
 def select_user(connection: Connection, email: str) -> StoredUser | None:
     """The user with this email."""
-    return one_row(connection, StoredUser, SELECT_USER, {"email": email})
+    sql = """
+        SELECT id AS user_id, email, is_operator, password_hash
+        FROM users
+        WHERE lower(email) = lower(%(email)s)
+    """
+    return one_row(connection, StoredUser, sql, {"email": email})
 
 
 SELECT_PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = %(user_id)s"  # noqa: S105 - a statement
@@ -69,19 +65,6 @@ def lock_password_hash(connection: Connection, user_id: int) -> str | None:
     return found
 
 
-SELECT_USERS = """
-SELECT users.id AS user_id, users.email, users.is_operator, users.password_hash IS NOT NULL AS has_password,
-       users.created_at,
-       array_remove(array_agg(projects.name || ' (' || memberships.role || ')' ORDER BY projects.name), NULL)
-           AS projects
-FROM users
-LEFT JOIN memberships ON memberships.user_id = users.id
-LEFT JOIN projects ON projects.id = memberships.project_id
-GROUP BY users.id
-ORDER BY users.id
-"""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserDescription:
     """A user as the list shows it; `projects` are names with the role in brackets."""
@@ -96,25 +79,32 @@ class UserDescription:
 
 def select_users(connection: Connection) -> list[UserDescription]:
     """All users, oldest first."""
-    return all_rows(connection, UserDescription, SELECT_USERS)
-
-
-UPDATE_PASSWORD_HASH = """
-UPDATE users SET password_hash = %(password_hash)s, password_changed_at = now() WHERE id = %(user_id)s
-"""  # noqa: S105 - a statement
+    sql = """
+        SELECT users.id AS user_id, users.email, users.is_operator, users.password_hash IS NOT NULL AS has_password,
+               users.created_at,
+               array_remove(array_agg(projects.name || ' (' || memberships.role || ')' ORDER BY projects.name), NULL)
+                   AS projects
+        FROM users
+        LEFT JOIN memberships ON memberships.user_id = users.id
+        LEFT JOIN projects ON projects.id = memberships.project_id
+        GROUP BY users.id
+        ORDER BY users.id
+    """
+    return all_rows(connection, UserDescription, sql)
 
 
 def update_password_hash(connection: Connection, user_id: int, password_hash: str) -> None:
     """Store another password."""
-    connection.execute(UPDATE_PASSWORD_HASH, {"user_id": user_id, "password_hash": password_hash})
-
-
-REPLACE_PASSWORD_HASH = """
-UPDATE users SET password_hash = %(password_hash)s WHERE id = %(user_id)s AND password_hash = %(before)s
-"""  # noqa: S105 - a statement
+    sql = """
+        UPDATE users SET password_hash = %(password_hash)s, password_changed_at = now() WHERE id = %(user_id)s
+    """
+    connection.execute(sql, {"user_id": user_id, "password_hash": password_hash})
 
 
 def replace_password_hash(connection: Connection, user_id: int, before: str, password_hash: str) -> None:
     """Store another hash of the same password, unless the password was changed in between."""
+    sql = """
+        UPDATE users SET password_hash = %(password_hash)s WHERE id = %(user_id)s AND password_hash = %(before)s
+    """
     parameters = {"user_id": user_id, "before": before, "password_hash": password_hash}
-    connection.execute(REPLACE_PASSWORD_HASH, parameters)
+    connection.execute(sql, parameters)
