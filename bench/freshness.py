@@ -9,12 +9,13 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 from uuid import uuid4
 
+from app.core.contract import ANALYTICS_PATH
 from app.local.errors import CannotRun
 from bench.ingest import single_source
 from bench.load_generator import finished_load, start_load, think_ms_for
 from bench.report import Figure, Target
 from bench.schedule import Schedule
-from bench.stand import INGEST_PATH, Process, Stand
+from bench.stand import Process, Stand
 
 PAUSE_SECONDS = 1.2
 """The system is idle when the last wake-up is more than a second ago."""
@@ -45,13 +46,13 @@ class Probe:
         """Post one event; returns when it was acknowledged, by time.monotonic."""
         body = json.dumps({"prompt_id": self._prompt_id, "version_hash": "probe", "latency_ms": 1.5})
         headers = {**self._headers, "Idempotency-Key": uuid4().hex}
-        if self._request("POST", INGEST_PATH, body, headers)[0] != HTTPStatus.NO_CONTENT:
+        if self._request("POST", ANALYTICS_PATH, body, headers)[0] != HTTPStatus.NO_CONTENT:
             raise CannotRun("a probe was not acknowledged")
         return time.monotonic()
 
     def visible(self) -> int:
         """How many events of the prompt the read API shows."""
-        status, body = self._request("GET", f"{INGEST_PATH}/{self._prompt_id}", None, self._headers)
+        status, body = self._request("GET", f"{ANALYTICS_PATH}/{self._prompt_id}", None, self._headers)
         return int(json.loads(body)["data"]["totals"]["events"]) if status == HTTPStatus.OK else 0
 
     def _request(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, bytes]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from app.core.contract import ANALYTICS_PATH
 from app.core.stream.buffer import STREAM
 from bench.events import write_bodies
 from bench.load_generator import Load, Source, send_one
@@ -13,7 +14,7 @@ from bench.memory import MemoryLog
 from bench.report import Figure, Target
 from bench.rounds import Contender, events_per_second, loads_at_rate
 from bench.schedule import Schedule
-from bench.stand import BATCH_PATH, INGEST_PATH, Process, Stand
+from bench.stand import BATCH_PATH, Process, Stand
 
 BATCH_SIZES = (100, 1_000)
 OURS, BARE, PLAIN = "ours", "bare Flask", "plain way"
@@ -36,7 +37,7 @@ class Ingest:
 
 def single_source(stand: Stand, url: str, api_key: str) -> Source:
     """Single events for a server that takes them at our path."""
-    return Source(url + INGEST_PATH, api_key, _bodies(stand.folder, 1))
+    return Source(url + ANALYTICS_PATH, api_key, _bodies(stand.folder, 1))
 
 
 def measure_ingest(

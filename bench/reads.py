@@ -9,6 +9,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 from urllib.parse import urlencode
 
+from app.core.contract import ANALYTICS_PATH
 from app.core.database import connect
 from app.core.queries.projects import insert_project
 from app.local.errors import CannotRun
@@ -17,7 +18,7 @@ from bench.history import history_start, store_history
 from bench.ingest import BARE
 from bench.report import Figure, Target
 from bench.schedule import Schedule
-from bench.stand import INGEST_PATH, Process, Stand
+from bench.stand import Process, Stand
 
 LOAD_TIMEOUT_MS = 600_000
 AT_MOST = Target("value", "at most", 50)
@@ -67,7 +68,7 @@ def measure_reads(stand: Stand, schedule: Schedule, web: Process, bare: Process)
     readers: dict[tuple[str, int], Reader] = {}
     for events in schedule.read_events:
         readers |= _readers(stand, web, events, now)
-    bare_reader = Reader(bare.port, INGEST_PATH, "none")
+    bare_reader = Reader(bare.port, ANALYTICS_PATH, "none")
     p95_ms: dict[tuple[str, int], list[float]] = {name: [] for name in readers}
     bare_p95_ms = []
     for _ in range(schedule.rounds):
@@ -97,7 +98,7 @@ def _readers(stand: Stand, web: Process, events: int, now: datetime) -> dict[tup
     with connect(stand.postgres.url, application_name="bench", statement_timeout_ms=LOAD_TIMEOUT_MS) as connection:
         stored = store_history(connection, insert_project(connection, project), events, now)
     question = urlencode({"from": history_start(now).isoformat(), "to": now.isoformat()})
-    paths = (INGEST_PATH, f"{INGEST_PATH}/{prompt_id(0)}")
+    paths = (ANALYTICS_PATH, f"{ANALYTICS_PATH}/{prompt_id(0)}")
     readers = [Reader(web.port, f"{path}?{question}", api_key) for path in paths]
     shown = json.loads(readers[0].ask())["data"]["totals"]["events"]
     if shown != stored:

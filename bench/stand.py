@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import redis
 
+from app.core.contract import ANALYTICS_PATH
 from app.local.children import REPOSITORY, Child, Guard
 from app.local.errors import CannotRun
 from app.local.ports import free_port
@@ -30,8 +31,7 @@ WEB_PROCESSES = 2
 START_SECONDS = 30.0
 NO_LIMIT = "2000000000/minute"
 """Counted and answered with headers like any other limit, and never reached."""
-INGEST_PATH = "/api/v1/prompts/analytics"
-BATCH_PATH = f"{INGEST_PATH}/batch"
+BATCH_PATH = f"{ANALYTICS_PATH}/batch"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from environs import validate
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 SHORTEST_SECRET = 32
 MAX_COUNT = 2**31 - 1
+"""What PostgreSQL, Redis and the libraries all hold in 32 bits."""
 
 
 class SettingsError(Exception):

@@ -4,12 +4,12 @@ import click
 
 from app.commands.servers import database_connection, event_buffer, settings
 from app.commands.tables import show_table, time_text
-from app.core.database import Connection
+from app.core.database import MAX_BIGINT, Connection
 from app.core.errors import NotFound
 from app.core.queries.dead_letters import DeadLetter, select_dead_letter_ids, select_dead_letters
 from app.core.stream.dead_letters import Outcome, give_up, put_back, take_out
 
-_ids = click.argument("dead_letter_ids", metavar="[ID]…", nargs=-1, type=click.IntRange(1, 2**63 - 1))
+_ids = click.argument("dead_letter_ids", metavar="[ID]…", nargs=-1, type=click.IntRange(1, MAX_BIGINT))
 _all = click.option("--all", "every", is_flag=True, help="All that there are now.")
 
 

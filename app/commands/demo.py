@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app.commands.servers import REDIS_TIMEOUT_SECONDS, database_connection, event_buffer, settings
-from app.core import redis_client
+from app.commands.servers import database_connection, event_buffer, redis_connection, settings
 from app.core.database import Connection
 from app.core.keys.lifecycle import create_key, revoke_key
 from app.core.queries.api_keys import select_first_key_at
@@ -80,7 +79,7 @@ def demo(project: str, days: int, events: int, url: str | None, seed: int) -> No
 @contextmanager
 def _own_key(current: Settings, connection: Connection, project_id: int, name: str) -> Iterator[str]:
     """A key that is revoked at the end; it stays in the list of keys, where its first making dates the story."""
-    with redis_client.connect(current.redis_url, timeout_seconds=REDIS_TIMEOUT_SECONDS, max_connections=1) as client:
+    with redis_connection(current) as client:
         now = datetime.now(UTC)
         made = create_key(
             connection,

@@ -4,30 +4,15 @@ from datetime import UTC, datetime
 
 import click
 
-from app.commands.servers import database_connection, describe, settings
+from app.commands.parameters import a_name, checked
+from app.commands.servers import database_connection, describe, redis_connection, settings
 from app.commands.tables import show_table, time_text
-from app.core import redis_client
+from app.core.database import MAX_INTEGER
 from app.core.errors import NotFound, PromptAnalyticsError
-from app.core.keys.lifecycle import SCOPES, KeyState, checked_name, create_key, revoke_key, state_of
+from app.core.keys.lifecycle import SCOPES, KeyState, create_key, revoke_key, state_of
 from app.core.queries.api_keys import ApiKeyDescription, select_api_keys
 from app.core.queries.projects import insert_project
 from config.settings import check_rate_limit
-
-REDIS_TIMEOUT_SECONDS = 5.0
-
-
-def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    try:
-        return checked_name(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def _rate_limit(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    try:
-        return None if value is None else check_rate_limit(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 @click.group()
@@ -36,8 +21,13 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--project", required=True, callback=_name, help="The project's name; it is made where there is none.")
-@click.option("--name", required=True, callback=_name, help="What the key is for.")
+@click.option(
+    "--project",
+    required=True,
+    callback=a_name,
+    help="The project's name; it is made where there is none.",
+)
+@click.option("--name", required=True, callback=a_name, help="What the key is for.")
 @click.option(
     "--scope",
     "scopes",
@@ -47,14 +37,11 @@ def keys() -> None:
     type=click.Choice(SCOPES),
     help="What the key may do; may be given twice.",
 )
-@click.option("--limit", callback=_rate_limit, help='The key\'s own rate limit, such as "600/minute".')
+@click.option("--limit", callback=checked(check_rate_limit), help='The key\'s own rate limit, such as "600/minute".')
 def create(project: str, name: str, scopes: tuple[str, ...], limit: str | None) -> None:
     """Make a key and print it, this once; only its hash is stored."""
     current = settings()
-    with (
-        database_connection(current) as connection,
-        redis_client.connect(current.redis_url, max_connections=1) as client,
-    ):
+    with database_connection(current) as connection, redis_connection(current) as client:
         new = create_key(
             connection,
             client,
@@ -80,20 +67,17 @@ def list_keys() -> None:
 
 
 @keys.command()
-@click.argument("key_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
+@click.argument("key_id", metavar="ID", type=click.IntRange(1, MAX_INTEGER))
 def revoke(key_id: int) -> None:
     """Make a key invalid within a second, for good."""
     current = settings()
-    client = redis_client.connect(current.redis_url, timeout_seconds=REDIS_TIMEOUT_SECONDS, max_connections=1)
     try:
-        with database_connection(current) as connection:
+        with redis_connection(current) as client, database_connection(current) as connection:
             at_once = revoke_key(connection, client, key_id)
     except NotFound:
         raise
     except PromptAnalyticsError as error:
         raise click.ClickException(f"{describe(error)}; the key may still be valid: revoke it again") from error
-    finally:
-        client.close()
     click.echo(f"key {key_id} is revoked" + ("" if at_once else "; Redis is full, so it may work for another minute"))
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+import redis
 
 from app.core import redis_client
 from app.core.database import Connection, connected
@@ -70,10 +71,16 @@ def database_connection(current: Settings) -> Iterator[Connection]:
 
 
 @contextmanager
-def event_buffer(current: Settings) -> Iterator[EventBuffer]:
-    """The event buffer."""
+def redis_connection(current: Settings) -> Iterator[redis.Redis]:
+    """A client with one connection, more patient than that of a request."""
     client = redis_client.connect(current.redis_url, timeout_seconds=REDIS_TIMEOUT_SECONDS, max_connections=1)
     try:
-        yield EventBuffer(client)
+        yield client
     finally:
         client.close()
+
+
+@contextmanager
+def event_buffer(current: Settings) -> Iterator[EventBuffer]:
+    with redis_connection(current) as client:
+        yield EventBuffer(client)

@@ -2,33 +2,22 @@
 
 import click
 
+from app.commands.parameters import a_name, an_email
 from app.commands.servers import database_connection, settings
 from app.commands.tables import show_table, time_text
 from app.core.accounts.members import add_member
 from app.core.accounts.passwords import hash_password, make_password
-from app.core.accounts.users import create_operator, is_email, make_link_for
+from app.core.accounts.users import create_operator, make_link_for
 from app.core.errors import AlreadyExists, NotFound
 from app.core.queries.memberships import Role
 from app.core.queries.users import UserDescription, select_users
 
-MAX_NAME_LENGTH = 200
 LINK_PATH = "/login/link/"
 
 
-def _email(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not is_email(value):
-        raise click.BadParameter("must be an email address")
-    return value
-
-
-def _project(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    name = None if value is None else value.strip()
-    if name is not None and (not name or len(name) > MAX_NAME_LENGTH or not name.isprintable()):
-        raise click.BadParameter(f"must have 1 to {MAX_NAME_LENGTH} printable characters")
-    return name
-
-
-_EMAIL = click.option("--email", required=True, callback=_email, help="The user's email address, which is the sign-in.")
+_EMAIL = click.option(
+    "--email", required=True, callback=an_email, help="The user's email address, which is the sign-in."
+)
 _ROLE = click.option("--role", type=click.Choice(["admin", "member"]), default="admin", show_default=True)
 
 
@@ -40,7 +29,9 @@ def users() -> None:
 @users.command()
 @_EMAIL
 @click.option(
-    "--project", callback=_project, help="Made where there is none. Without it: the only one, or else `default`."
+    "--project",
+    callback=a_name,
+    help="Made where there is none. Without it: the only one, or else `default`.",
 )
 @_ROLE
 def create(email: str, project: str | None, role: Role) -> None:
@@ -57,7 +48,7 @@ def create(email: str, project: str | None, role: Role) -> None:
 
 @users.command()
 @_EMAIL
-@click.option("--project", required=True, callback=_project, help="Made where there is none.")
+@click.option("--project", required=True, callback=a_name, help="Made where there is none.")
 @_ROLE
 def add(email: str, project: str, role: Role) -> None:
     """Let a user who is there already into a project, or change the user's role in it."""

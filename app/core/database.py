@@ -23,6 +23,9 @@ ConnectionPool = psycopg_pool.ConnectionPool[Connection]
 
 CONNECT_TIMEOUT_SECONDS = 3
 POOL_WAIT_SECONDS = 2.0
+MAX_INTEGER = 2**31 - 1
+MAX_BIGINT = 2**63 - 1
+"""The largest ids that columns of these types hold; PostgreSQL takes no parameter beyond them."""
 
 # The default work_mem of 4 MB makes PostgreSQL sort megabytes of histograms on disk where it could hash them.
 BEGIN_SNAPSHOT = """

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from app.core.contract import BATCH_PATH
 from app.core.errors import Rejected, Unavailable
 from app.demo.events import Event
 
-BATCH_PATH = "/api/v1/prompts/analytics/batch"
 BATCH_SIZE = 1_000
 TIMEOUT_SECONDS = 30.0
 PATIENCE_SECONDS = 120.0

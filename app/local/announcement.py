@@ -1,16 +1,12 @@
 """What a newcomer sees on the terminal."""
 
 import contextlib
+import json
 import sys
 from pathlib import Path
 
-from app.local.first_access import READ_PATH, FirstAccess
-
-EXAMPLE_PROMPT = "7d6f2f6e-3f0e-4c7e-9d3a-1c2b3a4d5e6f"
-EXAMPLE_EVENT = (
-    f'{{"prompt_id": "{EXAMPLE_PROMPT}", "version_hash": "v1",'
-    ' "latency_ms": 812.4, "cost_usd": 0.00042, "score": 0.87}'
-)
+from app.core.contract import ANALYTICS_PATH, EXAMPLE_EVENT
+from app.local.first_access import FirstAccess
 
 
 def say(text: str) -> None:
@@ -35,16 +31,16 @@ Prompt Analytics runs at {url}
   Sign-in     {access.email}  {access.password}
   API docs    {url}/docs
   Readiness   {url}/readyz
-  Read API    {url}{READ_PATH}
+  Read API    {url}{ANALYTICS_PATH}
   Logs        {data_dir / "logs"}
 
 Send an event; the answer is 204:
 
-  curl -i {url}{READ_PATH} {authorization} -H "Content-Type: application/json" -d '{EXAMPLE_EVENT}'
+  curl -i {url}{ANALYTICS_PATH} {authorization} -H "Content-Type: application/json" -d '{json.dumps(EXAMPLE_EVENT)}'
 
 Read the numbers:
 
-  curl {authorization} {url}{READ_PATH}
+  curl {authorization} {url}{ANALYTICS_PATH}
 
 Ctrl-C stops everything; the data stays.
 """

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from app.core.contract import ANALYTICS_PATH
 from app.local.children import REPOSITORY, Guard
 from app.local.errors import CannotRun
 from app.local.running import write_secret
 from app.local.web_client import get
 
-READ_PATH = "/api/v1/prompts/analytics"
 EMAIL = "admin@localhost"
 MAKE_KEY = ("keys", "create", "--project", "demo", "--name", "first-key", "--scope", "ingest", "--scope", "read")
 
@@ -35,7 +35,7 @@ def first_access(
     """
     path = data_dir / _file_name(environment["DATABASE_URL"], own_database=own_database)
     kept = _read(path)
-    if kept is not None and get(port, READ_PATH, api_key=kept.api_key)[0] != HTTPStatus.UNAUTHORIZED:
+    if kept is not None and get(port, ANALYTICS_PATH, api_key=kept.api_key)[0] != HTTPStatus.UNAUTHORIZED:
         return kept
     api_key = _command(guard, environment, *MAKE_KEY)
     if kept is not None and kept.email in _command(guard, environment, "users", "list").split():

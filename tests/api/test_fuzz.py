@@ -12,10 +12,10 @@ from schemathesis.checks import CheckFunction
 from schemathesis.config import HealthCheck
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from app.core.contract import EXAMPLE_EVENT
 from app.core.keys.api_key import hash_key
 from app.core.stream.buffer import IDEMPOTENCY_PREFIX
 from app.web.api.openapi import document
-from app.web.api.openapi_document import EXAMPLE
 from app.web.limits import KEY_PREFIX
 from tests.api_keys import create_key
 
@@ -45,7 +45,7 @@ def key(database_url: str) -> str:
 def used_prompt(database_url: str, key: str) -> None:
     """The prompt of the document's examples, so that reading it has an answer."""
     with psycopg.connect(database_url) as connection:
-        connection.execute(INSERT_PROMPT, {"key_hash": hash_key(key), "prompt_id": EXAMPLE["prompt_id"]})
+        connection.execute(INSERT_PROMPT, {"key_hash": hash_key(key), "prompt_id": EXAMPLE_EVENT["prompt_id"]})
 
 
 @pytest.fixture(scope="module")

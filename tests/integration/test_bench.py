@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import redis
 
+from app.core.contract import ANALYTICS_PATH
 from app.core.rollups.event_row import EventRow
 from app.core.rollups.rollup import Rollup, Sums
 from app.core.stream.buffer import STREAM
@@ -22,7 +23,7 @@ from bench.ingest import BARE, OURS, PLAIN, Ingest, ingest_figures
 from bench.load_generator import Load, Source, run_load, send_one
 from bench.needs import needs
 from bench.report import Figure, Target, cells, markdown_table, results_page, terminal_table
-from bench.stand import BATCH_PATH, INGEST_PATH, NO_LIMIT
+from bench.stand import BATCH_PATH, NO_LIMIT
 from tests.api_keys import create_key
 
 FIRST_HOUR = 1_700_000_000 // 3_600 * 3_600
@@ -60,7 +61,7 @@ def source(web: str, database_url: str, clean_database: None, clean_redis: None,
     def source_of(events_per_body: int) -> Source:
         bodies_path = tmp_path / f"bodies-{events_per_body}"
         write_bodies(bodies_path, events_per_body)
-        path = INGEST_PATH if events_per_body == 1 else BATCH_PATH
+        path = ANALYTICS_PATH if events_per_body == 1 else BATCH_PATH
         return Source(web + path, create_key(database_url, rate_limit=NO_LIMIT), bodies_path)
 
     return source_of

@@ -3,7 +3,8 @@ from uuid import UUID
 import orjson
 import pytest
 
-from app.core.stream.dead_letters import LARGEST_PROJECT_ID, project_of
+from app.core.database import MAX_INTEGER
+from app.core.stream.dead_letters import project_of
 from app.core.stream.events import Event, encode_event
 
 
@@ -15,10 +16,10 @@ def entry_of(project_id: object) -> bytes:
 
 def test_an_entry_that_can_be_read_tells_its_project():
     assert project_of(entry_of(7)) == 7
-    assert project_of(entry_of(LARGEST_PROJECT_ID)) == LARGEST_PROJECT_ID
+    assert project_of(entry_of(MAX_INTEGER)) == MAX_INTEGER
 
 
-@pytest.mark.parametrize("project_id", [0, -1, LARGEST_PROJECT_ID + 1, True, "7", None, 7.0])
+@pytest.mark.parametrize("project_id", [0, -1, MAX_INTEGER + 1, True, "7", None, 7.0])
 def test_a_project_that_postgresql_would_refuse_is_none(project_id):
     assert project_of(entry_of(project_id)) is None
 

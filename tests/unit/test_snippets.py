@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from app.web.pages.api_keys.snippets import EXAMPLE_EVENT, PATH, snippets
+from app.core.contract import ANALYTICS_PATH, EXAMPLE_EVENT
+from app.web.pages.api_keys.snippets import snippets
 
 HOSTS = ["http://127.0.0.1:8000/", "https://analytics.example.com", "https://x.example/';$(id)\"\\"]
 KEY = "eg_live_" + "0" * 38
@@ -16,7 +17,7 @@ KEY = "eg_live_" + "0" * 38
 @pytest.mark.parametrize("scopes", [{"ingest"}, {"read"}])
 def test_url_and_key_stand_in_the_code_as_they_are_whatever_they_are(base_url, scopes):
     curl, python, typescript = [each.code for each in snippets(base_url, KEY, scopes)]
-    url = base_url.rstrip("/") + PATH
+    url = base_url.rstrip("/") + ANALYTICS_PATH
     words = shlex.split(curl.replace("\\\n", " "))
     assert url in words
     assert f"Authorization: Bearer {KEY}" in words

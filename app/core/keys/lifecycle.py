@@ -26,7 +26,6 @@ from app.core.queries.api_keys import (
     update_revoked_at,
 )
 
-MAX_NAME_LENGTH = 200
 SCOPES = ("ingest", "read")
 
 log = logging.getLogger(__name__)
@@ -51,14 +50,6 @@ class NewKey:
 
     key_id: int
     key: str = field(repr=False)
-
-
-def checked_name(text: str) -> str:
-    """The name of a key or a project without the space around it. Raises ValueError."""
-    name = text.strip()
-    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise ValueError(f"must have 1 to {MAX_NAME_LENGTH} printable characters")
-    return name
 
 
 def state_of(key: ApiKeyDescription, now: datetime) -> KeyState:

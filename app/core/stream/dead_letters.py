@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterable
 
-from app.core.database import Connection
+from app.core.database import MAX_INTEGER, Connection
 from app.core.errors import UndecodableEntry
 from app.core.queries.dead_letters import delete_dead_letter
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import decode_event
-
-LARGEST_PROJECT_ID = 2**31 - 1
 
 Outcome = Callable[[bytes, int], None]
 """What becomes of the bytes of a dead letter and its first arrival, in milliseconds since the epoch."""
@@ -48,4 +46,4 @@ def project_of(payload: bytes) -> int | None:
     except UndecodableEntry:
         return None
     # whatever wrote the entry: what PostgreSQL does not take here would keep the dead letter from being stored
-    return project_id if type(project_id) is int and 0 < project_id <= LARGEST_PROJECT_ID else None
+    return project_id if type(project_id) is int and 0 < project_id <= MAX_INTEGER else None

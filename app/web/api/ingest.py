@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from flask import Blueprint, Response, request
 from marshmallow import Schema
 
+from app.core.contract import ANALYTICS_PATH, BATCH_PATH
 from app.core.errors import BufferFull, IdempotencyKeyReused
 from app.core.keys.directory import ApiKey
 from app.core.stream.buffer import Outcome
@@ -59,7 +60,7 @@ _ONE_BATCH_AT_A_TIME = FairLock()
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-@blueprint.post("/api/v1/prompts/analytics")
+@blueprint.post(ANALYTICS_PATH)
 @requires_key("ingest", counts_hit=False)
 def log_event(key: ApiKey) -> Response:
     """Answer 204 only after Redis has the event, or had it before under the same Idempotency-Key.
@@ -71,7 +72,7 @@ def log_event(key: ApiKey) -> Response:
     return _log(key, _load_event, limit_bytes=EVENT_LIMIT_BYTES)
 
 
-@blueprint.post("/api/v1/prompts/analytics/batch")
+@blueprint.post(BATCH_PATH)
 @requires_key("ingest", counts_hit=False)
 def log_events(key: ApiKey) -> Response:
     """As `log_event`, for all events of the batch or for none; each counts against the key's limit.

@@ -6,12 +6,12 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
+from app.core.contract import ANALYTICS_PATH, BATCH_PATH, EXAMPLE_EVENT
 from app.web.api.openapi_parts import ALWAYS, ERROR, HEADERS, WITH_KEY, Json, error_answer, header_references
 from app.web.api.schemas import BatchSchema, EventSchema
 from app.web.api.usage_answers import ProjectUsageSchema, PromptUsageSchema
 from app.web.api.usage_schemas import UsageQuerySchema
 
-ANALYTICS = "/api/v1/prompts/analytics"
 KEY_SCHEME = "apiKey"
 KEY_DESCRIPTION = "An API key: eg_live_… Admins make them at /dashboard/api-keys."
 
@@ -35,14 +35,6 @@ in the details of a 400 is named by its place, such as `events[3].latency_ms`.
 
 The body may be sent with `Content-Encoding: gzip`.
 """
-
-EXAMPLE = {
-    "prompt_id": "123e4567-e89b-12d3-a456-426614174000",
-    "version_hash": "3f2a9c1",
-    "latency_ms": 812.5,
-    "cost_usd": 0.00231,
-    "score": 0.87,
-}
 
 IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
@@ -81,9 +73,9 @@ def build_document() -> Json:
         tags=[{"name": "Prompts"}],
     )
     _add_components(spec)
-    spec.path(ANALYTICS, operations={"post": _log_event(), "get": _read_project()})
-    spec.path(ANALYTICS + "/batch", operations={"post": _log_events()})
-    spec.path(ANALYTICS + "/{prompt_id}", operations={"get": _read_prompt()})
+    spec.path(ANALYTICS_PATH, operations={"post": _log_event(), "get": _read_project()})
+    spec.path(BATCH_PATH, operations={"post": _log_events()})
+    spec.path(ANALYTICS_PATH + "/{prompt_id}", operations={"get": _read_prompt()})
     return spec.to_dict()
 
 
@@ -103,7 +95,7 @@ def _log_event() -> Json:
         operation_id="logEvent",
         summary="Log a prompt usage event",
         description=LOG_DESCRIPTION,
-        body={"schema": "Event", "example": EXAMPLE},
+        body={"schema": "Event", "example": EXAMPLE_EVENT},
         too_large="The body is larger than 16 KiB.",
         unsupported="The body is not application/json in UTF-8, or it is compressed.",
     )
@@ -114,7 +106,7 @@ def _log_events() -> Json:
         operation_id="logEvents",
         summary="Log a batch of prompt usage events",
         description=BATCH_DESCRIPTION,
-        body={"schema": "Batch", "example": {"events": [EXAMPLE]}},
+        body={"schema": "Batch", "example": {"events": [EXAMPLE_EVENT]}},
         too_large="The body is larger than 1 MiB, as sent or inflated.",
         unsupported="The body is not application/json in UTF-8, or it is compressed with anything but gzip.",
     )
@@ -160,7 +152,7 @@ def _read_prompt() -> Json:
         "name": "prompt_id",
         "in": "path",
         "required": True,
-        "example": EXAMPLE["prompt_id"],
+        "example": EXAMPLE_EVENT["prompt_id"],
         "schema": {
             "type": "string",
             "format": "uuid",

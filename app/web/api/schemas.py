@@ -15,6 +15,7 @@ from uuid import UUID
 import gevent
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
+from app.core.contract import LONGEST_VERSION_HASH
 from app.web.api.times import RecentTime
 from app.web.envelope import Detail
 from app.web.errors import validation_error
@@ -22,7 +23,6 @@ from app.web.errors import validation_error
 BATCH_SIZE = 1_000
 EVENTS_AT_A_STRETCH = 50
 SHORTEST_PAUSE_SECONDS = 0.000_001
-VERSION_HASH_LENGTH = 256
 LARGEST_NUMBER = 10**12
 MAX_DECIMAL_PLACES = 400
 """More than any double needs, and what the buffer's decoder still takes."""
@@ -189,7 +189,7 @@ class EventSchema(Schema):
     )
     version_hash = VersionHash(
         required=True,
-        validate=validate.Length(min=1, max=VERSION_HASH_LENGTH, error="Must have {min} to {max} characters."),
+        validate=validate.Length(min=1, max=LONGEST_VERSION_HASH, error="Must have {min} to {max} characters."),
         metadata={
             "description": "The hash of the prompt's version: no control characters.",
             "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",

@@ -8,6 +8,7 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
 from app.core.analytics.usage import Usage, UsageReport, project_usage, prompt_usage
+from app.core.contract import ANALYTICS_PATH
 from app.core.keys.directory import ApiKey
 from app.web.access import requires_key
 from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
@@ -17,7 +18,7 @@ from app.web.services import ask_database
 blueprint = Blueprint("usage", __name__)
 
 
-@blueprint.get("/api/v1/prompts/analytics")
+@blueprint.get(ANALYTICS_PATH)
 @requires_key("read")
 def read_project(key: ApiKey) -> Response:
     """The project as a whole, its series and its prompts; 503 while PostgreSQL does not answer."""
@@ -42,7 +43,7 @@ def _register_converter(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["prompt_id"] = PromptIdConverter
 
 
-@blueprint.get("/api/v1/prompts/analytics/<prompt_id:prompt_id>")
+@blueprint.get(f"{ANALYTICS_PATH}/<prompt_id:prompt_id>")
 @requires_key("read")
 def read_prompt(key: ApiKey, prompt_id: str) -> Response:
     """One prompt as a whole, its series and its versions; 404 for a prompt that the project never used."""

@@ -7,7 +7,9 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, DateField, HiddenField, IntegerField, RadioField, SelectField, StringField
 from wtforms.validators import InputRequired, NumberRange, Optional, StopValidation, ValidationError
 
-from app.core.keys.lifecycle import MAX_NAME_LENGTH, SCOPES, checked_name
+from app.core.keys.lifecycle import SCOPES
+from app.core.names import LONGEST_NAME
+from app.web.pages.layout.form_fields import is_name
 from config.settings import MAX_COUNT, check_rate_limit
 
 NEVER = "never"
@@ -25,13 +27,6 @@ OVERLAPS = {
 }
 UNITS = [("second", "Second"), ("minute", "Minute"), ("hour", "Hour")]
 LAST_DAY = date(9998, 12, 31)
-
-
-def _check_name(_form: FlaskForm, field: Any) -> None:
-    try:
-        checked_name(field.data)
-    except ValueError as error:
-        raise ValidationError(f"The name {error}.") from None
 
 
 def _check_day(form: FlaskForm, field: Any) -> None:
@@ -68,8 +63,8 @@ class CreateKeyForm(ExpiryForm):
 
     name = StringField(
         "Name",
-        [InputRequired("Give the key a name, such as the service that uses it."), _check_name],
-        render_kw={"maxlength": MAX_NAME_LENGTH},
+        [InputRequired("Give the key a name, such as the service that uses it."), is_name],
+        render_kw={"maxlength": LONGEST_NAME},
     )
     ingest = BooleanField("ingest", default=True)
     read = BooleanField("read")

@@ -3,16 +3,10 @@
 import json
 import shlex
 from collections.abc import Collection
+from string import Template
 from typing import NamedTuple
 
-PATH = "/api/v1/prompts/analytics"
-EXAMPLE_EVENT = {
-    "prompt_id": "7d6f2f6e-3f0e-4c7e-9d3a-1c2b3a4d5e6f",
-    "version_hash": "v1",
-    "latency_ms": 812.4,
-    "cost_usd": 0.00042,
-    "score": 0.87,
-}
+from app.core.contract import ANALYTICS_PATH, EXAMPLE_EVENT
 
 
 class Snippet(NamedTuple):
@@ -24,80 +18,81 @@ class Snippet(NamedTuple):
     note: str
 
 
+# sh_… are quoted for a shell, js_… for JSON, which JavaScript and Python read too.
+CURL_SEND = """\
+curl -i $sh_url \\
+  -H $sh_authorization \\
+  -H 'Content-Type: application/json' \\
+  -d $sh_event"""
+CURL_READ = """\
+curl $sh_url \\
+  -H $sh_authorization"""
+PYTHON_SEND = """\
+import httpx
+
+response = httpx.post(
+    $js_url,
+    headers={"Authorization": $js_authorization},
+    json={
+$fields
+    },
+)
+response.raise_for_status()
+print(response.status_code)  # 204: the event is safe"""
+PYTHON_READ = """\
+import httpx
+
+response = httpx.get($js_url, headers={"Authorization": $js_authorization})
+response.raise_for_status()
+print(response.json()["data"]["totals"])"""
+TYPESCRIPT_SEND = """\
+const response = await fetch($js_url, {
+  method: "POST",
+  headers: {
+    Authorization: $js_authorization,
+    "Content-Type": "application/json",
+  },
+  body: JSON.stringify({
+$fields
+  }),
+});
+if (!response.ok) throw new Error(await response.text());
+console.log(response.status); // 204: the event is safe"""
+TYPESCRIPT_READ = """\
+const response = await fetch($js_url, {
+  headers: { Authorization: $js_authorization },
+});
+if (!response.ok) throw new Error(await response.text());
+console.log((await response.json()).data.totals);"""
+
+NEEDS_HTTPX = "It needs httpx, which comes with most LLM SDKs."
+NEEDS_FETCH = "For Node 18 or later, Deno and Bun."
+
+
 def snippets(base_url: str, key: str, scopes: Collection[str]) -> list[Snippet]:
     """In curl, Python and TypeScript: send an event, or, with a key that may only read, ask for the totals."""
-    url = base_url.rstrip("/") + PATH
-    if "ingest" in scopes:
-        return [
-            Snippet("curl", "curl", _curl_post(url, key), "It answers 204: the event is safe."),
-            Snippet("python", "Python", _python_post(url, key), "It needs httpx, which comes with most LLM SDKs."),
-            Snippet("typescript", "TypeScript", _typescript_post(url, key), "For Node 18 or later, Deno and Bun."),
-        ]
+    url, authorization = base_url.rstrip("/") + ANALYTICS_PATH, f"Bearer {key}"
+    values = {
+        "sh_url": shlex.quote(url),
+        "sh_authorization": shlex.quote(f"Authorization: {authorization}"),
+        "sh_event": shlex.quote(json.dumps(EXAMPLE_EVENT)),
+        "js_url": json.dumps(url),
+        "js_authorization": json.dumps(authorization),
+    }
+    quoted = [f"        {json.dumps(name)}: {json.dumps(value)}," for name, value in EXAMPLE_EVENT.items()]
+    bare = [f"    {name}: {json.dumps(value)}," for name, value in EXAMPLE_EVENT.items()]
+    sends = "ingest" in scopes
+    curl, python, typescript = (
+        Template(code).substitute(values, fields="\n".join(fields))
+        for code, fields in (
+            (CURL_SEND if sends else CURL_READ, ()),
+            (PYTHON_SEND if sends else PYTHON_READ, quoted),
+            (TYPESCRIPT_SEND if sends else TYPESCRIPT_READ, bare),
+        )
+    )
+    expected = "It answers 204: the event is safe." if sends else "It answers with the totals of the last 24 hours."
     return [
-        Snippet("curl", "curl", _curl_get(url, key), "It answers with the totals of the last 24 hours."),
-        Snippet("python", "Python", _python_get(url, key), "It needs httpx, which comes with most LLM SDKs."),
-        Snippet("typescript", "TypeScript", _typescript_get(url, key), "For Node 18 or later, Deno and Bun."),
+        Snippet("curl", "curl", curl, expected),
+        Snippet("python", "Python", python, NEEDS_HTTPX),
+        Snippet("typescript", "TypeScript", typescript, NEEDS_FETCH),
     ]
-
-
-def _curl_post(url: str, key: str) -> str:
-    return (
-        f"curl -i {shlex.quote(url)} \\\n"
-        f"  -H {shlex.quote(f'Authorization: Bearer {key}')} \\\n"
-        "  -H 'Content-Type: application/json' \\\n"
-        f"  -d {shlex.quote(json.dumps(EXAMPLE_EVENT))}"
-    )
-
-
-def _curl_get(url: str, key: str) -> str:
-    return f"curl {shlex.quote(url)} \\\n  -H {shlex.quote(f'Authorization: Bearer {key}')}"
-
-
-def _python_post(url: str, key: str) -> str:
-    event = "".join(f"        {json.dumps(name)}: {json.dumps(value)},\n" for name, value in EXAMPLE_EVENT.items())
-    return (
-        "import httpx\n\n"
-        "response = httpx.post(\n"
-        f"    {json.dumps(url)},\n"
-        f"    headers={{{json.dumps('Authorization')}: {json.dumps(f'Bearer {key}')}}},\n"
-        f"    json={{\n{event}    }},\n"
-        ")\n"
-        "response.raise_for_status()\n"
-        "print(response.status_code)  # 204: the event is safe"
-    )
-
-
-def _python_get(url: str, key: str) -> str:
-    return (
-        "import httpx\n\n"
-        f"response = httpx.get({json.dumps(url)}, headers={{{json.dumps('Authorization')}: "
-        f"{json.dumps(f'Bearer {key}')}}})\n"
-        "response.raise_for_status()\n"
-        'print(response.json()["data"]["totals"])'
-    )
-
-
-def _typescript_post(url: str, key: str) -> str:
-    event = "".join(f"    {name}: {json.dumps(value)},\n" for name, value in EXAMPLE_EVENT.items())
-    return (
-        f"const response = await fetch({json.dumps(url)}, {{\n"
-        '  method: "POST",\n'
-        "  headers: {\n"
-        f"    Authorization: {json.dumps(f'Bearer {key}')},\n"
-        '    "Content-Type": "application/json",\n'
-        "  },\n"
-        f"  body: JSON.stringify({{\n{event}  }}),\n"
-        "});\n"
-        "if (!response.ok) throw new Error(await response.text());\n"
-        "console.log(response.status); // 204: the event is safe"
-    )
-
-
-def _typescript_get(url: str, key: str) -> str:
-    return (
-        f"const response = await fetch({json.dumps(url)}, {{\n"
-        f"  headers: {{ Authorization: {json.dumps(f'Bearer {key}')} }},\n"
-        "});\n"
-        "if (!response.ok) throw new Error(await response.text());\n"
-        "console.log((await response.json()).data.totals);"
-    )

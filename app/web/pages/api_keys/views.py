@@ -10,17 +10,18 @@ from flask import flash, redirect, request, url_for
 from limits import RateLimitItemPerHour
 from werkzeug.wrappers import Response
 
+from app.core.database import MAX_INTEGER
 from app.core.errors import DatabaseUnavailable, NotFound, RedisFull, RedisUnavailable
 from app.core.keys.lifecycle import (
     KeyState,
     NewKey,
     NotReplaceable,
-    checked_name,
     create_key,
     revoke_key,
     rotate_key,
     state_of,
 )
+from app.core.names import checked_name
 from app.core.queries.api_keys import ApiKeyDescription, select_api_key
 from app.web.pages.access.guards import signed_in
 from app.web.pages.api_keys.forms import CreateKeyForm, RotateKeyForm, expiry_like
@@ -32,7 +33,6 @@ from app.web.pages.layout.rendering import page
 from app.web.request_context import visitor
 from app.web.services import ask_database, services
 
-LARGEST_ID = 2**31 - 1
 ONE_TIME = RateLimitItemPerHour(1)
 
 blueprint = page_blueprint("api_keys")
@@ -203,7 +203,7 @@ def _find(key_id: int) -> ApiKeyDescription:
     """Raises NotFound where the project has no such key."""
     project_id = visitor().project_id
     found = None
-    if key_id <= LARGEST_ID:
+    if key_id <= MAX_INTEGER:
         found = ask_database(lambda connection: select_api_key(connection, project_id, key_id))
     if found is None:
         raise NotFound("there is no such key in this project")

@@ -6,6 +6,7 @@ from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
 
 from app.core.accounts.members import Invitation, change_role, invite, remove_member
+from app.core.database import MAX_INTEGER
 from app.core.errors import LastAdmin
 from app.core.queries.memberships import select_members
 from app.web.errors import ApiError
@@ -13,12 +14,11 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.rendering import page
-from app.web.pages.sign_in.forms import InviteForm, RoleForm
+from app.web.pages.projects.forms import InviteForm, RoleForm
 from app.web.request_context import visitor
 from app.web.services import ask_database
 
 LAST_ADMIN = "A project keeps at least one admin: make somebody else an admin first."
-MAX_ID = 2**31 - 1
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ def _to_where_allowed(changed_user_id: int) -> Response:
 
 
 def _checked(user_id: int) -> int:
-    if user_id > MAX_ID:
+    if user_id > MAX_INTEGER:
         raise ApiError(404, "NOT_FOUND", "There is no such member.")
     return user_id
 

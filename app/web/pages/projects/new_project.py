@@ -9,7 +9,7 @@ from app.web.errors import ApiError
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.rendering import page
-from app.web.pages.sign_in.forms import ProjectForm
+from app.web.pages.projects.forms import ProjectForm
 from app.web.request_context import visitor
 from app.web.services import ask_database
 

@@ -6,17 +6,16 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length, ValidationError
 
-MAX_NAME_LENGTH = 80
-MAX_VERSION_HASH_LENGTH = 256
-
-
-def _stripped(value: str | None) -> str:
-    return (value or "").strip()
+from app.core.contract import LONGEST_VERSION_HASH
+from app.core.names import LONGEST_LABEL, checked_name
+from app.web.pages.layout.form_fields import stripped
 
 
 def _check_name(_form: FlaskForm, field: Any) -> None:
-    if not field.data.isprintable():
-        raise ValidationError("A name has printable characters only.")
+    try:
+        checked_name(field.data or "-", longest=LONGEST_LABEL)
+    except ValueError as error:
+        raise ValidationError(f"A name {error}.") from None
 
 
 def _check_hash(_form: FlaskForm, field: Any) -> None:
@@ -25,18 +24,15 @@ def _check_hash(_form: FlaskForm, field: Any) -> None:
         raise ValidationError("There is no such version.")
 
 
-_TOO_LONG = f"A name has at most {MAX_NAME_LENGTH} characters."
-
-
 class NameForm(FlaskForm):
     """A name; the empty one takes the name away."""
 
-    name = StringField("Name", [Length(max=MAX_NAME_LENGTH, message=_TOO_LONG), _check_name], filters=[_stripped])
+    name = StringField("Name", [_check_name], filters=[stripped])
 
 
 class VersionNameForm(NameForm):
     """The name of the version with this hash."""
 
     version_hash = HiddenField(
-        validators=[InputRequired("There is no such version."), Length(max=MAX_VERSION_HASH_LENGTH), _check_hash]
+        validators=[InputRequired("There is no such version."), Length(max=LONGEST_VERSION_HASH), _check_hash]
     )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from app.core.database import Connection
+from app.core.database import MAX_BIGINT, Connection
 from app.core.errors import NotFound
 from app.core.operations.refusals import count_refusals
 from app.core.queries.dead_letters import (
@@ -41,7 +41,6 @@ PREVIEW_BYTES = 400
 AT_ONCE = 500
 LONGEST_SECONDS = 3.0
 """So many dead letters are replayed or discarded by one click, and for so long: the page must answer in time."""
-LARGEST_ID = 2**63 - 1
 
 blueprint = page_blueprint("system")
 
@@ -173,7 +172,7 @@ def _database_reader(project_id: int | None) -> Callable[[Connection], DatabaseF
 
 def _take_out_one(dead_letter_id: int, outcome: Outcome) -> None:
     project_id = _visible_project()
-    ids = [dead_letter_id] if dead_letter_id <= LARGEST_ID else []
+    ids = [dead_letter_id] if dead_letter_id <= MAX_BIGINT else []
     if not ask_database(lambda connection: take_out(connection, ids, outcome, project_id=project_id)):
         raise NotFound("there is no such dead letter in this project")
 

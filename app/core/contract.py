@@ -1,0 +1,14 @@
+"""What the published API fixes, for all who serve it, call it or show how."""
+
+ANALYTICS_PATH = "/api/v1/prompts/analytics"
+BATCH_PATH = f"{ANALYTICS_PATH}/batch"
+
+LONGEST_VERSION_HASH = 256
+
+EXAMPLE_EVENT = {
+    "prompt_id": "7d6f2f6e-3f0e-4c7e-9d3a-1c2b3a4d5e6f",
+    "version_hash": "v1",
+    "latency_ms": 812.4,
+    "cost_usd": 0.00042,
+    "score": 0.87,
+}
