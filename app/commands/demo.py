@@ -19,7 +19,7 @@ from app.core.queries.names import update_prompt_name, update_version_name
 from app.core.queries.projects import insert_project
 from app.core.queries.users import select_users
 from app.demo.events import OLDEST_DAYS, SLICE_SECONDS, History
-from app.demo.sending import Sender
+from app.demo.sending import send
 from app.demo.story import PROMPTS
 from config.settings import Settings
 
@@ -68,8 +68,7 @@ def demo(project: str, days: int, events: int, url: str | None, seed: int) -> No
             began_at = select_first_key_at(connection, project_id, name).timestamp()
             end = began_at // SLICE_SECONDS * SLICE_SECONDS
             history = History(seed, events / days, days, end)
-            with Sender(url, api_key) as sender:
-                sent = _send(history, sender, idempotency_prefix=f"demo-{events}-{days}-{seed}-{end:.0f}")
+            sent = _send_all(history, url, api_key, idempotency_prefix=f"demo-{events}-{days}-{seed}-{end:.0f}")
         _let_operators_in(connection, project_id)
         _wait_until_stored(current, time.monotonic())
         _give_names(connection, project_id)
@@ -99,16 +98,17 @@ def _own_key(current: Settings, connection: Connection, project_id: int, name: s
             revoke_key(connection, client, made.key_id)
 
 
-def _send(history: History, sender: Sender, *, idempotency_prefix: str) -> int:
+def _send_all(history: History, url: str, api_key: str, *, idempotency_prefix: str) -> int:
     """Generates and sends all slices; returns the number of events. What failed first is raised."""
     slices = list(history.slices(time.time(), spare_seconds=SPARE_SECONDS))
 
-    def send(slice_start: int) -> int:
-        return sender.send(history.events(slice_start), idempotency_key=f"{idempotency_prefix}/{slice_start}")
+    def send_slice(slice_start: int) -> int:
+        idempotency_key = f"{idempotency_prefix}/{slice_start}"
+        return send(history.events(slice_start), url, api_key, idempotency_key=idempotency_key)
 
     sent = 0
     with ThreadPoolExecutor(SENDERS) as pool:
-        waiting = [pool.submit(send, slice_start) for slice_start in slices]
+        waiting = [pool.submit(send_slice, slice_start) for slice_start in slices]
         try:
             hidden = not sys.stderr.isatty()
             finished = as_completed(waiting)

@@ -5,6 +5,7 @@ Moments are days before the end of the story, which is thirty days long; shorter
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 STORY_DAYS = 30.0
@@ -17,28 +18,7 @@ CONSUMERS: Rhythm = (6, 4, 3, 2, 2, 3, 5, 8, 11, 12, 13, 14, 15, 14, 13, 13, 14,
 NIGHTLY: Rhythm = (2, 40, 60, 45, 8, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
-@dataclass(frozen=True)
-class Rollout:
-    """From `began` to `done` a version's share rises to `share`; it falls to nothing where it is `taken_back`."""
-
-    began: float
-    done: float
-    share: float = 1.0
-    taken_back: float | None = None
-
-    def share_at(self, days_before_end: float) -> float:
-        """From 0 to 1, of what newer versions leave."""
-        if self.taken_back is not None and days_before_end <= self.taken_back:
-            return 0.0
-        way = (self.began - days_before_end) / (self.began - self.done)
-        return self.share * min(1.0, max(0.0, way))
-
-
-FROM_THE_START = Rollout(STORY_DAYS + 2, STORY_DAYS + 1)
-
-
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """Speed and prices of a language model; the prices are for a million tokens."""
 
     first_token_ms: float
@@ -55,15 +35,27 @@ THOROUGH = Model(1_400.0, 21.0, 5.00, 20.00)
 
 @dataclass(frozen=True)
 class Version:
-    """How one version behaves. `score` is the mean of a score from 0 to 1; None: nobody scores this prompt."""
+    """How one version behaves. `score` is the mean of a score from 0 to 1; None: nobody scores this prompt.
+
+    From `began` to `done` its share of what newer versions leave rises to `share`, until it is `taken_back`.
+    """
 
     name: str
     model: Model
     input_tokens: float
     output_tokens: float
     score: float | None
-    rollout: Rollout = FROM_THE_START
+    began: float = STORY_DAYS + 2
+    done: float = STORY_DAYS + 1
+    share: float = 1.0
+    taken_back: float = 0.0
     slower: float = 1.0
+
+    def share_at(self, days_before_end: float) -> float:
+        """From 0 to 1."""
+        if self.taken_back and days_before_end <= self.taken_back:
+            return 0.0
+        return self.share * min(1.0, max(0.0, (self.began - days_before_end) / (self.began - self.done)))
 
 
 @dataclass(frozen=True)
@@ -87,52 +79,38 @@ class Prompt:
         return sha256(f"{self.name}/{version.name}".encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Slowdown:
-    """The models' provider had a bad hour or two."""
-
-    began: float
-    ended: float
-    factor: float
-
-    def factor_at(self, days_before_end: float) -> float:
-        return self.factor if self.ended <= days_before_end < self.began else 1.0
-
-
-SLOWDOWN = Slowdown(began=9.35, ended=9.2, factor=2.6)
-
 SUPPORT_REPLY = (
     Version("v1 first draft", SMALL, 2_400, 190, 0.78),
     # The shorter context costs a third less; the model thinks a little longer.
-    Version("v2 shorter context", SMALL, 1_250, 190, 0.79, Rollout(19, 15), slower=1.09),
-    Version("v3 with house style", SMALL, 1_420, 165, 0.86, Rollout(5, 2.5), slower=1.09),
+    Version("v2 shorter context", SMALL, 1_250, 190, 0.79, began=19, done=15, slower=1.09),
+    Version("v3 with house style", SMALL, 1_420, 165, 0.86, began=5, done=2.5, slower=1.09),
 )
 TICKET_TRIAGE = (
     Version("v4 large model", LARGE, 700, 22, 0.91),
-    Version("v5 tiny model", TINY, 720, 20, 0.89, Rollout(12, 7)),
+    Version("v5 tiny model", TINY, 720, 20, 0.89, began=12, done=7),
 )
 SEARCH_QUERY_REWRITE = (
     Version("v2", TINY, 340, 28, 0.71),
-    Version("v3 keeps brand names", TINY, 410, 29, 0.77, Rollout(23, 20)),
-    Version("v4 typo examples", TINY, 520, 28, 0.80, Rollout(3, 1, 0.5), slower=1.03),
+    Version("v3 keeps brand names", TINY, 410, 29, 0.77, began=23, done=20),
+    Version("v4 typo examples", TINY, 520, 28, 0.80, began=3, done=1, share=0.5, slower=1.03),
 )
 ORDER_STATUS_ANSWER = (
     Version("v7", SMALL, 900, 120, 0.87),
     # The regression: long answers that help less. Back to v7 after two days.
-    Version("v8 friendlier tone", SMALL, 1_150, 260, 0.64, Rollout(11, 10.4, 0.9, taken_back=8.9)),
-    Version("v9 friendly but brief", SMALL, 960, 115, 0.88, Rollout(6, 3)),
+    Version("v8 friendlier tone", SMALL, 1_150, 260, 0.64, began=11, done=10.4, share=0.9, taken_back=8.9),
+    Version("v9 friendly but brief", SMALL, 960, 115, 0.88, began=6, done=3),
 )
 INVOICE_EXTRACTION = (
     Version("v11", LARGE, 3_800, 420, 0.93),
-    Version("v12 strict JSON", LARGE, 3_500, 300, 0.95, Rollout(17, 13)),
+    Version("v12 strict JSON", LARGE, 3_500, 300, 0.95, began=17, done=13),
 )
 CATALOGUE_TAGS = (
     Version("v1", TINY, 620, 60, None),
-    Version("v2 fewer tags", TINY, 580, 35, None, Rollout(8, 6)),
+    Version("v2 fewer tags", TINY, 580, 35, None, began=8, done=6),
 )
 MEETING_SUMMARY = (
     Version("v3", SMALL, 9_500, 620, 0.82, slower=1.5),
-    Version("v4 action items first", SMALL, 9_700, 540, 0.85, Rollout(14, 10), slower=1.5),
+    Version("v4 action items first", SMALL, 9_700, 540, 0.85, began=14, done=10, slower=1.5),
 )
 
 PROMPTS = (

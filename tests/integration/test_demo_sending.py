@@ -3,7 +3,8 @@
 import pytest
 
 from app.core.errors import Rejected, Unavailable
-from app.demo.sending import BATCH_SIZE, PATIENCE_SECONDS, Sender
+from app.demo import sending
+from app.demo.sending import BATCH_SIZE, PATIENCE_SECONDS
 from tests.stand_in import StandIn
 
 EVENT = {"prompt_id": "123e4567-e89b-12d3-a456-426614174000", "version_hash": "v1"}
@@ -25,8 +26,10 @@ class Clock:
 
 
 def send(service: StandIn, clock: Clock, *, events: int = 1) -> int:
-    with Sender(service.url, "eg_live_x", monotonic=clock.monotonic, sleep=clock.sleep) as sender:
-        return sender.send([EVENT] * events, idempotency_key="k")
+    many = [EVENT] * events
+    return sending.send(
+        many, service.url, "eg_live_x", idempotency_key="k", monotonic=clock.monotonic, sleep=clock.sleep
+    )
 
 
 def test_it_sends_no_more_than_a_batch_at_once_and_each_has_its_own_key():
