@@ -48,9 +48,21 @@ format: $(INSTALLED) ## Format the code and mend what can be mended by itself
 	@$(VENV_PYTHON) -m ruff check --fix .
 	@$(VENV_PYTHON) -m ruff format .
 
+# uv writes versions and hashes for every platform and Python that we support, and keeps what is pinned already.
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+.PHONY: lock
+lock: $(INSTALLED) ## Write requirements*.txt from requirements*.in (ARGS=--upgrade for newer versions)
+	@$(LOCK) $(ARGS) requirements.in --output-file requirements.txt
+	@$(LOCK) $(ARGS) requirements-dev.in --output-file requirements-dev.txt
+
+.PHONY: audit
+audit: .venv-audit/.installed ## Look for known vulnerabilities in what is pinned (needs the network)
+	@.venv-audit/bin/python -m pip_audit --disable-pip --require-hashes -r requirements-dev.txt $(ARGS)
+
 .PHONY: clean
 clean: ## Remove the virtual environments and caches; the data in .local/ stays
-	@rm -rf .venv .venv-bench .venv-mlflow .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-audit .venv-bench .venv-mlflow .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.txt requirements-dev.txt
@@ -73,6 +85,10 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 
 .venv-mlflow/.installed: bench/requirements-mlflow.txt
 	$(install_peer)
+
+.venv-audit/.installed: $(INSTALLED)
+	@$(VENV_PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check pip-audit && touch $@
 
 # What can't be installed is left out of the comparison.
 define install_peer
