@@ -1,4 +1,4 @@
-"""Settings: the one reader of the environment. README lists what each means."""
+"""Settings: the one reader of the environment. docs/operations.md lists what each means."""
 
 import os
 import socket

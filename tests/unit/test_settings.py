@@ -6,7 +6,7 @@ import pytest
 
 from config.settings import Settings, SettingsError, check_rate_limit, load_settings
 
-README = Path(__file__).parents[2] / "README.md"
+OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 NEEDED = {"DATABASE_URL": "postgres://user:pw@db/pa", "REDIS_URL": "redis://cache", "SECRET_KEY": "k" * 32}
 BAD = {
     "DATABASE_URL": ["mysql://user:pw@db/pa", "postgres:pw", "postgres://", "db"],
@@ -124,8 +124,8 @@ def test_a_rate_limit_is_taken_as_it_is_written(limit: str):
     assert check_rate_limit(limit) == limit
 
 
-def test_the_readme_lists_every_setting_with_its_default():
-    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*?) \|", README.read_text(), re.MULTILINE))
+def test_the_documentation_lists_every_setting_with_its_default():
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*?) \|", OPERATIONS.read_text(), re.MULTILINE))
     settings = load_settings(NEEDED)
     expected = {}
     for field in fields(Settings):
