@@ -29,7 +29,6 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
     """
 
     def setup(self, cfg: Any) -> None:
-        """Put gunicorn's own handlers away."""
         super().setup(cfg)
         for logger in (self.error_log, self.access_log):
             logger.handlers.clear()

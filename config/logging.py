@@ -91,7 +91,6 @@ class RedactingJsonFormatter(JsonFormatter):
         return redact(_TERMINAL_COLOUR.sub("", line))
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """Add the request's id."""
         request_id = _request_id()
         return log_data if request_id is None else {**log_data, "request_id": request_id}
 

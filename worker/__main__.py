@@ -12,7 +12,7 @@ from config.logging import configure_logging
 from config.settings import load_settings_or_exit
 from worker import jobs
 from worker.rq_worker import DrainWorker
-from worker.runner import WorkerProcess
+from worker.runner import Runner
 
 STATEMENT_TIMEOUT_MS = 10_000
 BUFFER_TIMEOUT_SECONDS = 5.0
@@ -30,7 +30,7 @@ def main() -> None:
         settings.database_url, application_name="pa-worker", size=1, statement_timeout_ms=STATEMENT_TIMEOUT_MS
     )
     client = connect(settings.redis_url, timeout_seconds=BUFFER_TIMEOUT_SECONDS, max_connections=4)
-    process = WorkerProcess(
+    process = Runner(
         EventBuffer(client), client, pool, consumer=settings.worker_name, retention_days=settings.retention_days
     )
     jobs.bind(drain=process.drain)
@@ -47,7 +47,7 @@ def main() -> None:
     log.info("worker stopped")
 
 
-def stop_on_signals(process: WorkerProcess) -> None:
+def stop_on_signals(process: Runner) -> None:
     """Until RQ puts its own handlers in place, a signal only sets the flag that the drain looks at."""
 
     def stop(_signum: int, _frame: FrameType | None) -> None:
@@ -57,7 +57,7 @@ def stop_on_signals(process: WorkerProcess) -> None:
     signal.signal(signal.SIGINT, stop)
 
 
-def run_queue(process: WorkerProcess, redis_url: str) -> bool:
+def run_queue(process: Runner, redis_url: str) -> bool:
     """Let RQ wait for jobs until it ends, which it does on a signal, but also when Redis is full or gone.
 
     Returns whether it got as far as doing any job. The caller drains, pauses and comes back.

@@ -85,7 +85,6 @@ def _claim_batch(buffer: EventBuffer, consumer: str, cursor: str) -> tuple[str |
 
 
 def _read_batch(buffer: EventBuffer, consumer: str, wait_ms: int) -> list[Entry]:
-    """New entries, waiting for the first of them."""
     entries = more = buffer.read_new(consumer, READ_SIZE, wait_ms=wait_ms)
     # What was read is claimed, so it is stored, whatever becomes of Redis.
     with suppress(Unavailable):

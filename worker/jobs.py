@@ -11,7 +11,6 @@ _bound: dict[str, Callable[[], None]] = {}
 
 
 def bind(*, drain: Callable[[], None]) -> None:
-    """Say what the jobs do in this process."""
     _bound["drain"] = drain
 
 

@@ -9,7 +9,7 @@ from app.core.queries.maintenance import release_maintenance_lock, try_maintenan
 from app.core.queries.partitions import drop_partitions_before, ensure_coming_partitions
 from app.core.queries.projects import select_project_ids
 from app.core.queries.rollups import compact_bucket, delete_minutes
-from app.core.rollups.grains import Grain
+from app.core.rollups.grains import Grain, floor_to
 from app.core.rollups.time_range import MINUTES_KEPT
 
 MINUTES_DELETED_AFTER = MINUTES_KEPT + timedelta(hours=1)
@@ -26,21 +26,20 @@ log = logging.getLogger(__name__)
 def maintain(connection: Connection, now: datetime, *, retention_days: int) -> None:
     """Do the upkeep, unless another worker is at it. `now` is in UTC.
 
-    Raises DatabaseUnavailable; what was done by then stays done, and the next run does the rest.
+    Where PostgreSQL fails, what was done by then stays done, and the next run does the rest.
     """
-    with database_errors():
-        ensure_coming_partitions(connection, now.date())
-        if not try_maintenance_lock(connection):
-            return
-        try:
-            _drop_old_partitions(connection, now.date() - timedelta(days=retention_days))
-            for _ in range(MAX_DELETE_BATCHES):
-                if delete_minutes(connection, now - MINUTES_DELETED_AFTER, limit=DELETE_BATCH) < DELETE_BATCH:
-                    break
-            # Every time, not once a day: a run may be missed, and what is compact already is only read.
-            _compact_day(connection, now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1))
-        finally:
-            release_maintenance_lock(connection)
+    ensure_coming_partitions(connection, now.date())
+    if not try_maintenance_lock(connection):
+        return
+    try:
+        _drop_old_partitions(connection, now.date() - timedelta(days=retention_days))
+        for _ in range(MAX_DELETE_BATCHES):
+            if delete_minutes(connection, now - MINUTES_DELETED_AFTER, limit=DELETE_BATCH) < DELETE_BATCH:
+                break
+        # Every time, not once a day: a run may be missed, and what is compact already is only read.
+        _compact_day(connection, floor_to("day", now) - timedelta(days=1))
+    finally:
+        release_maintenance_lock(connection)
 
 
 def _compact_day(connection: Connection, day_start: datetime) -> None:

@@ -13,7 +13,7 @@ from rq.utils import decode_redis_hash
 
 from app.core.stream.buffer import WAKE_QUEUE
 from worker.jobs import ALLOWED
-from worker.runner import WorkerProcess
+from worker.runner import Runner
 
 TICK_SECONDS = 14
 """RQ waits 15 s for a job and then looks whether this time has passed."""
@@ -51,7 +51,7 @@ class DrainWorker(SimpleWorker):
     Heroku SIGTERM reaches the fork as well; here there is only one process to receive it.
     """
 
-    def __init__(self, connection: redis.Redis, process: WorkerProcess) -> None:
+    def __init__(self, connection: redis.Redis, process: Runner) -> None:
         """`process.tick` runs at the start, about every 15 s, and at once after a drain that found no end."""
         queue = Queue(WAKE_QUEUE, connection=connection, serializer=JSONSerializer, job_class=OwnJob)
         super().__init__(
@@ -68,7 +68,6 @@ class DrainWorker(SimpleWorker):
         self._may_be_cut_short = False
 
     def run_maintenance_tasks(self) -> None:
-        """RQ's regular hook: called at the start, between jobs and while waiting."""
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
         waiting, self._may_be_cut_short = self._may_be_cut_short, False
         self._process.tick()
@@ -81,7 +80,6 @@ class DrainWorker(SimpleWorker):
 
     @property
     def should_run_maintenance_tasks(self) -> bool:
-        """RQ asks before each wait for a job."""
         return self._process.has_more_to_drain() or bool(super().should_run_maintenance_tasks)
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:

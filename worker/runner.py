@@ -25,7 +25,7 @@ LONGEST_NAP_SECONDS = 0.2
 log = logging.getLogger(__name__)
 
 
-class WorkerProcess:
+class Runner:
     """State of one worker process: its connections, what its store remembers, and when it last did the upkeep."""
 
     def __init__(
@@ -48,7 +48,6 @@ class WorkerProcess:
         self._stopping = True
 
     def is_stopping(self) -> bool:
-        """Whether `request_stop` was called."""
         return self._stopping
 
     def pause(self, seconds: float) -> None:

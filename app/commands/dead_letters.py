@@ -7,7 +7,7 @@ from app.commands.tables import show_table, time_text
 from app.core.database import MAX_BIGINT, Connection
 from app.core.errors import NotFound
 from app.core.queries.dead_letters import DeadLetter, select_dead_letter_ids, select_dead_letters
-from app.core.stream.dead_letters import Outcome, give_up, put_back, take_out
+from app.core.stream.dead_letters import Disposal, give_up, put_back, take_out
 
 _ids = click.argument("dead_letter_ids", metavar="[ID]…", nargs=-1, type=click.IntRange(1, MAX_BIGINT))
 _all = click.option("--all", "every", is_flag=True, help="All that there are now.")
@@ -48,15 +48,15 @@ def discard(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
     click.echo(f"discarded: {count}")
 
 
-def _take_out(connection: Connection, dead_letter_ids: tuple[int, ...], outcome: Outcome, *, every: bool) -> int:
+def _take_out(connection: Connection, dead_letter_ids: tuple[int, ...], disposal: Disposal, *, every: bool) -> int:
     """How many were there. Raises NotFound for the first id that is not; those before it are done."""
     if every == bool(dead_letter_ids):
         raise click.UsageError("Give either ids or --all.")
     if every:
-        return len(take_out(connection, select_dead_letter_ids(connection), outcome))
+        return len(take_out(connection, select_dead_letter_ids(connection), disposal))
     asked_for = list(dict.fromkeys(dead_letter_ids))
     for dead_letter_id in asked_for:
-        if not take_out(connection, [dead_letter_id], outcome):
+        if not take_out(connection, [dead_letter_id], disposal):
             raise NotFound(f"there is no dead letter with the id {dead_letter_id}")
     return len(asked_for)
 

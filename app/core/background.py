@@ -13,7 +13,6 @@ _T = TypeVar("_T")
 
 
 def begin(work: Callable[[], _T]) -> "Future[_T]":
-    """Begin some work. What it raises is in the future: look there, or it is lost."""
     future: Future[_T] = Future()
     threading.Thread(target=_settle, args=(future, work), daemon=True).start()
     return future

@@ -37,7 +37,6 @@ class Child:
         self.pid = process.pid
 
     def exit_code(self) -> int | None:
-        """None while it runs; negative: the signal that ended it. What a dead leader left behind is killed."""
         code = self._process.poll()
         if code is not None and not self._buried:
             self._buried = True

@@ -5,12 +5,11 @@ import shutil
 from pathlib import Path
 
 from app.local.binaries import PostgresBinaries, find_postgres
-from app.local.children import Child, Guard, end_leftovers
+from app.local.children import Guard
 from app.local.errors import CannotRun
 from app.local.identity import Identity, postgres_identity
-from app.local.ports import free_port
 from app.local.running import write_secret
-from app.local.servers import log_path_of, log_size, wait_until_ready
+from app.local.servers import RunningServer
 
 NAME = "prompt_analytics"
 # It lies with the data, so that both are kept, moved and removed together.
@@ -18,60 +17,38 @@ PASSWORD_NAME = "local-password"  # noqa: S105 - the name of a file
 NEEDED_NAMES = ("PG_VERSION", PASSWORD_NAME, "global/pg_control", "base", "pg_wal", "postgresql.conf", "pg_hba.conf")
 MAKING_DATA = "PostgreSQL's data folder could not be made"
 STATUS_LINE = 7
-STOP_SECONDS = 15.0
 # Tests need not wait for a disk, but what was committed must survive kill -9: so synchronous_commit stays on.
 NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off")
 
 
-class RunningPostgres:
-    """A server that runs; `stop`, `kill` and `restart` are for those who want to see what happens then."""
+class RunningPostgres(RunningServer):
+    name = "PostgreSQL"
+    stop_signal = "INT"
 
     def __init__(
         self, data_dir: Path, guard: Guard, binaries: PostgresBinaries, identity: Identity, *, durable: bool
     ) -> None:
-        self.data_dir = data_dir
-        self.port = free_port()
+        self._program = binaries.folder / "postgres"
+        self._durable = durable
+        self._pid_file = data_dir / "postmaster.pid"
+        super().__init__(data_dir, guard, identity)
         password = (data_dir / PASSWORD_NAME).read_text()
         self.url = f"postgresql://{NAME}:{password}@127.0.0.1:{self.port}/{NAME}"
-        self._guard = guard
-        self._identity = identity
-        self._command = [str(binaries.folder / "postgres"), "-D", str(data_dir)]
-        self._command += ["-p", str(self.port), "-h", "127.0.0.1", "-c", "unix_socket_directories="]
-        self._command += ["-c", "logging_collector=off", "-c", "log_destination=stderr"]
-        self._command += [] if durable else NOT_DURABLE
-        self._child = self._launch()
 
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    def exit_code(self) -> int | None:
-        """None while it runs."""
-        return self._child.exit_code()
-
-    def stop(self) -> None:
-        """Lets it write everything and close its connections."""
-        self._child.stop(STOP_SECONDS)
-
-    def kill(self) -> None:
-        """SIGKILL to the server and all its backends."""
-        self._child.kill()
-
-    def restart(self) -> None:
-        """On the same port, with the same data, whether it was stopped, killed or still runs."""
-        self.stop()
-        self._child = self._launch()
-
-    def _launch(self) -> Child:
-        end_leftovers(self.data_dir)
-        postmaster_pid = self.data_dir / "postmaster.pid"
+    def _command(self) -> list[str]:
         # The number in it may belong to another process by now, and PostgreSQL would not dare to start.
-        postmaster_pid.unlink(missing_ok=True)
-        log_path = log_path_of(self.data_dir)
-        log_start = log_size(log_path)
-        child = self._guard.start(self._command, log_path=log_path, stop_signal="INT", identity=self._identity)
-        wait_until_ready("PostgreSQL", child, lambda: _says_ready(postmaster_pid), log_path, log_start)
-        return child
+        self._pid_file.unlink(missing_ok=True)
+        command = [str(self._program), "-D", str(self.data_dir), "-p", str(self.port), "-h", "127.0.0.1"]
+        command += ["-c", "unix_socket_directories=", "-c", "logging_collector=off", "-c", "log_destination=stderr"]
+        return command if self._durable else [*command, *NOT_DURABLE]
+
+    def _is_ready(self) -> bool:
+        """As pg_ctl sees it: PostgreSQL writes its state into the file with its number."""
+        try:
+            lines = self._pid_file.read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
 
 
 def start_postgres(data_dir: Path, guard: Guard, *, durable: bool = True, wheels_only: bool = False) -> RunningPostgres:
@@ -121,12 +98,3 @@ def _make_data(data_dir: Path, guard: Guard, binaries: PostgresBinaries, identit
     if data_dir.exists():
         data_dir.rmdir()
     fresh.rename(data_dir)
-
-
-def _says_ready(postmaster_pid: Path) -> bool:
-    """What pg_ctl looks at, too: PostgreSQL writes its state into this file."""
-    try:
-        lines = postmaster_pid.read_text().splitlines()
-    except OSError:
-        return False
-    return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"

@@ -18,11 +18,12 @@ from app.local.children import REPOSITORY, Guard
 from app.local.errors import CannotRun
 from app.local.first_access import first_access
 from app.local.ports import is_free
-from app.local.postgres import RunningPostgres, start_postgres
+from app.local.postgres import start_postgres
 from app.local.processes import SupervisedProcess
 from app.local.procfile import process_environment, read_procfile, shell_command
-from app.local.redis_server import RunningRedis, start_redis
+from app.local.redis_server import start_redis
 from app.local.running import RUNNING_NAME, locked, write_secret
+from app.local.servers import RunningServer
 from app.local.web_client import get
 from config.settings import load_settings
 
@@ -108,8 +109,8 @@ def _stop_on_signals() -> Iterator[None]:
 
 def _start_servers(
     data_dir: Path, guard: Guard, environment: Mapping[str, str], *, wheels_only: bool
-) -> tuple[dict[str, RunningPostgres | RunningRedis], dict[str, str]]:
-    servers: dict[str, RunningPostgres | RunningRedis] = {}
+) -> tuple[dict[str, RunningServer], dict[str, str]]:
+    servers: dict[str, RunningServer] = {}
     urls = {"database_url": environment.get("DATABASE_URL", ""), "redis_url": environment.get("REDIS_URL", "")}
     if not urls["redis_url"]:
         say("Starting Redis")
@@ -174,9 +175,7 @@ def _wait_until_ready(port: int, processes: list[SupervisedProcess]) -> None:
         status, body = get(port, "/readyz")
 
 
-def _look_after(
-    guard: Guard, processes: list[SupervisedProcess], servers: Mapping[str, RunningPostgres | RunningRedis]
-) -> None:
+def _look_after(guard: Guard, processes: list[SupervisedProcess], servers: Mapping[str, RunningServer]) -> None:
     for name, server in servers.items():
         code = server.exit_code()
         if code is not None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from flask import Flask, Response, has_request_context, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.web import health, metrics
+from app.web import assets, health, metrics
 from app.web.api import ingest, openapi, usage
 from app.web.errors import register_error_handlers
 from app.web.fast.lean_flask import LeanFlask
@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     name_requests_in_logs(lambda: context().request_id if has_request_context() else None)
     register_services(app, settings)
     register_error_handlers(app, error_page)
-    for module in (ingest, usage, health, metrics, openapi):
+    for module in (ingest, usage, health, metrics, openapi, assets):
         app.register_blueprint(module.blueprint)
     register_pages(app, settings.secret_key)
     if settings.trusted_proxy_count > 0:

@@ -45,7 +45,6 @@ class _OnceASecond(logging.Filter):
         self._logged_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is logged."""
         now = time.monotonic()
         if now - self._logged_at.get(record.msg, -math.inf) < 1:
             return False
@@ -79,22 +78,18 @@ class ApiError(Exception):
 
 
 def validation_error(details: Sequence[Detail]) -> ApiError:
-    """The 400 that names every bad field."""
     return ApiError(400, "VALIDATION_ERROR", "The request is not valid; see details.", details=details)
 
 
 def unauthorized() -> ApiError:
-    """The 401: the same for a missing, malformed, unknown, revoked and expired key."""
     return ApiError(401, "UNAUTHORIZED", "A valid API key is required: send Authorization: Bearer YOUR_API_KEY.")
 
 
 def forbidden(scope: str) -> ApiError:
-    """The 403 of a good key without the scope."""
     return ApiError(403, "FORBIDDEN", f"This API key does not have the scope {scope}.")
 
 
 def rate_limited(message: str, *, retry_after_seconds: float) -> ApiError:
-    """The 429 of a limit that is used up."""
     return ApiError(429, "RATE_LIMITED", message, retry_after_seconds=retry_after_seconds)
 
 

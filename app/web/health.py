@@ -28,7 +28,6 @@ def _prepare(state: BlueprintSetupState) -> None:
 @blueprint.get("/healthz")
 @public("load balancers ask it; it says only that the process is up")
 def healthz() -> Response:
-    """The process is up; no server is asked."""
     return success({"status": "up"})
 
 

@@ -35,7 +35,6 @@ class Window:
 
     @property
     def exceeded(self) -> bool:
-        """Whether the hit was one too many."""
         return self.hits > self.limit
 
     @property
@@ -82,7 +81,6 @@ class OneTripRedisStorage(Storage):
         return cast(tuple[int, float], self._local.last_hit)
 
     def get(self, key: str) -> int:
-        """The count."""
         with redis_errors():
             return int(self._client.get(KEY_PREFIX + key) or 0)
 
@@ -92,7 +90,6 @@ class OneTripRedisStorage(Storage):
             return time.time() + max(0, self._client.pttl(KEY_PREFIX + key)) / 1_000
 
     def check(self) -> bool:
-        """Whether Redis answers."""
         with redis_errors():
             return bool(self._client.ping())
 
@@ -101,7 +98,6 @@ class OneTripRedisStorage(Storage):
         raise NotImplementedError
 
     def clear(self, key: str) -> None:
-        """Close one window."""
         with redis_errors():
             self._client.delete(KEY_PREFIX + key)
 

@@ -19,7 +19,6 @@ class Visitor:
 
     @property
     def user_id(self) -> int:
-        """Whoever is signed in has one."""
         return self.user.user_id
 
     @property
@@ -30,7 +29,6 @@ class Visitor:
 
     @property
     def role(self) -> Role | None:
-        """What the user is in the project."""
         return None if self.project is None else self.project.role
 
 

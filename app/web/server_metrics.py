@@ -36,7 +36,6 @@ def redis_metrics(buffer: EventBuffer) -> list[Metric]:
 
 
 def redis_down() -> list[Metric]:
-    """What is known when Redis does not answer."""
     return [_redis_up(0)]
 
 
@@ -60,7 +59,6 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
 
 
 def database_down() -> list[Metric]:
-    """What is known when PostgreSQL does not answer."""
     return [_postgresql_up(0)]
 
 

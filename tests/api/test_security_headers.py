@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from app.web.application import create_app
-from app.web.pages.assets import ASSETS, asset_url
+from app.web.assets import ASSETS, asset_url
 from app.web.threads import THREADS, run_in_thread
 from config.settings import load_settings
 from tests.page_routes import SAFE_METHODS, PageRoute, page_routes

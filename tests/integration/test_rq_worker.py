@@ -7,10 +7,10 @@ import redis
 
 from app.core.redis_client import connect
 from worker.rq_worker import DrainWorker
-from worker.runner import WorkerProcess
+from worker.runner import Runner
 
 
-class BusyProcess(WorkerProcess):
+class BusyProcess(Runner):
     """Its drains find no end the first times, as under steady traffic."""
 
     def __init__(self, drains_without_end: int) -> None:

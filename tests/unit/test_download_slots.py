@@ -1,4 +1,4 @@
-from app.web.pages.dashboard.download_slots import DownloadTurns
+from app.web.pages.dashboard.download_slots import DownloadSlots
 
 
 class Clock:
@@ -10,7 +10,7 @@ class Clock:
 
 
 def test_no_more_turns_are_given_than_there_are():
-    turns = DownloadTurns(2, stalled_after_seconds=10)
+    turns = DownloadSlots(2, stalled_after_seconds=10)
     first, second = turns.take(), turns.take()
     assert first is not None
     assert second is not None
@@ -23,7 +23,7 @@ def test_no_more_turns_are_given_than_there_are():
 
 def test_who_stops_reading_keeps_nobody_out():
     clock = Clock()
-    turns = DownloadTurns(1, stalled_after_seconds=10, clock=clock)
+    turns = DownloadSlots(1, stalled_after_seconds=10, clock=clock)
     stalled = turns.take()
     clock.seconds = 10
     assert turns.take() is None

@@ -22,7 +22,6 @@ def password_problem(password: str) -> str | None:
 
 
 def make_password() -> str:
-    """A random password of 24 characters."""
     return secrets.token_urlsafe(MADE_PASSWORD_BYTES)
 
 

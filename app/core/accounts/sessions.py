@@ -83,10 +83,8 @@ def find_session(connection: Connection, session_id: str) -> SessionUser | None:
 
 
 def end_session(connection: Connection, session_id: str) -> None:
-    """Sign out."""
     delete_session(connection, hash_token(session_id))
 
 
 def end_all_sessions(connection: Connection, user_id: int) -> None:
-    """Sign a user out everywhere."""
     delete_sessions(connection, user_id)

@@ -63,7 +63,6 @@ def read_project_overview(
 
 
 def read_prompts(connection: Connection, project_id: int, time_range: TimeRange, *, search: str) -> PromptList:
-    """The prompts alone."""
     counted = counted_range(connection, project_id, time_range)
     return _read_prompts(connection, project_id, time_range, counted, search)
 

@@ -53,7 +53,6 @@ class NewKey:
 
 
 def state_of(key: ApiKeyDescription, now: datetime) -> KeyState:
-    """The state of a key at that time."""
     if key.revoked_at is not None:
         return KeyState.REVOKED
     if key.expires_at is not None and key.expires_at <= now:

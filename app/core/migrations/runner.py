@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 
 def run(database_url: str, *, lock_timeout_ms: int, attempts: int) -> str | None:
-    """See app.core.migrations.migrate."""
     # The lock belongs to this connection, so it ends with it, however this process ends.
     with connected(
         database_url,

@@ -103,7 +103,6 @@ def buffer_problem(state: BufferState, max_events: int) -> str | None:
 
 
 def migrations_problem(revision: str | None) -> str | None:
-    """Whether the schema is the one that this code was written for."""
     if revision == SCHEMA_REVISION:
         return None
     found = "no schema" if revision is None else "another version of the schema"
@@ -111,7 +110,6 @@ def migrations_problem(revision: str | None) -> str | None:
 
 
 def partitions_problem(*, today_exists: bool) -> str | None:
-    """Whether today's events have a partition to go to."""
     if today_exists:
         return None
     return "There is no partition for today's events: start the worker, or run python -m app migrate."

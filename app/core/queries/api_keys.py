@@ -21,7 +21,6 @@ def insert_api_key(
     created_by: int | None = None,
     rotated_from: int | None = None,
 ) -> int:
-    """Store a new key; returns its id."""
     sql = """
         INSERT INTO api_keys
             (project_id, name, key_hash, prefix, scopes, rate_limit, expires_at, created_by, rotated_from)
@@ -107,7 +106,6 @@ SELECT_API_KEYS = SELECT_DESCRIPTIONS + "ORDER BY api_keys.id"
 
 
 def select_api_keys(connection: Connection) -> list[ApiKeyDescription]:
-    """All keys of all projects, oldest first."""
     return all_rows(connection, ApiKeyDescription, SELECT_API_KEYS)
 
 

@@ -29,7 +29,6 @@ class VersionKeys:
 
 
 def select_version_keys(connection: Connection, versions: Collection[Version]) -> dict[Version, VersionKeys]:
-    """The keys of those versions that are known."""
     sql = """
         SELECT wanted.project_id, wanted.prompt_id, wanted.version_hash,
                prompts.id AS prompt_key, prompt_versions.id AS version_key

@@ -115,7 +115,6 @@ class StoredContent(NamedTuple):
 
 
 def select_contents(connection: Connection, keys: Collection[EventKey]) -> dict[EventKey, Content]:
-    """What is stored under these keys."""
     parameters = {
         "project_ids": [key.project_id for key in keys],
         "days": [key.day for key in keys],

@@ -14,6 +14,5 @@ def try_maintenance_lock(connection: Connection) -> bool:
 
 
 def release_maintenance_lock(connection: Connection) -> None:
-    """Give the lock back."""
     sql = "SELECT pg_advisory_unlock(%(key)s)"
     connection.execute(sql, {"key": MAINTENANCE_LOCK})

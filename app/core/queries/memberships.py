@@ -45,7 +45,6 @@ class Member:
 
 
 def select_members(connection: Connection, project_id: int) -> list[Member]:
-    """The members of a project, by email."""
     sql = """
         SELECT users.id AS user_id, users.email, memberships.role, users.password_hash IS NOT NULL AS has_password,
                memberships.created_at AS since

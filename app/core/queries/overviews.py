@@ -30,7 +30,6 @@ def select_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> P
 
 
 def select_ever_used(connection: Connection, project_id: int) -> bool:
-    """Whether the project has ever had an event."""
     sql = """
         SELECT EXISTS (SELECT FROM rollups WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0)
     """

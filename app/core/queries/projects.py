@@ -20,18 +20,15 @@ def select_project_id(connection: Connection, name: str) -> int | None:
 
 
 def select_project_ids(connection: Connection) -> list[int]:
-    """The ids of all projects, oldest first."""
     sql = "SELECT id FROM projects ORDER BY id"
     return all_values(connection, sql)
 
 
 def select_project_names(connection: Connection) -> list[str]:
-    """The names of all projects, oldest first."""
     sql = "SELECT name FROM projects ORDER BY id"
     return all_values(connection, sql)
 
 
 def count_members(connection: Connection, project_id: int) -> int:
-    """How many users belong to a project."""
     sql = "SELECT count(*) FROM memberships WHERE project_id = %(project_id)s"
     return int(one_value(connection, sql, {"project_id": project_id}))

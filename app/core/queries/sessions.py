@@ -64,13 +64,11 @@ def delete_session(connection: Connection, token_hash: bytes) -> None:
 
 
 def delete_sessions(connection: Connection, user_id: int) -> None:
-    """End all sessions of a user."""
     sql = "DELETE FROM sessions WHERE user_id = %(user_id)s"
     connection.execute(sql, {"user_id": user_id})
 
 
 def delete_ended_sessions(connection: Connection, *, idle_seconds: int) -> None:
-    """Forget what is over."""
     sql = """
         DELETE FROM sessions
         WHERE expires_at <= now()

@@ -42,6 +42,5 @@ def use_sign_in_link(connection: Connection, token_hash: bytes) -> int | None:
 
 
 def delete_sign_in_links(connection: Connection, user_id: int) -> None:
-    """Make a user's unused links invalid."""
     sql = "DELETE FROM sign_in_links WHERE user_id = %(user_id)s AND used_at IS NULL"
     connection.execute(sql, {"user_id": user_id})

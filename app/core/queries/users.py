@@ -37,7 +37,6 @@ class StoredUser:
 
 
 def select_user(connection: Connection, email: str) -> StoredUser | None:
-    """The user with this email."""
     sql = """
         SELECT id AS user_id, email, is_operator, password_hash
         FROM users
@@ -78,7 +77,6 @@ class UserDescription:
 
 
 def select_users(connection: Connection) -> list[UserDescription]:
-    """All users, oldest first."""
     sql = """
         SELECT users.id AS user_id, users.email, users.is_operator, users.password_hash IS NOT NULL AS has_password,
                users.created_at,
@@ -94,7 +92,6 @@ def select_users(connection: Connection) -> list[UserDescription]:
 
 
 def update_password_hash(connection: Connection, user_id: int, password_hash: str) -> None:
-    """Store another password."""
     sql = """
         UPDATE users SET password_hash = %(password_hash)s, password_changed_at = now() WHERE id = %(user_id)s
     """

@@ -8,11 +8,11 @@ from app.core.queries.dead_letters import delete_dead_letter
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import decode_event
 
-Outcome = Callable[[bytes, int], None]
+Disposal = Callable[[bytes, int], None]
 """What becomes of the bytes of a dead letter and its first arrival, in milliseconds since the epoch."""
 
 
-def put_back(buffer: EventBuffer) -> Outcome:
+def put_back(buffer: EventBuffer) -> Disposal:
     """Append the entry to the buffer again; one that fails again comes back as a new dead letter."""
     return buffer.append_again
 
@@ -22,19 +22,19 @@ def give_up(_payload: bytes, _received_at_ms: int) -> None:
 
 
 def take_out(
-    connection: Connection, dead_letter_ids: Iterable[int], outcome: Outcome, *, project_id: int | None = None
+    connection: Connection, dead_letter_ids: Iterable[int], disposal: Disposal, *, project_id: int | None = None
 ) -> list[int]:
-    """Delete each and do with it what `outcome` says, which undoes the deletion where it raises.
+    """Delete each and do with it what `disposal` says, which undoes the deletion where it raises.
 
     With a project only that one's; returns the ids that were there. Where the commit
-    fails after `outcome`, the dead letter is still there; replayed again, its event is found stored.
+    fails after `disposal`, the dead letter is still there; replayed again, its event is found stored.
     """
     taken = []
     for dead_letter_id in dead_letter_ids:
         with connection.transaction():
             deleted = delete_dead_letter(connection, dead_letter_id, project_id=project_id)
             if deleted is not None:
-                outcome(deleted.payload, round(deleted.received_at.timestamp() * 1_000))
+                disposal(deleted.payload, round(deleted.received_at.timestamp() * 1_000))
                 taken.append(dead_letter_id)
     return taken
 

@@ -8,61 +8,58 @@ from app.core.analytics.usage import MAX_ROWS
 from app.core.rollups.grains import FROM_COARSE_TO_FINE
 
 
-def _count(description: str) -> fields.Integer:
-    return fields.Integer(
-        required=True, strict=True, validate=validate.Range(min=0), metadata={"description": description}
-    )
+class _Answer(Schema):
+    class Meta:
+        unknown = RAISE
 
 
-def _number(description: str) -> fields.Float:
-    return fields.Float(required=True, allow_none=True, metadata={"description": description})
+def _measure(name: str, **descriptions: str) -> fields.Nested:
+    """A part of the totals: a count, and numbers that are null where no event carried one."""
+    count, numbers = descriptions.pop("count"), descriptions
+    at_least_zero = validate.Range(min=0)
+    parts: dict[str, Any] = {
+        "count": fields.Integer(
+            required=True, strict=True, validate=at_least_zero, metadata={"description": f"Events with a {count}."}
+        )
+    }
+    for part, text in numbers.items():
+        parts[part] = fields.Float(required=True, allow_none=True, metadata={"description": text})
+    return fields.Nested(_Answer.from_dict(parts, name=f"{name}Schema"), required=True)
 
 
 def _many(schema: type[Schema], description: str, **metadata: Any) -> "fields.List[Any]":
     return fields.List(fields.Nested(schema), required=True, metadata={"description": description, **metadata})
 
 
-class _Answer(Schema):
-    class Meta:
-        unknown = RAISE
-
-
-class CostSchema(_Answer):
-    """Cost in US dollars; null where no event carried one."""
-
-    count = _count("Events with a cost.")
-    sum = _number("Exact, with every digit that was sent.")
-    mean = _number("The sum divided by the count.")
-
-
-class ScoreSchema(_Answer):
-    """Downstream scores; null where no event carried one."""
-
-    count = _count("Events with a score.")
-    mean = _number("The mean score.")
-    min = _number("The lowest score, exact.")
-    max = _number("The highest score, exact.")
-
-
-class LatencySchema(_Answer):
-    """Latency in milliseconds; null where no event carried one. Percentiles are by nearest rank, within 1 %."""
-
-    count = _count("Events with a latency.")
-    mean = _number("The mean latency.")
-    min = _number("The shortest latency, exact.")
-    max = _number("The longest latency, exact.")
-    p50 = _number("The median: half of the latencies are at most this.")
-    p95 = _number("95 % of the latencies are at most this.")
-    p99 = _number("99 % of the latencies are at most this.")
-
-
 class TotalsSchema(_Answer):
     """The totals of some events."""
 
-    events = _count("Events, with or without measures.")
-    cost_usd = fields.Nested(CostSchema, required=True)
-    latency_ms = fields.Nested(LatencySchema, required=True)
-    score = fields.Nested(ScoreSchema, required=True)
+    events = fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(min=0),
+        metadata={"description": "Events, with or without measures."},
+    )
+    cost_usd = _measure(
+        "Cost", count="cost", sum="Exact, with every digit that was sent.", mean="The sum divided by the count."
+    )
+    latency_ms = _measure(
+        "Latency",
+        count="latency",
+        mean="The mean latency.",
+        min="The shortest latency, exact.",
+        max="The longest latency, exact.",
+        p50="The median: half of the latencies are at most this.",
+        p95="95 % of the latencies are at most this.",
+        p99="99 % of the latencies are at most this.",
+    )
+    score = _measure(
+        "Score",
+        count="score",
+        mean="The mean score.",
+        min="The lowest score, exact.",
+        max="The highest score, exact.",
+    )
 
 
 class PointSchema(TotalsSchema):
@@ -86,15 +83,13 @@ class VersionTotalsSchema(TotalsSchema):
     version_hash = fields.String(required=True)
 
 
+_ENDS = {
+    "from": "Beginning of the range: what was asked for, rounded down to the minute or hour.",
+    "to": "End of the range, not part of it, rounded up to the minute or hour.",
+}
 _RANGE = {
-    "from": fields.AwareDateTime(
-        required=True,
-        metadata={"description": "Beginning of the range: what was asked for, rounded down to the minute or hour."},
-    ),
-    "to": fields.AwareDateTime(
-        required=True,
-        metadata={"description": "End of the range, not part of it, rounded up to the minute or hour."},
-    ),
+    name: fields.AwareDateTime(required=True, metadata={"description": description})
+    for name, description in _ENDS.items()
 }
 
 

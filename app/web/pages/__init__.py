@@ -2,7 +2,6 @@
 
 from flask import Flask
 
-from app.web.pages import assets
 from app.web.pages.access.forgery import register_forgery_protection
 from app.web.pages.access.guards import add_project_to_urls
 from app.web.pages.access.session_cookie import register_sessions
@@ -26,7 +25,6 @@ def register_pages(app: Flask, secret_key: str) -> None:
     register_sessions(app, secret_key)
     register_forgery_protection(app, secret_key)
     register_templates(app)
-    app.register_blueprint(assets.blueprint)
     for module in PAGES:
         app.register_blueprint(module.blueprint)
     add_project_to_urls(app)

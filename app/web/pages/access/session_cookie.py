@@ -45,16 +45,13 @@ class PageSessions(SecureCookieSessionInterface):
         return self._serializer
 
     def get_cookie_name(self, app: Flask) -> str:
-        """See `cookie_name`."""
         return cookie_name("session")
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """See `is_plain_local`."""
         return not is_plain_local()
 
 
 def session_serializer(secret_key: str) -> URLSafeTimedSerializer:
-    """Writes and reads the cookie."""
     return URLSafeTimedSerializer(
         derive_secret(secret_key, b"session"),
         salt="session",

@@ -79,7 +79,6 @@ class CreateKeyForm(ExpiryForm):
 
     @property
     def scopes(self) -> list[str]:
-        """Those that are chosen."""
         return [scope for scope in SCOPES if self[scope].data]
 
     @property
@@ -100,7 +99,6 @@ class RotateKeyForm(ExpiryForm):
 
     @property
     def overlap_duration(self) -> timedelta:
-        """Call it for a valid form."""
         return OVERLAPS[self.overlap.data][1]
 
 

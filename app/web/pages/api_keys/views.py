@@ -41,7 +41,6 @@ blueprint = page_blueprint("api_keys")
 @blueprint.get("/dashboard/api-keys")
 @signed_in()
 def api_keys() -> Response:
-    """The keys of the project, and for admins the form for a new one."""
     return _list_page(CreateKeyForm(formdata=None, once=secrets.token_hex(16)))
 
 
@@ -120,7 +119,6 @@ def rotate(key_id: int) -> Response:
 @blueprint.get("/dashboard/api-keys/<int:key_id>/revoke")
 @signed_in("admin")
 def confirm_revocation(key_id: int) -> Response:
-    """Ask whether it is meant."""
     key = _find(key_id)
     used = when_used([key_id]).get(key_id)
     return page("api_key_revoke.html", active="api-keys", key=key, state=_state(key), last_used=used, problem=None)
@@ -159,7 +157,6 @@ def revoke(key_id: int) -> Response:
 @blueprint.get("/dashboard/api-keys.csv")
 @signed_in()
 def download() -> Response:
-    """The table as CSV."""
     header = ("id", "name", "prefix", "state", "scopes", "rate_limit", "created_by", "created_at", "last_used_at")
     return csv_response(
         "api-keys.csv",

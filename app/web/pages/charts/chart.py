@@ -96,7 +96,6 @@ def build_chart(measure: Measure, buckets: Sequence[Bucket], interval: Grain, li
 
 
 def bucket_name(bucket: Bucket, interval: Grain) -> str:
-    """A bucket in words, in UTC."""
     start = bucket.start
     name = f"{start:%a} {start.day} {start:%b}"
     if interval != "day":
@@ -107,7 +106,6 @@ def bucket_name(bucket: Bucket, interval: Grain) -> str:
 
 
 def _summary(measure: Measure, buckets: Sequence[Bucket], interval: Grain, lines: Sequence[Line]) -> str:
-    """What each line does, in a sentence."""
     return " ".join(_sentence(measure, buckets, interval, line, alone=len(lines) == 1) for line in lines)
 
 

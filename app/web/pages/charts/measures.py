@@ -41,7 +41,6 @@ class Card:
 
 
 def cards_of(period: Period) -> list[Card]:
-    """The five numbers of a project or a prompt."""
     now, before = period.totals, period.before
     return [
         _card("Events", count, now.events, before.events, percent_change),

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 
-class DownloadTurns:
-    """Turns to download. One that shows no progress for a while counts no more, though it may still be open."""
+class DownloadSlots:
+    """Slots to download. One that shows no progress for a while counts no more, though it may still be open."""
 
     def __init__(self, most: int, *, stalled_after_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` tells seconds."""
@@ -15,18 +15,18 @@ class DownloadTurns:
         self._progressed_at: dict[object, float] = {}
 
     def take(self) -> object | None:
-        """A turn, or None while all are taken."""
+        """A slot, or None while all are taken."""
         stalled_before = self._clock() - self._stalled_after_seconds
         if sum(at >= stalled_before for at in self._progressed_at.values()) >= self._most:
             return None
-        turn = object()
-        self.progress(turn)
-        return turn
+        slot = object()
+        self.progress(slot)
+        return slot
 
-    def progress(self, turn: object) -> None:
-        """Note that the reader of a turn still reads."""
-        self._progressed_at[turn] = self._clock()
+    def progress(self, slot: object) -> None:
+        """Note that the reader of a slot still reads."""
+        self._progressed_at[slot] = self._clock()
 
-    def end(self, turn: object) -> None:
-        """Give a turn back; to do so again changes nothing."""
-        self._progressed_at.pop(turn, None)
+    def end(self, slot: object) -> None:
+        """Give a slot back; to do so again changes nothing."""
+        self._progressed_at.pop(slot, None)

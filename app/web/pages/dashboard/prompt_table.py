@@ -64,7 +64,6 @@ class TableQuery:
         return {name: value for name, value in given.items() if value}
 
     def aria_sort(self, key: str) -> str | None:
-        """How a column is sorted, as ARIA says it."""
         if key != self.sort:
             return None
         return "descending" if self.descending else "ascending"
@@ -122,7 +121,6 @@ def page_of(prompts: Sequence[PromptSummary], query: TableQuery) -> TablePage:
 
 
 def csv_rows(prompts: Sequence[PromptSummary], query: TableQuery) -> Iterator[Sequence[object]]:
-    """All rows, in the order of the table."""
     for prompt in in_order(prompts, query):
         usage = prompt.usage
         yield (

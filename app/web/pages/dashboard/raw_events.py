@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from app.core.analytics.event_download import iterate_events
 from app.core.queries.raw_events import RawEvent
 from app.web.pages.access.guards import signed_in
-from app.web.pages.dashboard.download_slots import DownloadTurns
+from app.web.pages.dashboard.download_slots import DownloadSlots
 from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.errors import PageError
@@ -25,7 +25,7 @@ STALLED_AFTER_SECONDS = 45.0
 """Longer than PostgreSQL waits before it ends the connection of one who does not read."""
 RETRY_SECONDS = 10
 
-_turns = DownloadTurns(DOWNLOADS_AT_ONCE, stalled_after_seconds=STALLED_AFTER_SECONDS)
+_slots = DownloadSlots(DOWNLOADS_AT_ONCE, stalled_after_seconds=STALLED_AFTER_SECONDS)
 
 blueprint = page_blueprint("raw_events")
 
@@ -48,8 +48,8 @@ def events_csv() -> Response:
             "That range is too long",
             f"Raw events are downloaded for at most {LONGEST_RANGE.days} days at a time. Choose a shorter range.",
         )
-    turn = _turns.take()
-    if turn is None:
+    slot = _slots.take()
+    if slot is None:
         raise PageError(
             429,
             "RATE_LIMITED",
@@ -59,16 +59,16 @@ def events_csv() -> Response:
         )
     events = iterate_events(services().settings.database_url, visitor().project_id, shown.time_range)
     file_name = f"events-{shown.time_range.start:%Y%m%dT%H%M}-{shown.time_range.end:%Y%m%dT%H%M}.csv"
-    return _streamed(events, turn, file_name)
+    return _streamed(events, slot, file_name)
 
 
-def _streamed(events: Generator[RawEvent, None, None], turn: object, file_name: str) -> FlaskResponse:
-    """The download. Its turn ends with it, however it ends."""
+def _streamed(events: Generator[RawEvent, None, None], slot: object, file_name: str) -> FlaskResponse:
+    """The download. Its slot ends with it, however it ends."""
     try:
         # An error at the beginning is still an answer of its own.
         first = next(events, None)
     except BaseException:
-        _turns.end(turn)
+        _slots.end(slot)
         raise
 
     def rows() -> Iterator[RawEvent]:
@@ -77,10 +77,10 @@ def _streamed(events: Generator[RawEvent, None, None], turn: object, file_name: 
         yield first
         for event in events:
             yield event
-            _turns.progress(turn)
+            _slots.progress(slot)
 
     def end() -> None:
-        _turns.end(turn)
+        _slots.end(slot)
         events.close()
 
     answer = csv_response(file_name, RawEvent._fields, rows())

@@ -61,7 +61,6 @@ def dashboard() -> Response:
 @blueprint.get("/dashboard/prompts.csv")
 @signed_in()
 def prompts_csv() -> Response:
-    """All rows of the table, in its order."""
     shown, query = read_range(request.args, datetime.now(UTC)), read_table_query(request.args)
     project_id = visitor().project_id
     found = ask_database(

@@ -9,7 +9,6 @@ from app.core.names import checked_name
 
 
 def stripped(value: str | None) -> str | None:
-    """Without the space around it."""
     return value.strip() if value else value
 
 

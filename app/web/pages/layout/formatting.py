@@ -33,8 +33,7 @@ class Change:
     judgement: str
 
 
-def register_display(app: Flask) -> None:
-    """Give the templates these functions as filters."""
+def register_filters(app: Flask) -> None:
     for function in (money, duration, count, score, share, ago, utc, visible_text):
         app.jinja_env.filters[function.__name__] = function
 
@@ -100,7 +99,6 @@ def score(number: Number | None) -> str:
 
 
 def share(part: float | None) -> str:
-    """A part of 1 as per cent."""
     if part is None:
         return NO_DATA
     percent = 100 * part
@@ -131,7 +129,6 @@ def signed_percent(part: float) -> str:
 
 
 def signed_score(difference: float) -> str:
-    """A difference of scores, with its sign."""
     return _signed(difference, "")
 
 
@@ -149,7 +146,6 @@ def ago(time: datetime | None, now: datetime | None = None) -> str:
 
 
 def utc(time: datetime | None) -> str:
-    """A time to the minute."""
     return NO_DATA if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
@@ -165,7 +161,6 @@ def _visible(character: str) -> str:
 
 
 def _large(size: float) -> str:
-    """Three digits and a unit."""
     sign = MINUS if size < 0 else ""
     size = abs(size)
     for unit, letter in _LARGE:

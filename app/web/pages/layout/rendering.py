@@ -7,8 +7,8 @@ from urllib.parse import quote
 import jinja2
 from flask import Flask, Response, render_template, request
 
-from app.web.pages.assets import asset_url
-from app.web.pages.layout.formatting import register_display
+from app.web.assets import asset_url
+from app.web.pages.layout.formatting import register_filters
 from app.web.request_context import context as request_context
 
 
@@ -36,7 +36,7 @@ def register_templates(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["asset_url"] = asset_url
-    register_display(app)
+    register_filters(app)
 
 
 def page(template: str, *, active: str = "", status: int = 200, **context: Any) -> Response:

@@ -28,14 +28,12 @@ blueprint = page_blueprint("members")
 @blueprint.get("/dashboard/members")
 @signed_in(role="admin")
 def members() -> Response:
-    """The list, and the form of an invitation."""
     return _members_page(InviteForm())
 
 
 @blueprint.get("/dashboard/members.csv")
 @signed_in(role="admin")
 def download() -> Response:
-    """The list as CSV."""
     project_id = visitor().project_id
     found = ask_database(lambda connection: select_members(connection, project_id))
     return csv_response(
@@ -64,7 +62,6 @@ def add() -> Response:
 @blueprint.post("/dashboard/members/<int:user_id>/role")
 @signed_in(role="admin")
 def set_role(user_id: int) -> Response:
-    """Make a member an admin, or an admin a member."""
     form = RoleForm()
     if not form.validate():
         raise ApiError(400, "VALIDATION_ERROR", "There is no such role.")
@@ -82,7 +79,6 @@ def set_role(user_id: int) -> Response:
 @blueprint.post("/dashboard/members/<int:user_id>/remove")
 @signed_in(role="admin")
 def remove(user_id: int) -> Response:
-    """Take a member out of the project."""
     project_id = visitor().project_id
     try:
         ask_database(lambda connection: remove_member(connection, project_id, _checked(user_id)))

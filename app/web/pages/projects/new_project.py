@@ -19,7 +19,6 @@ blueprint = page_blueprint("projects")
 @blueprint.get("/dashboard/projects")
 @signed_in(role=None)
 def new_project() -> Response:
-    """The form."""
     _require_operator()
     return page("project.html", form=ProjectForm())
 

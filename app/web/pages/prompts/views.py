@@ -82,7 +82,6 @@ def prompt(prompt_id: UUID) -> Response:
 @blueprint.get("/dashboard/prompts/<uuid:prompt_id>/versions.csv")
 @signed_in()
 def versions_csv(prompt_id: UUID) -> Response:
-    """All rows of the table, in its order."""
     shown, project_id = read_range(request.args, datetime.now(UTC)), visitor().project_id
     found = ask_database(
         lambda connection: read_versions(connection, project_id, prompt_id, shown.time_range),
@@ -94,7 +93,6 @@ def versions_csv(prompt_id: UUID) -> Response:
 @blueprint.post("/dashboard/prompts/<uuid:prompt_id>/name")
 @signed_in()
 def name_prompt(prompt_id: UUID) -> Response:
-    """Give the prompt a readable name, or take it away."""
     form, project_id = NameForm(), visitor().project_id
     if form.validate():
         name = form.name.data or None
@@ -109,7 +107,6 @@ def name_prompt(prompt_id: UUID) -> Response:
 @blueprint.post("/dashboard/prompts/<uuid:prompt_id>/versions/name")
 @signed_in()
 def name_version(prompt_id: UUID) -> Response:
-    """Give a version a readable name, or take it away."""
     form, project_id = VersionNameForm(), visitor().project_id
     if form.validate():
         name, version_hash = form.name.data or None, form.version_hash.data

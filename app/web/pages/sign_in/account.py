@@ -25,7 +25,6 @@ blueprint = page_blueprint("account")
 @blueprint.get("/account")
 @signed_in(role=None)
 def account() -> Response:
-    """The form."""
     return page("account.html", form=ChangePasswordForm())
 
 

@@ -23,7 +23,6 @@ blueprint = page_blueprint("links")
 @blueprint.get("/login/link/<token>")
 @open_page("the token is the proof; to look at the form uses nothing up, as the previews of chat programs do")
 def show_link(token: str) -> Response:
-    """The form."""
     return page("link.html", form=NewPasswordForm(), email=_email(token), needs_https=needs_https())
 
 

@@ -43,14 +43,12 @@ blueprint = page_blueprint("sign_in")
 @blueprint.get("/")
 @open_page("leads to the dashboard, which asks to sign in")
 def home() -> Response:
-    """The dashboard."""
     return redirect(own_path(None), code=303)
 
 
 @blueprint.get("/login")
 @open_page("here users sign in")
 def login() -> Response:
-    """The form; who is signed in already goes on."""
     wanted = own_path(request.args.get("next"))
     if session_user() is not None:
         return redirect(wanted, code=303)
@@ -111,7 +109,6 @@ def _as_strong_as_today(user_id: int, password_hash: str, password: str) -> str:
 
 
 def _counts(user: StoredUser | None, email: str) -> list[_Count]:
-    """What an attempt is counted by."""
     device = None if user is None else known_device(user.user_id)
     if user is not None and device is not None:
         return [(ATTEMPTS_ON_AN_ACCOUNT, "sign-in-device", f"{user.user_id}-{device}")]

@@ -57,7 +57,6 @@ class Drained:
 
     @property
     def last_hour(self) -> int:
-        """Their sum."""
         return sum(self.series)
 
     @property

@@ -25,7 +25,7 @@ from app.core.queries.dead_letters import (
     select_dead_letters,
 )
 from app.core.queries.status import select_events_stored
-from app.core.stream.dead_letters import Outcome, give_up, put_back, take_out
+from app.core.stream.dead_letters import Disposal, give_up, put_back, take_out
 from app.web.health import current_problems
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.blueprint import page_blueprint
@@ -81,7 +81,6 @@ def system() -> Response:
 @blueprint.post("/dashboard/system/dead-letters/<int:dead_letter_id>/replay")
 @signed_in("admin")
 def replay(dead_letter_id: int) -> Response:
-    """Put one back into the buffer."""
     _take_out_one(dead_letter_id, put_back(services().buffer))
     services().wake_worker()
     return _done("dead letter replayed", "Put back into the buffer. If it fails again, it comes back here.", 1)
@@ -90,7 +89,6 @@ def replay(dead_letter_id: int) -> Response:
 @blueprint.post("/dashboard/system/dead-letters/<int:dead_letter_id>/discard")
 @signed_in("admin")
 def discard(dead_letter_id: int) -> Response:
-    """Delete one for good."""
     _take_out_one(dead_letter_id, give_up)
     return _done("dead letter discarded", "Discarded.", 1)
 
@@ -98,7 +96,6 @@ def discard(dead_letter_id: int) -> Response:
 @blueprint.post("/dashboard/system/dead-letters/replay")
 @signed_in("admin")
 def replay_all() -> Response:
-    """Put those with a reason back into the buffer, the oldest first."""
     count, left = _take_out_by_reason(put_back(services().buffer))
     services().wake_worker()
     return _done("dead letters replayed", f"Put back into the buffer: {count}.{_rest(left)}", count)
@@ -107,7 +104,6 @@ def replay_all() -> Response:
 @blueprint.post("/dashboard/system/dead-letters/discard")
 @signed_in("admin")
 def discard_all() -> Response:
-    """Delete those with a reason for good, the oldest first."""
     count, left = _take_out_by_reason(give_up)
     return _done("dead letters discarded", f"Discarded: {count}.{_rest(left)}", count)
 
@@ -115,7 +111,6 @@ def discard_all() -> Response:
 @blueprint.get("/dashboard/system/dead-letters.csv")
 @signed_in("admin")
 def download() -> Response:
-    """The dead letters as CSV, the oldest first."""
     project_id = _visible_project()
     letters = ask_database(
         lambda connection: select_dead_letters(
@@ -138,7 +133,6 @@ def download() -> Response:
 @blueprint.get("/dashboard/system/refusals.csv")
 @signed_in("admin")
 def download_refusals() -> Response:
-    """The refused requests by error code as CSV."""
     refusals = count_refusals(services().redis, datetime.now(UTC), project_id=_visible_project())
     return csv_response(
         "refusals.csv",
@@ -155,7 +149,6 @@ def preview(letter: DeadLetter) -> str:
 
 
 def _visible_project() -> int | None:
-    """None for an operator, who sees all."""
     return None if visitor().user.is_operator else visitor().project_id
 
 
@@ -170,14 +163,14 @@ def _database_reader(project_id: int | None) -> Callable[[Connection], DatabaseF
     return read
 
 
-def _take_out_one(dead_letter_id: int, outcome: Outcome) -> None:
+def _take_out_one(dead_letter_id: int, disposal: Disposal) -> None:
     project_id = _visible_project()
     ids = [dead_letter_id] if dead_letter_id <= MAX_BIGINT else []
-    if not ask_database(lambda connection: take_out(connection, ids, outcome, project_id=project_id)):
+    if not ask_database(lambda connection: take_out(connection, ids, disposal, project_id=project_id)):
         raise NotFound("there is no such dead letter in this project")
 
 
-def _take_out_by_reason(outcome: Outcome) -> tuple[int, int]:
+def _take_out_by_reason(disposal: Disposal) -> tuple[int, int]:
     """How many were taken out, and how many are left."""
     project_id, reason = _visible_project(), request.form.get("reason", "").replace("\0", "")
 
@@ -185,7 +178,7 @@ def _take_out_by_reason(outcome: Outcome) -> tuple[int, int]:
         ids = select_dead_letter_ids(connection, project_id=project_id, reason=reason, limit=AT_ONCE)
         until = time.monotonic() + LONGEST_SECONDS
         in_time = itertools.takewhile(lambda _: time.monotonic() < until, ids)
-        taken = take_out(connection, in_time, outcome, project_id=project_id)
+        taken = take_out(connection, in_time, disposal, project_id=project_id)
         left = count_dead_letters_by_reason(connection, project_id=project_id)
         return len(taken), next((each.letters for each in left if each.reason == reason), 0)
 

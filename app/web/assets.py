@@ -1,4 +1,7 @@
-"""Stylesheets, scripts and icons: each under a URL with its hash in it, which browsers keep for ever."""
+"""Files that pages load: our own and single files of packages, all from this process.
+
+Those of the pages have a hash in their URL, and browsers keep them for ever; those of /docs keep their names.
+"""
 
 import functools
 import gzip
@@ -14,8 +17,7 @@ from flask import Blueprint, Response, abort, request
 from app.web.access import public
 from app.web.threads import run_in_thread
 
-_OWN = files("app.web.pages") / "static"
-_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "png": "image/png"}
 _HASH_LENGTH = 16
 
 
@@ -27,10 +29,18 @@ def _package_folder(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-# The closed list: our own folder, and single files of packages.
+_OWN = files("app.web") / "pages" / "static"
+_SWAGGER_UI = _package_folder("flask_swagger_ui") / "dist"
+
+# The closed lists.
 ASSETS: dict[str, Traversable] = {
     **{each.name: each for each in _OWN.iterdir() if each.name.rpartition(".")[2] in _TYPES},
     "plotly.min.js": _package_folder("plotly") / "package_data" / "plotly.min.js",
+}
+DOCS_ASSETS: dict[str, Traversable] = {
+    **{name: _SWAGGER_UI / name for name in ("swagger-ui-bundle.js", "swagger-ui.css", "index.css")},
+    "favicon-32x32.png": _SWAGGER_UI / "favicon-32x32.png",
+    "start.js": files("app.web") / "static" / "docs" / "start.js",
 }
 
 blueprint = Blueprint("assets", __name__)
@@ -42,7 +52,6 @@ class Asset:
 
     plain: bytes
     gzipped: bytes
-    mimetype: str
 
 
 _compressed: dict[str, Asset] = {}
@@ -59,16 +68,13 @@ def asset_url(name: str) -> str:
     return f"/assets/{asset_hash(name)}/{name}"
 
 
-def _asset(name: str) -> Asset:
-    # once compressed, a file does not wait for a thread: in a rush of sign-ins passwords have them all
-    if name not in _compressed:
-        _compressed[name] = run_in_thread(lambda: _compress(name))
-    return _compressed[name]
-
-
 def _compress(name: str) -> Asset:
     plain = ASSETS[name].read_bytes()
-    return Asset(plain, gzip.compress(plain, mtime=0), _TYPES[name.rpartition(".")[2]])
+    return Asset(plain, gzip.compress(plain, mtime=0))
+
+
+def _type_of(name: str) -> str:
+    return _TYPES[name.rpartition(".")[2]]
 
 
 @blueprint.get("/assets/<digest>/<name>")
@@ -80,13 +86,27 @@ def asset(digest: str, name: str) -> Response:
     """
     if name not in ASSETS:
         abort(404)
-    found = _asset(name)
+    # once compressed, a file does not wait for a thread: in a rush of sign-ins passwords have them all
+    if name not in _compressed:
+        _compressed[name] = run_in_thread(lambda: _compress(name))
+    found = _compressed[name]
     gzip_welcome = request.accept_encodings["gzip"] > 0
-    answer = Response(found.gzipped if gzip_welcome else found.plain, mimetype=found.mimetype)
+    answer = Response(found.gzipped if gzip_welcome else found.plain, mimetype=_type_of(name))
     answer.headers["Vary"] = "Accept-Encoding"
     if gzip_welcome:
         answer.headers["Content-Encoding"] = "gzip"
     if digest == asset_hash(name):
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return answer
+
+
+@blueprint.get("/docs/<name>")
+@public("part of the page /docs")
+def docs_asset(name: str) -> Response:
+    """A file of /docs; 404 for all that is not on the list."""
+    if name not in DOCS_ASSETS:
+        abort(404)
+    answer = Response(DOCS_ASSETS[name].read_bytes(), mimetype=_type_of(name))
+    answer.headers["Cache-Control"] = "public, max-age=3600"
     return answer
