@@ -82,6 +82,7 @@ def validation_error(details: Sequence[Detail]) -> ApiError:
 
 
 def unauthorized() -> ApiError:
+    """The same for a missing, malformed, unknown, revoked and expired key."""
     return ApiError(401, "UNAUTHORIZED", "A valid API key is required: send Authorization: Bearer YOUR_API_KEY.")
 
 
