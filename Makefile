@@ -25,9 +25,12 @@ run: $(INSTALLED) ## Start everything on this machine: PostgreSQL, Redis, web an
 demo: $(INSTALLED) ## Fill the project demo of a running `make run` with believable history
 	@exec $(VENV_PYTHON) -m app demo $(ARGS)
 
+# Half of the time a test waits, for a server or a deadline: so there is work for more processes than cores.
+TEST_PROCESSES = $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 3 ? 3 : cores > 6 ? 6 : cores)))
+
 .PHONY: test
 test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of them, ARGS=-n0 for one after another)
-	@$(VENV_PYTHON) -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(VENV_PYTHON) -m pytest -n $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 .PHONY: bench
 bench: $(INSTALLED) .venv-bench/.installed $(if $(BENCH_MLFLOW),.venv-mlflow/.installed) ## Measure how fast it is, beside other ways to do the same (ten minutes)
