@@ -59,9 +59,23 @@ def test_the_readme_is_short():
     assert len((REPOSITORY / "README.md").read_text().splitlines()) <= LONGEST_README
 
 
+@pytest.mark.parametrize("locked", LOCKED.values())
+def test_locked_requirements_name_no_registry(locked: str):
+    text = (REPOSITORY / locked).read_text()
+    assert "://" not in text
+    assert "index-url" not in text
+
+
 def links() -> list[tuple[Path, str]]:
     targets = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
     return [(document, target) for document in DOCUMENTS for target in targets.findall(document.read_text())]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_link_is_whole(document: Path):
+    text = document.read_text()
+    assert len(re.findall(r"\]\([^()\s]+\)", text)) == text.count("](")
+    assert len(re.findall(r"^```", text, re.MULTILINE)) % 2 == 0
 
 
 @pytest.mark.parametrize(("document", "target"), links(), ids=lambda part: getattr(part, "name", part))
@@ -81,7 +95,14 @@ def test_every_metric_is_documented_and_no_other():
 
 def test_every_make_target_that_is_named_exists():
     targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
-    named = {name for document in DOCUMENTS for name in re.findall(r"`?\bmake ([a-z]+)\b`", document.read_text())}
+    code = "\n".join(
+        each
+        for document in DOCUMENTS
+        for each in re.findall(r"```.*?```|`[^`\n]+`", document.read_text(), re.DOTALL)
+        if not each.startswith("```json")
+    )
+    named = set(re.findall(r"\bmake ([a-z]+)", code))
+    assert named >= {"run", "demo", "test", "lint", "bench", "lock"}
     assert named - targets == set()
 
 
@@ -97,6 +118,12 @@ def test_every_module_that_the_map_names_is_there():
             assert (parent / name).exists(), f"{parent}/{name}"
             if name.endswith("/"):
                 folders.append((indent, parent / name))
+
+
+def test_a_commit_and_ci_are_checked_as_by_hand():
+    assert "entry: make lint\n" in (REPOSITORY / ".pre-commit-config.yaml").read_text()
+    assert "bash .ci/run\n" in (REPOSITORY / ".github/workflows/ci.yaml").read_text()
+    assert {"make lint", "make test"} <= set(re.findall(r"make \w+", (REPOSITORY / ".ci/run").read_text()))
 
 
 def test_the_project_says_who_it_is():
