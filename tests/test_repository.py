@@ -120,6 +120,15 @@ def test_every_module_that_the_map_names_is_there():
                 folders.append((indent, parent / name))
 
 
+@pytest.mark.parametrize("folder", ["app", "app/core", "app/web", "app/web/pages", "worker", "config"])
+def test_the_map_names_every_module_and_room(folder: str):
+    house = (REPOSITORY / "docs/architecture.md").read_text().split("```")[1]
+    inside = (REPOSITORY / folder).iterdir()
+    names = {path.name + "/" * path.is_dir() for path in inside if path.suffix == ".py" or path.is_dir()}
+    named = set(re.findall(r"(?<!\S)\w+(?:/|\.py)", house.replace("(", "")))
+    assert names - named == {"__init__.py", "__pycache__/"} & names
+
+
 def test_a_commit_and_ci_are_checked_as_by_hand():
     assert "entry: make lint\n" in (REPOSITORY / ".pre-commit-config.yaml").read_text()
     assert "bash .ci/run\n" in (REPOSITORY / ".github/workflows/ci.yaml").read_text()
