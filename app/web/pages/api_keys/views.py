@@ -23,11 +23,11 @@ from app.core.keys.lifecycle import (
 )
 from app.core.names import checked_name
 from app.core.queries.api_keys import ApiKeyDescription, select_api_key
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.api_keys.forms import CreateKeyForm, RotateKeyForm, expiry_like
 from app.web.pages.api_keys.listing import listed_keys, when_used
 from app.web.pages.api_keys.snippets import snippets
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.rendering import page
 from app.web.request_context import visitor

@@ -8,12 +8,12 @@ from werkzeug.wrappers import Response
 from app.core.analytics.period import Period
 from app.core.analytics.project_overview import read_project_overview, read_prompts
 from app.core.analytics.usage import MAX_ROWS
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Bucket, Chart, Line, Measure, build_chart
 from app.web.pages.charts.measures import COST, EVENTS, ValueOf, cards_of
 from app.web.pages.charts.paths import sparkline
 from app.web.pages.dashboard.prompt_table import COLUMNS, CSV_HEADER, csv_rows, page_of, read_table_query
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.ranges import RANGES, read_range
 from app.web.pages.layout.rendering import page

@@ -10,8 +10,8 @@ from app.core.database import MAX_INTEGER
 from app.core.errors import LastAdmin
 from app.core.queries.memberships import select_members
 from app.web.errors import ApiError
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.rendering import page
 from app.web.pages.projects.forms import InviteForm, RoleForm

@@ -6,8 +6,8 @@ from werkzeug.wrappers import Response
 from app.core.accounts.members import create_project
 from app.core.errors import AlreadyExists
 from app.web.errors import ApiError
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.rendering import page
 from app.web.pages.projects.forms import ProjectForm
 from app.web.request_context import visitor

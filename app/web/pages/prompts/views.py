@@ -12,10 +12,10 @@ from app.core.analytics.prompt_overview import PromptOverview, VersionSummary, r
 from app.core.analytics.usage import MAX_ROWS
 from app.core.errors import NotFound
 from app.core.queries.names import update_prompt_name, update_version_name
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Bucket, Chart, Line, build_chart
 from app.web.pages.charts.measures import OF_VERSIONS, cards_of
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.formatting import visible_text
 from app.web.pages.layout.ranges import RANGES, PageRange, read_range

@@ -7,9 +7,9 @@ from werkzeug.wrappers import Response
 from app.core.accounts.passwords import hash_password, is_password
 from app.core.accounts.users import change_password
 from app.core.queries.users import select_password_hash
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.browser_session import begin_browser_session
 from app.web.pages.access.guards import signed_in
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import ChangePasswordForm

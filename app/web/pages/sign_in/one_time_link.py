@@ -7,10 +7,10 @@ from app.core.accounts.passwords import hash_password
 from app.core.accounts.users import choose_password, user_of_link
 from app.core.errors import LinkNotValid
 from app.web.page_paths import own_path
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.browser_session import begin_browser_session, remember_device
 from app.web.pages.access.guards import open_page
 from app.web.pages.access.session_cookie import needs_https
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import NewPasswordForm

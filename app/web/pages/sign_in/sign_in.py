@@ -18,10 +18,10 @@ from app.core.accounts.users import is_email
 from app.core.queries.users import StoredUser, replace_password_hash, select_user
 from app.web.auth import network_of
 from app.web.page_paths import own_path
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.browser_session import begin_browser_session, known_device, remember_device
 from app.web.pages.access.guards import open_page, session_user
 from app.web.pages.access.session_cookie import SESSION_ID, needs_https
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import SignInForm

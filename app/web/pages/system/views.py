@@ -27,8 +27,8 @@ from app.core.queries.dead_letters import (
 from app.core.queries.status import select_events_stored
 from app.core.stream.dead_letters import Disposal, give_up, put_back, take_out
 from app.web.health import current_problems
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.rendering import page
 from app.web.pages.system.facts import CHECKS, REFUSAL_MEANINGS, redis_facts
