@@ -83,7 +83,7 @@ def confirm_rotation(key_id: int) -> Response:
     key = _find(key_id)
     lifetime = None if key.expires_at is None else key.expires_at - key.created_at
     form = RotateKeyForm(formdata=None, expiry=expiry_like(lifetime))
-    return page("api_key_rotate.html", active="api-keys", key=key, state=_state(key), form=form)
+    return page("api_keys/rotate.html", active="api-keys", key=key, state=_state(key), form=form)
 
 
 @blueprint.post("/dashboard/api-keys/<int:key_id>/rotate")
@@ -93,7 +93,7 @@ def rotate(key_id: int) -> Response:
     key = _find(key_id)
     form = RotateKeyForm()
     if not form.validate():
-        return page("api_key_rotate.html", active="api-keys", status=400, key=key, state=_state(key), form=form)
+        return page("api_keys/rotate.html", active="api-keys", status=400, key=key, state=_state(key), form=form)
     now = datetime.now(UTC)
     client, project_id, user_id = services().redis, visitor().project_id, visitor().user_id
     overlap, expires_at = form.overlap_duration, form.expires_at(now)
@@ -121,7 +121,7 @@ def rotate(key_id: int) -> Response:
 def confirm_revocation(key_id: int) -> Response:
     key = _find(key_id)
     used = when_used([key_id]).get(key_id)
-    return page("api_key_revoke.html", active="api-keys", key=key, state=_state(key), last_used=used, problem=None)
+    return page("api_keys/revoke.html", active="api-keys", key=key, state=_state(key), last_used=used, problem=None)
 
 
 @blueprint.post("/dashboard/api-keys/<int:key_id>/revoke")
@@ -137,7 +137,7 @@ def revoke(key_id: int) -> Response:
     except (RedisUnavailable, DatabaseUnavailable):
         problem = "A server did not answer, so the key may still be valid. Revoke it again."
         return page(
-            "api_key_revoke.html",
+            "api_keys/revoke.html",
             active="api-keys",
             status=503,
             key=key,
@@ -174,7 +174,7 @@ def download() -> Response:
 def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
     listed = listed_keys(visitor().project_id)
     return page(
-        "api_keys.html",
+        "api_keys/api_keys.html",
         active="api-keys",
         status=status,
         form=form,
@@ -187,7 +187,7 @@ def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
 def _show_once(new: NewKey, *, replaced: ApiKeyDescription | None = None) -> Response:
     key = _find(new.key_id)
     return page(
-        "api_key_created.html",
+        "api_keys/created.html",
         active="api-keys",
         secret=new.key,
         key=key,

@@ -37,7 +37,7 @@ def dashboard() -> Response:
     )
     period = found.period
     return page(
-        "dashboard.html",
+        "dashboard/dashboard.html",
         active="dashboard",
         status=200 if shown.problem is None else 400,
         now=now,

@@ -40,5 +40,5 @@ def error_page(error: ApiError) -> Response:
     if isinstance(error, PageError):
         title, message = error.title, error.message
     return with_security_headers(
-        page("error.html", status=error.status, title=title, message=message, error_status=error.status)
+        page("layout/error.html", status=error.status, title=title, message=message, error_status=error.status)
     )

@@ -97,7 +97,13 @@ def _members_page(form: InviteForm, *, invitation: Invitation | None = None, sta
     if invitation is not None:
         link = url_for("pages_links.show_link", token=invitation.token, _external=True)
     return page(
-        "members.html", active="members", status=status, form=form, members=found, invitation=invitation, link=link
+        "projects/members.html",
+        active="members",
+        status=status,
+        form=form,
+        members=found,
+        invitation=invitation,
+        link=link,
     )
 
 

@@ -20,7 +20,7 @@ blueprint = page_blueprint("projects")
 @signed_in(role=None)
 def new_project() -> Response:
     _require_operator()
-    return page("project.html", form=ProjectForm())
+    return page("projects/new_project.html", form=ProjectForm())
 
 
 @blueprint.post("/dashboard/projects")
@@ -38,7 +38,7 @@ def add() -> Response:
         else:
             flash("The project is there. Make its first API key, and invite others.", "success")
             return redirect(f"/dashboard?project={project_id}", code=303)
-    return page("project.html", status=400, form=form)
+    return page("projects/new_project.html", status=400, form=form)
 
 
 def _require_operator() -> None:

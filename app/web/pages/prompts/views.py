@@ -58,7 +58,7 @@ def prompt(prompt_id: UUID) -> Response:
     metric = request.args.get("metric", DEFAULT_METRIC)
     metric = metric if metric in OF_VERSIONS else DEFAULT_METRIC
     return page(
-        "prompt.html",
+        "prompts/prompt.html",
         active="dashboard",
         status=200 if shown.problem is None else 400,
         now=now,

@@ -25,7 +25,7 @@ blueprint = page_blueprint("account")
 @blueprint.get("/account")
 @signed_in(role=None)
 def account() -> Response:
-    return page("account.html", form=ChangePasswordForm())
+    return page("sign_in/account.html", form=ChangePasswordForm())
 
 
 @blueprint.post("/account")
@@ -36,7 +36,7 @@ def set_password() -> Response:
     user_id = visitor().user_id
     before = _checked_hash(form) if form.validate() else None
     if before is None:
-        return page("account.html", status=400, form=form)
+        return page("sign_in/account.html", status=400, form=form)
     password_hash = run_in_thread(lambda: hash_password(form.password.data))
     ask_database(lambda connection: change_password(connection, user_id, before, password_hash))
     begin_browser_session(user_id, password_hash)

@@ -23,7 +23,7 @@ blueprint = page_blueprint("links")
 @blueprint.get("/login/link/<token>")
 @open_page("the token is the proof; to look at the form uses nothing up, as the previews of chat programs do")
 def show_link(token: str) -> Response:
-    return page("link.html", form=NewPasswordForm(), email=_email(token), needs_https=needs_https())
+    return page("sign_in/one_time_link.html", form=NewPasswordForm(), email=_email(token), needs_https=needs_https())
 
 
 @blueprint.post("/login/link/<token>")
@@ -33,7 +33,7 @@ def use_link(token: str) -> Response:
     email = _email(token)
     form = NewPasswordForm()
     if not form.validate():
-        return page("link.html", status=400, form=form, email=email, needs_https=needs_https())
+        return page("sign_in/one_time_link.html", status=400, form=form, email=email, needs_https=needs_https())
     password_hash = run_in_thread(lambda: hash_password(form.password.data))
     try:
         user_id = ask_database(lambda connection: choose_password(connection, token, password_hash))

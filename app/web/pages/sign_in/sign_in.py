@@ -52,7 +52,7 @@ def login() -> Response:
     wanted = own_path(request.args.get("next"))
     if session_user() is not None:
         return redirect(wanted, code=303)
-    return page("login.html", form=SignInForm(data={"next": wanted}), problem=None, needs_https=needs_https())
+    return page("sign_in/login.html", form=SignInForm(data={"next": wanted}), problem=None, needs_https=needs_https())
 
 
 @blueprint.post("/login")
@@ -63,7 +63,7 @@ def sign_in() -> Response:
     checked = _checked_user(form.email.data or "", form.password.data or "")
     if checked is None:
         log.info("refused a sign-in")
-        return page("login.html", status=401, form=form, problem=REFUSED, needs_https=needs_https())
+        return page("sign_in/login.html", status=401, form=form, problem=REFUSED, needs_https=needs_https())
     user_id, password_hash = checked
     begin_browser_session(user_id, password_hash)
     return remember_device(redirect(own_path(form.next.data), code=303), user_id)

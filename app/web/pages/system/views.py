@@ -65,7 +65,7 @@ def system() -> Response:
     at_work = services()
     answers = problems.get("postgresql", "") is None and problems.get("migrations", "") is None
     return page(
-        "system.html",
+        "system/system.html",
         active="system",
         now=now,
         checks=sorted(((CHECKS[name], problem) for name, problem in problems.items()), key=lambda check: not check[1]),
