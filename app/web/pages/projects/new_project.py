@@ -30,9 +30,8 @@ def add() -> Response:
     _require_operator()
     form = ProjectForm()
     if form.validate():
-        user_id, name = visitor().user_id, form.name.data
         try:
-            project_id = ask_database(lambda connection: create_project(connection, name, user_id))
+            project_id = ask_database(create_project, form.name.data, visitor().user_id)
         except AlreadyExists:
             form.name.errors = ["There is a project with this name already. Its admins can invite you."]
         else:

@@ -17,7 +17,7 @@ from app.web.pages.sign_in.forms import NewPasswordForm
 from app.web.services import ask_database
 from app.web.threads import run_in_thread
 
-blueprint = page_blueprint("links")
+blueprint = page_blueprint("one_time_link")
 
 
 @blueprint.get("/login/link/<token>")
@@ -36,7 +36,7 @@ def use_link(token: str) -> Response:
         return page("sign_in/one_time_link.html", status=400, form=form, email=email, needs_https=needs_https())
     password_hash = run_in_thread(lambda: hash_password(form.password.data))
     try:
-        user_id = ask_database(lambda connection: choose_password(connection, token, password_hash))
+        user_id = ask_database(choose_password, token, password_hash)
     except LinkNotValid as error:
         raise _no_longer_valid() from error
     begin_browser_session(user_id, password_hash)
@@ -45,7 +45,7 @@ def use_link(token: str) -> Response:
 
 def _email(token: str) -> str:
     try:
-        return ask_database(lambda connection: user_of_link(connection, token))
+        return ask_database(user_of_link, token)
     except LinkNotValid as error:
         raise _no_longer_valid() from error
 
