@@ -12,11 +12,12 @@ from app.web.pages.layout.rendering import register_templates
 from app.web.pages.projects import members, new_project
 from app.web.pages.prompts import views as prompts
 from app.web.pages.sign_in import account, one_time_link, sign_in
+from app.web.pages.system import dead_letters
 from app.web.pages.system import views as system
 
 PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
-    *(dashboard, prompts, raw_events, api_keys, system),
+    *(dashboard, prompts, raw_events, api_keys, system, dead_letters),
 )
 
 
