@@ -1,13 +1,16 @@
 """The pages for people: sign-in, dashboard, API keys, members, system. Each module has one blueprint."""
 
-from flask import Flask
+from flask import Flask, Response, request
 
+from app.web.errors import ApiError
+from app.web.pages.access import session_cookie
 from app.web.pages.access.forgery import register_forgery_protection
 from app.web.pages.access.guards import add_project_to_urls
 from app.web.pages.access.session_cookie import register_sessions
 from app.web.pages.api_keys import views as api_keys
 from app.web.pages.dashboard import raw_events
 from app.web.pages.dashboard import views as dashboard
+from app.web.pages.layout import errors
 from app.web.pages.layout.rendering import register_templates
 from app.web.pages.projects import members, new_project
 from app.web.pages.prompts import views as prompts
@@ -29,3 +32,11 @@ def register_pages(app: Flask, secret_key: str) -> None:
     for module in PAGES:
         app.register_blueprint(module.blueprint)
     add_project_to_urls(app)
+
+
+def error_page(error: ApiError) -> Response:
+    """The page that says what went wrong. Where no view is, there is no blueprint to open and save the session."""
+    if request.blueprint is not None:
+        return errors.error_page(error)
+    session_cookie.open_session()
+    return session_cookie.save_session(errors.error_page(error))
