@@ -28,6 +28,11 @@ ALLOWED = {
     "app.core.analytics": (*QUERIES, "app.core.analytics"),
     "app.core.operations": (*QUERIES, "app.core.operations", "app.core.stream", "app.core.migrations"),
     "app.web": ("app.core", "app.web"),
+    "app.web.pages.layout": (
+        *("app.core", "app.web.api.times", "app.web.assets", "app.web.errors", "app.web.request_context"),
+        "app.web.pages.layout",
+    ),
+    "app.web.pages.charts": ("app.core", "app.web.pages.charts", "app.web.pages.layout"),
     "app.local": ("app.core", "app.local"),
     "app.demo": ("app.core.contract", "app.core.errors", "app.demo"),
     "app.commands": ("app.core", "app.local", "app.demo", "app.commands", "config"),

@@ -11,8 +11,7 @@ from app.web import assets, health, metrics
 from app.web.api import ingest, openapi, usage
 from app.web.errors import register_error_handlers
 from app.web.fast.lean_flask import LeanFlask
-from app.web.pages import register_pages
-from app.web.pages.layout.errors import error_page
+from app.web.pages import error_page, register_pages
 from app.web.request_context import begin_request, context
 from app.web.services import register_services
 from config.logging import name_requests_in_logs

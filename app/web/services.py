@@ -4,7 +4,7 @@ import hashlib
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import redis
 from flask import Flask, current_app
@@ -28,7 +28,9 @@ SNAPSHOT_SECONDS = 10.0
 
 _EXTENSION = "prompt_analytics"
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
+_Work = Callable[Concatenate[Connection, _P], _T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,24 @@ def services() -> Services:
     return cast(Services, current_app.extensions[_EXTENSION])
 
 
-def ask_database(work: Callable[[Connection], _T], *, snapshot: bool = False) -> _T:
-    """What `work` makes of PostgreSQL, as `app.core.database.run`, in the time that an answer may take."""
-    deadline_seconds = SNAPSHOT_SECONDS if snapshot else ANSWER_SECONDS
-    return database.run(services().database, work, deadline_seconds=deadline_seconds, snapshot=snapshot)
+def ask_database(work: _Work[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What `work` makes of a connection and these arguments, in the time that an answer may take.
+
+    As `app.core.database.run`: in a thread that knows nothing of the request, so what it needs of that are arguments.
+    """
+    return database.run(
+        services().database, lambda connection: work(connection, *args, **kwargs), deadline_seconds=ANSWER_SECONDS
+    )
+
+
+def ask_snapshot(work: _Work[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """The same where all statements are to see one state of the database, with the time that long ranges take."""
+    return database.run(
+        services().database,
+        lambda connection: work(connection, *args, **kwargs),
+        deadline_seconds=SNAPSHOT_SECONDS,
+        snapshot=True,
+    )
 
 
 def derive_secret(secret_key: str, purpose: bytes) -> bytes:

@@ -24,7 +24,7 @@ FAILURES_PER_MINUTE = 20
 # Everything else needs a key. Adding to this list is a decision about who may read what.
 PUBLIC_ENDPOINTS = {"health.healthz", "health.readyz", "metrics.metrics", "assets.asset", "assets.docs_asset"}
 OPEN_PAGES = {f"pages_sign_in.{name}" for name in ("home", "login", "sign_in", "sign_out")} | {
-    f"pages_links.{name}" for name in ("show_link", "use_link")
+    f"pages_one_time_link.{name}" for name in ("show_link", "use_link")
 }
 PAGE_BLUEPRINTS = "pages_"
 PUBLIC_DOCUMENTATION_BLUEPRINT = "openapi"

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from app.web.application import create_app
 from app.web.pages.access.session_cookie import SESSION_ID, session_serializer
 from config.settings import load_settings
+from tests.sign_in import signed_in_client, submit
 
 SECRET_KEY = "s" * 32
 NOWHERE = "127.0.0.1:1"
@@ -53,6 +54,17 @@ def test_a_fault_of_ours_is_a_page_that_tells_nothing(database_url: str, redis_u
 def test_an_unknown_page_is_a_page(web: str, path: str):
     answer = httpx.get(web + path)
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_an_unknown_page_tells_once_what_was_still_to_be_told(
+    web: str, database_url: str, clean_redis: None, clean_database: None
+):
+    with signed_in_client(web, database_url) as client:
+        submit(client, "/dashboard/system/dead-letters/discard?project=1", {"reason": "none"})
+        first, second = (client.get("/dashboard/nowhere") for _ in range(2))
+    assert (first.status_code, second.status_code) == (404, 404)
+    assert "Discarded: 0." in first.text
+    assert "Discarded: 0." not in second.text
 
 
 def test_an_unknown_path_elsewhere_stays_in_the_envelope(web: str):

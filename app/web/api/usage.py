@@ -13,7 +13,7 @@ from app.core.queries.api_keys import ApiKey
 from app.web.access import requires_key
 from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
 from app.web.json_response import success
-from app.web.services import ask_database
+from app.web.services import ask_snapshot
 
 blueprint = Blueprint("usage", __name__)
 
@@ -23,10 +23,7 @@ blueprint = Blueprint("usage", __name__)
 def read_project(key: ApiKey) -> Response:
     """The project as a whole, its series and its prompts; 503 while PostgreSQL does not answer."""
     query = read_query(request.args, datetime.now(UTC))
-    usage = ask_database(
-        lambda connection: project_usage(connection, key.project_id, query.time_range, query.interval),
-        snapshot=True,
-    )
+    usage = ask_snapshot(project_usage, key.project_id, query.time_range, query.interval)
     prompts = [{"prompt_id": prompt_id, **_totals(totals)} for prompt_id, totals in usage.breakdown]
     return success({**_heading(query, usage), "prompts": prompts, "truncated": usage.truncated})
 
@@ -49,10 +46,7 @@ def read_prompt(key: ApiKey, prompt_id: str) -> Response:
     """One prompt as a whole, its series and its versions; 404 for a prompt that the project never used."""
     prompt = read_prompt_id(prompt_id)
     query = read_query(request.args, datetime.now(UTC))
-    usage = ask_database(
-        lambda connection: prompt_usage(connection, key.project_id, prompt, query.time_range, query.interval),
-        snapshot=True,
-    )
+    usage = ask_snapshot(prompt_usage, key.project_id, prompt, query.time_range, query.interval)
     versions = [{"version_hash": version_hash, **_totals(totals)} for version_hash, totals in usage.breakdown]
     return success({"prompt_id": prompt, **_heading(query, usage), "versions": versions, "truncated": usage.truncated})
 

@@ -1,22 +1,26 @@
 """The pages for people: sign-in, dashboard, API keys, members, system. Each module has one blueprint."""
 
-from flask import Flask
+from flask import Flask, Response, request
 
+from app.web.errors import ApiError
+from app.web.pages.access import session_cookie
 from app.web.pages.access.forgery import register_forgery_protection
 from app.web.pages.access.guards import add_project_to_urls
 from app.web.pages.access.session_cookie import register_sessions
 from app.web.pages.api_keys import views as api_keys
 from app.web.pages.dashboard import raw_events
 from app.web.pages.dashboard import views as dashboard
+from app.web.pages.layout import errors
 from app.web.pages.layout.rendering import register_templates
 from app.web.pages.projects import members, new_project
 from app.web.pages.prompts import views as prompts
 from app.web.pages.sign_in import account, one_time_link, sign_in
+from app.web.pages.system import dead_letters
 from app.web.pages.system import views as system
 
 PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
-    *(dashboard, prompts, raw_events, api_keys, system),
+    *(dashboard, prompts, raw_events, api_keys, system, dead_letters),
 )
 
 
@@ -28,3 +32,11 @@ def register_pages(app: Flask, secret_key: str) -> None:
     for module in PAGES:
         app.register_blueprint(module.blueprint)
     add_project_to_urls(app)
+
+
+def error_page(error: ApiError) -> Response:
+    """The page that says what went wrong. Where no view is, there is no blueprint to open and save the session."""
+    if request.blueprint is not None:
+        return errors.error_page(error)
+    session_cookie.open_session()
+    return session_cookie.save_session(errors.error_page(error))

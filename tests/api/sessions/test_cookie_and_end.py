@@ -115,6 +115,11 @@ def test_a_page_that_changes_nothing_sets_no_cookie(browser: httpx.Client):
     assert "Set-Cookie" not in browser.get("/account").headers
 
 
+@pytest.mark.parametrize(("path", "varies"), [("/", False), ("/login", True), ("/dashboard/nowhere", True)])
+def test_only_what_looks_at_the_session_varies_with_the_cookie(app: Flask, path: str, varies: bool):
+    assert ("Cookie" in app.test_client().get(path).headers.get("Vary", "")) == varies
+
+
 @pytest.mark.parametrize("value", ["", "x", "e30.x.x", "a" * 4_000])
 def test_a_cookie_that_we_did_not_make_is_no_session(web: str, value: str, clean_database: None):
     assert httpx.get(f"{web}/account", headers={"Cookie": f"session={value}"}).status_code == 303

@@ -21,7 +21,7 @@ def begin_browser_session(user_id: int, password_hash: str) -> None:
     """
     sent = session.get(SESSION_ID)
     before = sent if isinstance(sent, str) else None
-    session_id = ask_database(lambda connection: begin_session(connection, user_id, password_hash, before=before))
+    session_id = ask_database(begin_session, user_id, password_hash, before=before)
     last_project = session.get(LAST_PROJECT)
     session.clear()
     session[SESSION_ID] = session_id

@@ -16,10 +16,11 @@ from app.core.queries.memberships import Role
 from app.web.auth import network_of
 from app.web.errors import ApiError
 from app.web.pages.access.forgery import refuse_forgery
+from app.web.pages.access.rate_limit import charge
 from app.web.pages.access.session_cookie import SESSION_ID
 from app.web.pages.layout.errors import PageError
 from app.web.request_context import Visitor, context
-from app.web.services import ask_database, services
+from app.web.services import ask_database
 
 REQUESTS_OF_A_USER = RateLimitItemPerMinute(600)
 REQUESTS_OF_AN_ADDRESS = RateLimitItemPerMinute(120)
@@ -48,7 +49,7 @@ def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
             context().visitor = Visitor(found, None)
             # Whom PostgreSQL knows may look while Redis is full or gone: that is when the system page is needed.
             with suppress(RedisFull, RedisUnavailable):
-                _charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
+                charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
             project = _usual_project(found.projects) if role is None else _named_project(found.projects)
             context().visitor = Visitor(found, project)
             if role is not None:
@@ -72,7 +73,7 @@ def open_page(reason: str) -> Callable[[_View[_P]], _View[_P]]:
     def decorate(view: _View[_P]) -> _View[_P]:
         @functools.wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
-            _charge(REQUESTS_OF_AN_ADDRESS, "page-address", network_of(request.remote_addr))
+            charge(REQUESTS_OF_AN_ADDRESS, "page-address", network_of(request.remote_addr))
             refuse_forgery()
             return view(*args, **kwargs)
 
@@ -88,7 +89,7 @@ def session_user() -> SessionUser | None:
     session_id = session.get(SESSION_ID)
     if not isinstance(session_id, str):
         return None
-    return ask_database(lambda connection: find_session(connection, session_id))
+    return ask_database(find_session, session_id)
 
 
 def add_project_to_urls(app: Flask) -> None:
@@ -108,12 +109,6 @@ def _ask_to_sign_in() -> Response:
         raise ApiError(401, "UNAUTHORIZED", "Sign in first.")
     wanted = request.full_path.rstrip("?")
     return redirect(f"/login?next={quote(wanted, safe='/')}", code=303)
-
-
-def _charge(limit: RateLimitItemPerMinute, subject: str, identifier: str) -> None:
-    window = services().limits.hit(limit, subject, identifier)
-    if window.exceeded:
-        raise ApiError(429, "RATE_LIMITED", "Too many requests.", retry_after_seconds=window.retry_after_seconds)
 
 
 def _named_project(projects: Sequence[ProjectRole]) -> ProjectRole | None:

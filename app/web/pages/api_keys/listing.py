@@ -1,6 +1,6 @@
 """The rows of the API-key page: what PostgreSQL knows of the keys, and what Redis knows of their use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -24,10 +24,27 @@ class ListedKey(NamedTuple):
     events: int | None
 
 
+CSV_COLUMNS: dict[str, Callable[[ListedKey], object]] = {
+    "id": lambda listed: listed.key.key_id,
+    "name": lambda listed: listed.key.name,
+    "prefix": lambda listed: listed.key.prefix,
+    "state": lambda listed: listed.state.value,
+    "scopes": lambda listed: " ".join(listed.key.scopes),
+    "rate_limit": lambda listed: listed.key.rate_limit,
+    "created_by": lambda listed: listed.key.created_by,
+    "created_at": lambda listed: listed.key.created_at,
+    "last_used_at": lambda listed: listed.last_used,
+    "events_24h": lambda listed: listed.events,
+    "expires_at": lambda listed: listed.key.expires_at,
+    "revoked_at": lambda listed: listed.key.revoked_at,
+    "replaced_by_id": lambda listed: listed.key.successor_id,
+}
+
+
 def listed_keys(project_id: int) -> list[ListedKey]:
     """The keys of a project, those that are not revoked first, then the newest."""
     now = datetime.now(UTC)
-    keys = ask_database(lambda connection: select_api_keys_of_project(connection, project_id, limit=MAX_KEYS))
+    keys = ask_database(select_api_keys_of_project, project_id, limit=MAX_KEYS)
     used = when_used([key.key_id for key in keys])
     events = _events(now)
     return [

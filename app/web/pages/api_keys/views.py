@@ -23,12 +23,12 @@ from app.core.keys.lifecycle import (
 )
 from app.core.names import checked_name
 from app.core.queries.api_keys import ApiKeyDescription, select_api_key
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.api_keys.forms import CreateKeyForm, RotateKeyForm, expiry_like
-from app.web.pages.api_keys.listing import listed_keys, when_used
+from app.web.pages.api_keys.listing import CSV_COLUMNS, listed_keys, when_used
 from app.web.pages.api_keys.snippets import snippets
-from app.web.pages.layout.blueprint import page_blueprint
-from app.web.pages.layout.csv_download import csv_response
+from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.rendering import page
 from app.web.request_context import visitor
 from app.web.services import ask_database, services
@@ -55,23 +55,18 @@ def create() -> Response:
         flash(
             "This form was sent before. A key is shown only once: if you lost it, revoke it and make another.", "error"
         )
-        return redirect(url_for("pages_api_keys.api_keys"), code=303)
+        return _to_list()
     now = datetime.now(UTC)
-    client, project_id, user_id = services().redis, visitor().project_id, visitor().user_id
-    name, scopes = checked_name(form.name.data), form.scopes
-    rate_limit, expires_at = form.rate_limit, form.expires_at(now)
     new = ask_database(
-        lambda connection: create_key(
-            connection,
-            client,
-            project_id=project_id,
-            name=name,
-            scopes=scopes,
-            rate_limit=rate_limit,
-            expires_at=expires_at,
-            created_by=user_id,
-            now=now,
-        )
+        create_key,
+        services().redis,
+        project_id=visitor().project_id,
+        name=checked_name(form.name.data),
+        scopes=form.scopes,
+        rate_limit=form.rate_limit,
+        expires_at=form.expires_at(now),
+        created_by=visitor().user_id,
+        now=now,
     )
     return _show_once(new)
 
@@ -83,7 +78,7 @@ def confirm_rotation(key_id: int) -> Response:
     key = _find(key_id)
     lifetime = None if key.expires_at is None else key.expires_at - key.created_at
     form = RotateKeyForm(formdata=None, expiry=expiry_like(lifetime))
-    return page("api_key_rotate.html", active="api-keys", key=key, state=_state(key), form=form)
+    return page("api_keys/rotate.html", active="api-keys", key=key, state=_state(key), form=form)
 
 
 @blueprint.post("/dashboard/api-keys/<int:key_id>/rotate")
@@ -93,26 +88,22 @@ def rotate(key_id: int) -> Response:
     key = _find(key_id)
     form = RotateKeyForm()
     if not form.validate():
-        return page("api_key_rotate.html", active="api-keys", status=400, key=key, state=_state(key), form=form)
+        return page("api_keys/rotate.html", active="api-keys", status=400, key=key, state=_state(key), form=form)
     now = datetime.now(UTC)
-    client, project_id, user_id = services().redis, visitor().project_id, visitor().user_id
-    overlap, expires_at = form.overlap_duration, form.expires_at(now)
     try:
         new = ask_database(
-            lambda connection: rotate_key(
-                connection,
-                client,
-                key_id,
-                project_id=project_id,
-                overlap=overlap,
-                expires_at=expires_at,
-                created_by=user_id,
-                now=now,
-            )
+            rotate_key,
+            services().redis,
+            key_id,
+            project_id=visitor().project_id,
+            overlap=form.overlap_duration,
+            expires_at=form.expires_at(now),
+            created_by=visitor().user_id,
+            now=now,
         )
     except NotReplaceable as error:
         flash(str(error), "error")
-        return redirect(url_for("pages_api_keys.api_keys"), code=303)
+        return _to_list()
     return _show_once(new, replaced=_find(key_id))
 
 
@@ -121,7 +112,7 @@ def rotate(key_id: int) -> Response:
 def confirm_revocation(key_id: int) -> Response:
     key = _find(key_id)
     used = when_used([key_id]).get(key_id)
-    return page("api_key_revoke.html", active="api-keys", key=key, state=_state(key), last_used=used, problem=None)
+    return page("api_keys/revoke.html", active="api-keys", key=key, state=_state(key), last_used=used, problem=None)
 
 
 @blueprint.post("/dashboard/api-keys/<int:key_id>/revoke")
@@ -129,15 +120,18 @@ def confirm_revocation(key_id: int) -> Response:
 def revoke(key_id: int) -> Response:
     """Make the key invalid within a second; where that cannot be said for sure, the question again."""
     key = _find(key_id)
-    client, project_id, user_id = services().redis, visitor().project_id, visitor().user_id
     try:
         at_once = ask_database(
-            lambda connection: revoke_key(connection, client, key_id, project_id=project_id, revoked_by=user_id)
+            revoke_key,
+            services().redis,
+            key_id,
+            project_id=visitor().project_id,
+            revoked_by=visitor().user_id,
         )
     except (RedisUnavailable, DatabaseUnavailable):
         problem = "A server did not answer, so the key may still be valid. Revoke it again."
         return page(
-            "api_key_revoke.html",
+            "api_keys/revoke.html",
             active="api-keys",
             status=503,
             key=key,
@@ -151,30 +145,19 @@ def revoke(key_id: int) -> Response:
         else f"{key.prefix}… is revoked. Redis is full: it may work for a minute.",
         "success",
     )
-    return redirect(url_for("pages_api_keys.api_keys"), code=303)
+    return _to_list()
 
 
 @blueprint.get("/dashboard/api-keys.csv")
 @signed_in()
 def download() -> Response:
-    header = ("id", "name", "prefix", "state", "scopes", "rate_limit", "created_by", "created_at", "last_used_at")
-    return csv_response(
-        "api-keys.csv",
-        (*header, "events_24h", "expires_at", "revoked_at", "replaced_by_id"),
-        [
-            (
-                *(key.key_id, key.name, key.prefix, state.value, " ".join(key.scopes), key.rate_limit),
-                *(key.created_by, key.created_at, used, events, key.expires_at, key.revoked_at, key.successor_id),
-            )
-            for key, state, used, events in listed_keys(visitor().project_id)
-        ],
-    )
+    return csv_table("api-keys.csv", CSV_COLUMNS, listed_keys(visitor().project_id))
 
 
 def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
     listed = listed_keys(visitor().project_id)
     return page(
-        "api_keys.html",
+        "api_keys/api_keys.html",
         active="api-keys",
         status=status,
         form=form,
@@ -187,7 +170,7 @@ def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
 def _show_once(new: NewKey, *, replaced: ApiKeyDescription | None = None) -> Response:
     key = _find(new.key_id)
     return page(
-        "api_key_created.html",
+        "api_keys/created.html",
         active="api-keys",
         secret=new.key,
         key=key,
@@ -198,13 +181,14 @@ def _show_once(new: NewKey, *, replaced: ApiKeyDescription | None = None) -> Res
 
 def _find(key_id: int) -> ApiKeyDescription:
     """Raises NotFound where the project has no such key."""
-    project_id = visitor().project_id
-    found = None
-    if key_id <= MAX_INTEGER:
-        found = ask_database(lambda connection: select_api_key(connection, project_id, key_id))
+    found = ask_database(select_api_key, visitor().project_id, key_id) if key_id <= MAX_INTEGER else None
     if found is None:
         raise NotFound("there is no such key in this project")
     return found
+
+
+def _to_list() -> Response:
+    return redirect(url_for("pages_api_keys.api_keys"), code=303)
 
 
 def _state(key: ApiKeyDescription) -> KeyState:

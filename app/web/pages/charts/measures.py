@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.core.analytics.period import Period
 from app.core.analytics.usage import Usage
-from app.web.pages.charts.chart import Measure
+from app.web.pages.charts.chart import Bucket, Measure
 from app.web.pages.layout.formatting import Change, Number, count, duration, money, percent_change, score, score_change
 
 ValueOf = Callable[[Usage], float | None]
@@ -38,6 +38,10 @@ class Card:
     value: str
     change: Change | None
     before: str | None
+
+
+def buckets_of(period: Period) -> list[Bucket]:
+    return [Bucket(point.start, point.whole) for point in period.series]
 
 
 def cards_of(period: Period) -> list[Card]:

@@ -1,6 +1,6 @@
 """The prompts of a project as a table: searched, sorted, page by page."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,16 +35,16 @@ COLUMNS = {
     )
 }
 DEFAULT_SORT = "events"
-CSV_HEADER = (
-    "prompt_id",
-    "prompt_name",
-    "events",
-    "cost_usd",
-    "mean_score",
-    "p50_latency_ms",
-    "p95_latency_ms",
-    "last_seen",
-)
+CSV_COLUMNS: dict[str, Callable[[PromptSummary], object]] = {
+    "prompt_id": lambda prompt: str(prompt.prompt_id),
+    "prompt_name": lambda prompt: prompt.name,
+    "events": lambda prompt: prompt.usage.events,
+    "cost_usd": lambda prompt: prompt.usage.cost_usd.sum,
+    "mean_score": lambda prompt: prompt.usage.score.mean,
+    "p50_latency_ms": lambda prompt: prompt.usage.latency_ms.p50,
+    "p95_latency_ms": lambda prompt: prompt.usage.latency_ms.p95,
+    "last_seen": lambda prompt: prompt.last_seen,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +118,3 @@ def page_of(prompts: Sequence[PromptSummary], query: TableQuery) -> TablePage:
     start = (number - 1) * ROWS_PER_PAGE
     rows = in_order(prompts, query)[start : start + ROWS_PER_PAGE]
     return TablePage(rows, number, pages, start + 1, start + len(rows), len(prompts))
-
-
-def csv_rows(prompts: Sequence[PromptSummary], query: TableQuery) -> Iterator[Sequence[object]]:
-    for prompt in in_order(prompts, query):
-        usage = prompt.usage
-        yield (
-            str(prompt.prompt_id),
-            prompt.name,
-            usage.events,
-            usage.cost_usd.sum,
-            usage.score.mean,
-            usage.latency_ms.p50,
-            usage.latency_ms.p95,
-            prompt.last_seen,
-        )

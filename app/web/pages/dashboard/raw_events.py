@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response
 
 from app.core.analytics.event_download import iterate_events
 from app.core.queries.raw_events import RawEvent
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.dashboard.download_slots import DownloadSlots
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.ranges import read_range

@@ -8,17 +8,17 @@ from werkzeug.wrappers import Response
 from app.core.analytics.period import Period
 from app.core.analytics.project_overview import read_project_overview, read_prompts
 from app.core.analytics.usage import MAX_ROWS
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
-from app.web.pages.charts.chart import Bucket, Chart, Line, Measure, build_chart
-from app.web.pages.charts.measures import COST, EVENTS, ValueOf, cards_of
+from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
+from app.web.pages.charts.measures import COST, EVENTS, ValueOf, buckets_of, cards_of
 from app.web.pages.charts.paths import sparkline
-from app.web.pages.dashboard.prompt_table import COLUMNS, CSV_HEADER, csv_rows, page_of, read_table_query
-from app.web.pages.layout.blueprint import page_blueprint
-from app.web.pages.layout.csv_download import csv_response
+from app.web.pages.dashboard.prompt_table import COLUMNS, CSV_COLUMNS, in_order, page_of, read_table_query
+from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.ranges import RANGES, read_range
 from app.web.pages.layout.rendering import page
 from app.web.request_context import visitor
-from app.web.services import ask_database
+from app.web.services import ask_snapshot
 
 blueprint = page_blueprint("dashboard")
 
@@ -28,26 +28,27 @@ blueprint = page_blueprint("dashboard")
 def dashboard() -> Response:
     """The page; a range or a number of a page that makes no sense is told on it. 503 without PostgreSQL."""
     now = datetime.now(UTC)
-    shown, query, project_id = read_range(request.args, now), read_table_query(request.args), visitor().project_id
-    found = ask_database(
-        lambda connection: read_project_overview(
-            connection, project_id, shown.time_range, interval=shown.interval, now=now, search=query.search
-        ),
-        snapshot=True,
+    shown, query = read_range(request.args, now), read_table_query(request.args)
+    found = ask_snapshot(
+        read_project_overview,
+        visitor().project_id,
+        shown.time_range,
+        interval=shown.interval,
+        now=now,
+        search=query.search,
     )
-    period = found.period
     return page(
-        "dashboard.html",
+        "dashboard/dashboard.html",
         active="dashboard",
         status=200 if shown.problem is None else 400,
         now=now,
         shown=shown,
         ranges=RANGES,
         query=query,
-        cards=cards_of(period),
+        cards=cards_of(found.period),
         charts=[
-            _total_chart(EVENTS, period, lambda usage: usage.events),
-            _total_chart(COST, period, lambda usage: float(usage.cost_usd.sum or 0)),
+            _total_chart(EVENTS, found.period, lambda usage: usage.events),
+            _total_chart(COST, found.period, lambda usage: float(usage.cost_usd.sum or 0)),
         ],
         ever_used=found.ever_used,
         table=page_of(found.listed.prompts, query),
@@ -62,15 +63,10 @@ def dashboard() -> Response:
 @signed_in()
 def prompts_csv() -> Response:
     shown, query = read_range(request.args, datetime.now(UTC)), read_table_query(request.args)
-    project_id = visitor().project_id
-    found = ask_database(
-        lambda connection: read_prompts(connection, project_id, shown.time_range, search=query.search),
-        snapshot=True,
-    )
-    return csv_response("prompts.csv", CSV_HEADER, csv_rows(found.prompts, query))
+    found = ask_snapshot(read_prompts, visitor().project_id, shown.time_range, search=query.search)
+    return csv_table("prompts.csv", CSV_COLUMNS, in_order(found.prompts, query))
 
 
 def _total_chart(measure: Measure, period: Period, value_of: ValueOf) -> Chart:
-    buckets = [Bucket(point.start, point.whole) for point in period.series]
     line = Line(measure.title, [value_of(point.usage) for point in period.series])
-    return build_chart(measure, buckets, period.interval, [line])
+    return build_chart(measure, buckets_of(period), period.interval, [line])

@@ -3,8 +3,8 @@
 from flask import Response
 
 from app.web.errors import ApiError
-from app.web.pages.layout.blueprint import with_security_headers
 from app.web.pages.layout.rendering import page
+from app.web.pages.layout.security_headers import with_security_headers
 
 _TEXTS = {
     400: ("This request is not valid", "Go back, reload the page and try again."),
@@ -40,5 +40,5 @@ def error_page(error: ApiError) -> Response:
     if isinstance(error, PageError):
         title, message = error.title, error.message
     return with_security_headers(
-        page("error.html", status=error.status, title=title, message=message, error_status=error.status)
+        page("layout/error.html", status=error.status, title=title, message=message, error_status=error.status)
     )

@@ -1,6 +1,7 @@
 """The members of a project: who is in it, as what, and how others get in."""
 
 import logging
+from collections.abc import Callable
 
 from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
@@ -8,17 +9,24 @@ from werkzeug.wrappers import Response
 from app.core.accounts.members import Invitation, change_role, invite, remove_member
 from app.core.database import MAX_INTEGER
 from app.core.errors import LastAdmin
-from app.core.queries.memberships import select_members
+from app.core.queries.memberships import Member, select_members
 from app.web.errors import ApiError
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
-from app.web.pages.layout.blueprint import page_blueprint
-from app.web.pages.layout.csv_download import csv_response
+from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.rendering import page
 from app.web.pages.projects.forms import InviteForm, RoleForm
 from app.web.request_context import visitor
 from app.web.services import ask_database
 
 LAST_ADMIN = "A project keeps at least one admin: make somebody else an admin first."
+
+CSV_COLUMNS: dict[str, Callable[[Member], object]] = {
+    "email": lambda member: member.email,
+    "state": lambda member: "active" if member.has_password else "invited",
+    "since": lambda member: member.since,
+    "role": lambda member: member.role,
+}
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +42,7 @@ def members() -> Response:
 @blueprint.get("/dashboard/members.csv")
 @signed_in(role="admin")
 def download() -> Response:
-    project_id = visitor().project_id
-    found = ask_database(lambda connection: select_members(connection, project_id))
-    return csv_response(
-        "members.csv",
-        ("email", "state", "since", "role"),
-        ((each.email, "active" if each.has_password else "invited", each.since, each.role) for each in found),
-    )
+    return csv_table("members.csv", CSV_COLUMNS, ask_database(select_members, visitor().project_id))
 
 
 @blueprint.post("/dashboard/members")
@@ -50,9 +52,8 @@ def add() -> Response:
     form = InviteForm()
     if not form.validate():
         return _members_page(form, status=400)
-    project_id, email, role = visitor().project_id, form.email.data, form.role.data
-    invitation = ask_database(lambda connection: invite(connection, project_id, email, role))
-    _note("invited a member", role=role)
+    invitation = ask_database(invite, visitor().project_id, form.email.data, form.role.data)
+    _note("invited a member", role=form.role.data)
     if invitation.token is not None:
         return _members_page(InviteForm(formdata=None), invitation=invitation)
     flash(_outcome(invitation), "success")
@@ -65,9 +66,9 @@ def set_role(user_id: int) -> Response:
     form = RoleForm()
     if not form.validate():
         raise ApiError(400, "VALIDATION_ERROR", "There is no such role.")
-    project_id, role = visitor().project_id, form.role.data
+    role = form.role.data
     try:
-        ask_database(lambda connection: change_role(connection, project_id, _checked(user_id), role))
+        ask_database(change_role, visitor().project_id, _checked(user_id), role)
     except LastAdmin:
         flash(LAST_ADMIN, "error")
         return _to_list()
@@ -79,9 +80,8 @@ def set_role(user_id: int) -> Response:
 @blueprint.post("/dashboard/members/<int:user_id>/remove")
 @signed_in(role="admin")
 def remove(user_id: int) -> Response:
-    project_id = visitor().project_id
     try:
-        ask_database(lambda connection: remove_member(connection, project_id, _checked(user_id)))
+        ask_database(remove_member, visitor().project_id, _checked(user_id))
     except LastAdmin:
         flash(LAST_ADMIN, "error")
         return _to_list()
@@ -91,13 +91,18 @@ def remove(user_id: int) -> Response:
 
 
 def _members_page(form: InviteForm, *, invitation: Invitation | None = None, status: int = 200) -> Response:
-    project_id = visitor().project_id
-    found = ask_database(lambda connection: select_members(connection, project_id))
+    found = ask_database(select_members, visitor().project_id)
     link = None
     if invitation is not None:
-        link = url_for("pages_links.show_link", token=invitation.token, _external=True)
+        link = url_for("pages_one_time_link.show_link", token=invitation.token, _external=True)
     return page(
-        "members.html", active="members", status=status, form=form, members=found, invitation=invitation, link=link
+        "projects/members.html",
+        active="members",
+        status=status,
+        form=form,
+        members=found,
+        invitation=invitation,
+        link=link,
     )
 
 

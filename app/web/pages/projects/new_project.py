@@ -6,8 +6,8 @@ from werkzeug.wrappers import Response
 from app.core.accounts.members import create_project
 from app.core.errors import AlreadyExists
 from app.web.errors import ApiError
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
-from app.web.pages.layout.blueprint import page_blueprint
 from app.web.pages.layout.rendering import page
 from app.web.pages.projects.forms import ProjectForm
 from app.web.request_context import visitor
@@ -20,7 +20,7 @@ blueprint = page_blueprint("projects")
 @signed_in(role=None)
 def new_project() -> Response:
     _require_operator()
-    return page("project.html", form=ProjectForm())
+    return page("projects/new_project.html", form=ProjectForm())
 
 
 @blueprint.post("/dashboard/projects")
@@ -30,15 +30,14 @@ def add() -> Response:
     _require_operator()
     form = ProjectForm()
     if form.validate():
-        user_id, name = visitor().user_id, form.name.data
         try:
-            project_id = ask_database(lambda connection: create_project(connection, name, user_id))
+            project_id = ask_database(create_project, form.name.data, visitor().user_id)
         except AlreadyExists:
             form.name.errors = ["There is a project with this name already. Its admins can invite you."]
         else:
             flash("The project is there. Make its first API key, and invite others.", "success")
             return redirect(f"/dashboard?project={project_id}", code=303)
-    return page("project.html", status=400, form=form)
+    return page("projects/new_project.html", status=400, form=form)
 
 
 def _require_operator() -> None:

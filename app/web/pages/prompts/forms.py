@@ -14,8 +14,8 @@ from app.web.pages.layout.form_fields import stripped
 def _check_name(_form: FlaskForm, field: Any) -> None:
     try:
         checked_name(field.data or "-", longest=LONGEST_LABEL)
-    except ValueError as error:
-        raise ValidationError(f"A name {error}.") from None
+    except ValueError:
+        raise ValidationError(f"A name has at most {LONGEST_LABEL} printable characters.") from None
 
 
 def _check_hash(_form: FlaskForm, field: Any) -> None:

@@ -1,6 +1,6 @@
 """/dashboard/prompts/<id>: the versions of a prompt side by side, and names for both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,33 +12,33 @@ from app.core.analytics.prompt_overview import PromptOverview, VersionSummary, r
 from app.core.analytics.usage import MAX_ROWS
 from app.core.errors import NotFound
 from app.core.queries.names import update_prompt_name, update_version_name
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
-from app.web.pages.charts.chart import Bucket, Chart, Line, build_chart
-from app.web.pages.charts.measures import OF_VERSIONS, cards_of
-from app.web.pages.layout.blueprint import page_blueprint
-from app.web.pages.layout.csv_download import csv_response
+from app.web.pages.charts.chart import Chart, Line, build_chart
+from app.web.pages.charts.measures import OF_VERSIONS, buckets_of, cards_of
+from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.formatting import visible_text
 from app.web.pages.layout.ranges import RANGES, PageRange, read_range
 from app.web.pages.layout.rendering import page
 from app.web.pages.prompts.comparison_words import findings, version_label
 from app.web.pages.prompts.forms import NameForm, VersionNameForm
 from app.web.request_context import visitor
-from app.web.services import ask_database
+from app.web.services import ask_database, ask_snapshot
 
 DEFAULT_METRIC = next(iter(OF_VERSIONS))
-CSV_HEADER = (
-    "version_hash",
-    "version_name",
-    "events",
-    "share",
-    "first_seen",
-    "last_seen",
-    "cost_per_event_usd",
-    "p50_latency_ms",
-    "p95_latency_ms",
-    "p99_latency_ms",
-    "mean_score",
-)
+CSV_COLUMNS: dict[str, Callable[[VersionSummary], object]] = {
+    "version_hash": lambda version: version.version_hash,
+    "version_name": lambda version: version.name,
+    "events": lambda version: version.usage.events,
+    "share": lambda version: round(version.share, 6),
+    "first_seen": lambda version: version.first_seen,
+    "last_seen": lambda version: version.last_seen,
+    "cost_per_event_usd": lambda version: version.usage.cost_usd.mean,
+    "p50_latency_ms": lambda version: version.usage.latency_ms.p50,
+    "p95_latency_ms": lambda version: version.usage.latency_ms.p95,
+    "p99_latency_ms": lambda version: version.usage.latency_ms.p99,
+    "mean_score": lambda version: version.usage.score.mean,
+}
 
 blueprint = page_blueprint("prompt")
 
@@ -48,17 +48,14 @@ blueprint = page_blueprint("prompt")
 def prompt(prompt_id: UUID) -> Response:
     """The page; 404 for a prompt that the project has never used."""
     now = datetime.now(UTC)
-    shown, project_id = read_range(request.args, now), visitor().project_id
-    found = ask_database(
-        lambda connection: read_prompt_overview(
-            connection, project_id, prompt_id, shown.time_range, interval=shown.interval, now=now
-        ),
-        snapshot=True,
+    shown = read_range(request.args, now)
+    found = ask_snapshot(
+        read_prompt_overview, visitor().project_id, prompt_id, shown.time_range, interval=shown.interval, now=now
     )
     metric = request.args.get("metric", DEFAULT_METRIC)
     metric = metric if metric in OF_VERSIONS else DEFAULT_METRIC
     return page(
-        "prompt.html",
+        "prompts/prompt.html",
         active="dashboard",
         status=200 if shown.problem is None else 400,
         now=now,
@@ -82,46 +79,44 @@ def prompt(prompt_id: UUID) -> Response:
 @blueprint.get("/dashboard/prompts/<uuid:prompt_id>/versions.csv")
 @signed_in()
 def versions_csv(prompt_id: UUID) -> Response:
-    shown, project_id = read_range(request.args, datetime.now(UTC)), visitor().project_id
-    found = ask_database(
-        lambda connection: read_versions(connection, project_id, prompt_id, shown.time_range),
-        snapshot=True,
-    )
-    return csv_response(f"versions-{prompt_id}.csv", CSV_HEADER, _csv_rows(_newest_first(found.versions)))
+    shown = read_range(request.args, datetime.now(UTC))
+    found = ask_snapshot(read_versions, visitor().project_id, prompt_id, shown.time_range)
+    return csv_table(f"versions-{prompt_id}.csv", CSV_COLUMNS, _newest_first(found.versions))
 
 
 @blueprint.post("/dashboard/prompts/<uuid:prompt_id>/name")
 @signed_in()
 def name_prompt(prompt_id: UUID) -> Response:
-    form, project_id = NameForm(), visitor().project_id
-    if form.validate():
-        name = form.name.data or None
-        if not ask_database(lambda connection: update_prompt_name(connection, project_id, prompt_id, name)):
-            raise NotFound("prompt")
-        flash("The name is saved." if name else "The name is taken away.", "success")
-    else:
-        flash(" ".join(form.name.errors), "error")
-    return _back(prompt_id)
+    form = NameForm()
+    if not form.validate():
+        return _back(prompt_id, problems=form.name.errors)
+    name = form.name.data or None
+    if not ask_database(update_prompt_name, visitor().project_id, prompt_id, name):
+        raise NotFound("prompt")
+    return _named(prompt_id, name)
 
 
 @blueprint.post("/dashboard/prompts/<uuid:prompt_id>/versions/name")
 @signed_in()
 def name_version(prompt_id: UUID) -> Response:
-    form, project_id = VersionNameForm(), visitor().project_id
-    if form.validate():
-        name, version_hash = form.name.data or None, form.version_hash.data
-        if not ask_database(
-            lambda connection: update_version_name(connection, project_id, prompt_id, version_hash, name)
-        ):
-            raise NotFound("version")
-        flash("The name is saved." if name else "The name is taken away.", "success")
-    else:
-        flash(" ".join([*form.name.errors, *form.version_hash.errors]), "error")
+    form = VersionNameForm()
+    if not form.validate():
+        return _back(prompt_id, problems=[*form.name.errors, *form.version_hash.errors])
+    name = form.name.data or None
+    if not ask_database(update_version_name, visitor().project_id, prompt_id, form.version_hash.data, name):
+        raise NotFound("version")
+    return _named(prompt_id, name)
+
+
+def _named(prompt_id: UUID, name: str | None) -> Response:
+    flash("The name is saved." if name else "The name is taken away.", "success")
     return _back(prompt_id)
 
 
-def _back(prompt_id: UUID) -> Response:
-    """To the page as it was."""
+def _back(prompt_id: UUID, *, problems: Sequence[str] = ()) -> Response:
+    """To the page as it was, where the problems are told."""
+    if problems:
+        flash(" ".join(problems), "error")
     shown = read_range(request.args, datetime.now(UTC))
     metric = request.args.get("metric", DEFAULT_METRIC)
     return redirect(url_for(".prompt", prompt_id=prompt_id, **_arguments(shown, metric)), code=303)
@@ -139,27 +134,8 @@ def _versions_chart(found: PromptOverview, metric: str) -> Chart:
         Line(visible_text(version_label(line.version_hash, line.name)), [value_of(usage) for usage in line.usages])
         for line in found.lines
     ]
-    buckets = [Bucket(point.start, point.whole) for point in found.period.series]
-    return build_chart(measure, buckets, found.period.interval, lines)
+    return build_chart(measure, buckets_of(found.period), found.period.interval, lines)
 
 
 def _newest_first(versions: Sequence[VersionSummary]) -> list[VersionSummary]:
     return sorted(versions, key=lambda version: version.first_seen, reverse=True)
-
-
-def _csv_rows(versions: Sequence[VersionSummary]) -> Iterator[Sequence[object]]:
-    for version in versions:
-        usage = version.usage
-        yield (
-            version.version_hash,
-            version.name,
-            usage.events,
-            round(version.share, 6),
-            version.first_seen,
-            version.last_seen,
-            usage.cost_usd.mean,
-            usage.latency_ms.p50,
-            usage.latency_ms.p95,
-            usage.latency_ms.p99,
-            usage.score.mean,
-        )

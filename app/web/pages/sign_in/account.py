@@ -7,17 +7,18 @@ from werkzeug.wrappers import Response
 from app.core.accounts.passwords import hash_password, is_password
 from app.core.accounts.users import change_password
 from app.core.queries.users import select_password_hash
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.browser_session import begin_browser_session
 from app.web.pages.access.guards import signed_in
-from app.web.pages.layout.blueprint import page_blueprint
-from app.web.pages.layout.errors import PageError
+from app.web.pages.access.rate_limit import charge
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import ChangePasswordForm
 from app.web.request_context import visitor
-from app.web.services import ask_database, services
+from app.web.services import ask_database
 from app.web.threads import run_in_thread
 
 ATTEMPTS = RateLimitItemPerMinute(10, 10)
+TOO_MANY = ("Too many attempts", "Wait some minutes and try again.")
 
 blueprint = page_blueprint("account")
 
@@ -25,7 +26,7 @@ blueprint = page_blueprint("account")
 @blueprint.get("/account")
 @signed_in(role=None)
 def account() -> Response:
-    return page("account.html", form=ChangePasswordForm())
+    return page("sign_in/account.html", form=ChangePasswordForm())
 
 
 @blueprint.post("/account")
@@ -36,9 +37,9 @@ def set_password() -> Response:
     user_id = visitor().user_id
     before = _checked_hash(form) if form.validate() else None
     if before is None:
-        return page("account.html", status=400, form=form)
+        return page("sign_in/account.html", status=400, form=form)
     password_hash = run_in_thread(lambda: hash_password(form.password.data))
-    ask_database(lambda connection: change_password(connection, user_id, before, password_hash))
+    ask_database(change_password, user_id, before, password_hash)
     begin_browser_session(user_id, password_hash)
     flash("Your password is changed, and all other browsers are signed out.", "success")
     return redirect("/account", code=303)
@@ -47,16 +48,8 @@ def set_password() -> Response:
 def _checked_hash(form: ChangePasswordForm) -> str | None:
     """The hash of the current password; None, and an error in the form, where another one was entered."""
     user_id = visitor().user_id
-    window = services().limits.hit(ATTEMPTS, "change-password", str(user_id))
-    if window.exceeded:
-        raise PageError(
-            429,
-            "RATE_LIMITED",
-            "Too many attempts",
-            "Wait some minutes and try again.",
-            retry_after_seconds=window.retry_after_seconds,
-        )
-    password_hash = ask_database(lambda connection: select_password_hash(connection, user_id))
+    charge(ATTEMPTS, "change-password", str(user_id), words=TOO_MANY)
+    password_hash = ask_database(select_password_hash, user_id)
     if run_in_thread(lambda: is_password(form.current.data, password_hash)):
         return password_hash
     form.current.errors = ["This is not your current password."]

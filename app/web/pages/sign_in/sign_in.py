@@ -18,11 +18,11 @@ from app.core.accounts.users import is_email
 from app.core.queries.users import StoredUser, replace_password_hash, select_user
 from app.web.auth import network_of
 from app.web.page_paths import own_path
+from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.browser_session import begin_browser_session, known_device, remember_device
 from app.web.pages.access.guards import open_page, session_user
+from app.web.pages.access.rate_limit import charge
 from app.web.pages.access.session_cookie import SESSION_ID, needs_https
-from app.web.pages.layout.blueprint import page_blueprint
-from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import SignInForm
 from app.web.services import ask_database, services
@@ -30,6 +30,10 @@ from app.web.threads import run_in_thread
 
 ATTEMPTS_ON_AN_ACCOUNT = RateLimitItemPerMinute(10, 10)
 ATTEMPTS_FROM_AN_ADDRESS = RateLimitItemPerMinute(20)
+TOO_MANY = (
+    "Too many attempts to sign in",
+    "Wait some minutes and try again. A browser that you have signed in with before is let through.",
+)
 
 _Count = tuple[RateLimitItem, str, str]
 
@@ -52,7 +56,7 @@ def login() -> Response:
     wanted = own_path(request.args.get("next"))
     if session_user() is not None:
         return redirect(wanted, code=303)
-    return page("login.html", form=SignInForm(data={"next": wanted}), problem=None, needs_https=needs_https())
+    return page("sign_in/login.html", form=SignInForm(data={"next": wanted}), problem=None, needs_https=needs_https())
 
 
 @blueprint.post("/login")
@@ -63,7 +67,7 @@ def sign_in() -> Response:
     checked = _checked_user(form.email.data or "", form.password.data or "")
     if checked is None:
         log.info("refused a sign-in")
-        return page("login.html", status=401, form=form, problem=REFUSED, needs_https=needs_https())
+        return page("sign_in/login.html", status=401, form=form, problem=REFUSED, needs_https=needs_https())
     user_id, password_hash = checked
     begin_browser_session(user_id, password_hash)
     return remember_device(redirect(own_path(form.next.data), code=303), user_id)
@@ -75,7 +79,7 @@ def sign_out() -> Response:
     """End the session, here and in PostgreSQL."""
     session_id = session.get(SESSION_ID)
     if isinstance(session_id, str):
-        ask_database(lambda connection: end_session(connection, session_id))
+        ask_database(end_session, session_id)
     session.clear()
     return redirect("/login", code=303)
 
@@ -85,10 +89,11 @@ def _checked_user(email: str, password: str) -> tuple[int, str] | None:
 
     Takes as long for an unknown user as for a wrong password.
     """
-    user = ask_database(lambda connection: select_user(connection, email)) if is_email(email) else None
+    user = ask_database(select_user, email) if is_email(email) else None
     attempt = _counts(user, email)
+    # before the password is looked at, so that a 429 says nothing about it
     for count in attempt:
-        _hit(*count)
+        charge(*count, words=TOO_MANY)
     password_hash = None if user is None else user.password_hash
     if not run_in_thread(lambda: is_password(password, password_hash)):
         return None
@@ -104,7 +109,7 @@ def _as_strong_as_today(user_id: int, password_hash: str, password: str) -> str:
     if not needs_new_hash(password_hash):
         return password_hash
     stronger = run_in_thread(lambda: hash_password(password))
-    ask_database(lambda connection: replace_password_hash(connection, user_id, password_hash, stronger))
+    ask_database(replace_password_hash, user_id, password_hash, stronger)
     return stronger
 
 
@@ -117,16 +122,3 @@ def _counts(user: StoredUser | None, email: str) -> list[_Count]:
         (ATTEMPTS_FROM_AN_ADDRESS, "sign-in-address", network_of(request.remote_addr)),
         (ATTEMPTS_ON_AN_ACCOUNT, "sign-in-account", str(account)),
     ]
-
-
-def _hit(limit: RateLimitItem, subject: str, identifier: str) -> None:
-    """Raises a 429 for one attempt too many; before the password is looked at, so that it says nothing about it."""
-    window = services().limits.hit(limit, subject, identifier)
-    if window.exceeded:
-        raise PageError(
-            429,
-            "RATE_LIMITED",
-            "Too many attempts to sign in",
-            "Wait some minutes and try again. A browser that you have signed in with before is let through.",
-            retry_after_seconds=window.retry_after_seconds,
-        )

@@ -3,15 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
+from app.core.database import Connection
 from app.core.errors import Rejected, Unavailable
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.operations.tallies import BUCKET_SECONDS, DRAINED, five_minutes_of, read_counts
+from app.core.queries.dead_letters import (
+    DeadLetter,
+    DeadLetterReason,
+    count_dead_letters_by_reason,
+    select_dead_letters,
+)
+from app.core.queries.status import select_events_stored
 from app.core.redis_client import redis_errors
 from app.core.stream.buffer import BufferState, EventBuffer
+from app.web.request_context import visitor
 
 REFUSAL_MEANINGS = {
     "VALIDATION_ERROR": "the body is not what the API describes; the answer names every bad field",
@@ -38,6 +47,10 @@ CHECKS = {
     "migrations": "The database is migrated",
     "partitions": "Today's events have a place",
 }
+
+
+SHOWN_LETTERS = 100
+PREVIEW_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,27 @@ class RedisFacts:
     refusals: Sequence[RefusalCount]
 
 
+class DatabaseFacts(NamedTuple):
+    """What PostgreSQL tells; `letters` are the oldest."""
+
+    events_stored: int
+    reasons: list[DeadLetterReason]
+    letters: list[DeadLetter]
+
+
+def visible_project() -> int | None:
+    """Whose dead letters and refusals the visitor sees; None for operators: those of the whole service."""
+    return None if visitor().user.is_operator else visitor().project_id
+
+
+def database_facts(connection: Connection, *, project_id: int | None) -> DatabaseFacts:
+    return DatabaseFacts(
+        select_events_stored(connection, project_id=project_id),
+        count_dead_letters_by_reason(connection, project_id=project_id),
+        select_dead_letters(connection, limit=SHOWN_LETTERS, project_id=project_id, preview_bytes=PREVIEW_BYTES),
+    )
+
+
 def redis_facts(
     client: redis.Redis, buffer: EventBuffer, now: datetime, *, project_id: int | None
 ) -> RedisFacts | None:
@@ -97,3 +131,10 @@ def _drained(client: redis.Redis, now: datetime) -> Drained:
     first = five_minutes_of((now - timedelta(hours=1)).timestamp())
     buckets = range(first, five_minutes_of(now.timestamp()) + 1, BUCKET_SECONDS)
     return Drained([counts.get((bucket, "stored"), 0) for bucket in buckets])
+
+
+def preview(letter: DeadLetter) -> str:
+    """The beginning of the bytes as a line of text in which nothing is invisible, with an ellipsis where it goes on."""
+    text = letter.preview.decode("utf-8", "backslashreplace")
+    visible = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return visible + ("…" if letter.payload_bytes > len(letter.preview) else "")

@@ -1,0 +1,119 @@
+"""Replay, discard and download dead letters, by id or all of one reason.
+
+An admin does so with those of the project; an operator with those of the whole service.
+"""
+
+import itertools
+import logging
+import time
+from collections.abc import Callable
+
+from flask import flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from app.core.database import MAX_BIGINT, Connection
+from app.core.errors import NotFound
+from app.core.queries.dead_letters import (
+    DeadLetter,
+    count_dead_letters_by_reason,
+    select_dead_letter_ids,
+    select_dead_letters,
+)
+from app.core.stream.dead_letters import Disposal, give_up, put_back, take_out
+from app.web.pages.access.blueprint import page_blueprint
+from app.web.pages.access.guards import signed_in
+from app.web.pages.layout.csv_download import csv_table
+from app.web.pages.system.facts import PREVIEW_BYTES, preview, visible_project
+from app.web.request_context import visitor
+from app.web.services import ask_database, services
+
+DOWNLOADED_LETTERS = 10_000
+AT_ONCE = 500
+LONGEST_SECONDS = 3.0
+"""So many dead letters are replayed or discarded by one click, and for so long: the page must answer in time."""
+
+CSV_COLUMNS: dict[str, Callable[[DeadLetter], object]] = {
+    "id": lambda letter: letter.dead_letter_id,
+    "reason": lambda letter: letter.reason,
+    "received_at": lambda letter: letter.received_at,
+    "failed_at": lambda letter: letter.failed_at,
+    "bytes": lambda letter: letter.payload_bytes,
+    "project_id": lambda letter: letter.project_id,
+    "payload_preview": preview,
+}
+
+blueprint = page_blueprint("dead_letters")
+
+log = logging.getLogger(__name__)
+
+
+@blueprint.post("/dashboard/system/dead-letters/<int:dead_letter_id>/replay")
+@signed_in("admin")
+def replay(dead_letter_id: int) -> Response:
+    _take_out_one(dead_letter_id, put_back(services().buffer))
+    services().wake_worker()
+    return _done("dead letter replayed", "Put back into the buffer. If it fails again, it comes back here.", 1)
+
+
+@blueprint.post("/dashboard/system/dead-letters/<int:dead_letter_id>/discard")
+@signed_in("admin")
+def discard(dead_letter_id: int) -> Response:
+    _take_out_one(dead_letter_id, give_up)
+    return _done("dead letter discarded", "Discarded.", 1)
+
+
+@blueprint.post("/dashboard/system/dead-letters/replay")
+@signed_in("admin")
+def replay_all() -> Response:
+    count, left = _take_out_by_reason(put_back(services().buffer))
+    services().wake_worker()
+    return _done("dead letters replayed", f"Put back into the buffer: {count}.{_rest(left)}", count)
+
+
+@blueprint.post("/dashboard/system/dead-letters/discard")
+@signed_in("admin")
+def discard_all() -> Response:
+    count, left = _take_out_by_reason(give_up)
+    return _done("dead letters discarded", f"Discarded: {count}.{_rest(left)}", count)
+
+
+@blueprint.get("/dashboard/system/dead-letters.csv")
+@signed_in("admin")
+def download() -> Response:
+    letters = ask_database(
+        select_dead_letters, limit=DOWNLOADED_LETTERS, project_id=visible_project(), preview_bytes=PREVIEW_BYTES
+    )
+    return csv_table("dead-letters.csv", CSV_COLUMNS, letters)
+
+
+def _take_out_one(dead_letter_id: int, disposal: Disposal) -> None:
+    ids = [dead_letter_id] if dead_letter_id <= MAX_BIGINT else []
+    if not ask_database(take_out, ids, disposal, project_id=visible_project()):
+        raise NotFound("there is no such dead letter in this project")
+
+
+def _take_out_by_reason(disposal: Disposal) -> tuple[int, int]:
+    """How many were taken out, and how many are left."""
+    reason = request.form.get("reason", "").replace("\0", "")
+    return ask_database(_take_out_in_time, disposal, reason, visible_project())
+
+
+def _take_out_in_time(
+    connection: Connection, disposal: Disposal, reason: str, project_id: int | None
+) -> tuple[int, int]:
+    ids = select_dead_letter_ids(connection, project_id=project_id, reason=reason, limit=AT_ONCE)
+    until = time.monotonic() + LONGEST_SECONDS
+    in_time = itertools.takewhile(lambda _: time.monotonic() < until, ids)
+    taken = take_out(connection, in_time, disposal, project_id=project_id)
+    left = count_dead_letters_by_reason(connection, project_id=project_id)
+    return len(taken), next((each.letters for each in left if each.reason == reason), 0)
+
+
+def _rest(left: int) -> str:
+    return f" {left:,} are left: do it again for the next {min(left, AT_ONCE)}." if left else ""
+
+
+def _done(event: str, message: str, count: int) -> Response:
+    log.info(event, extra={"count": count, "user_id": visitor().user_id, "project_id": visitor().project_id})
+    flash(message, "success")
+    return redirect(url_for("pages_system.system"), code=303)
