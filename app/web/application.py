@@ -4,7 +4,7 @@ import os
 import re
 from http import HTTPStatus
 
-from flask import Flask, Response, has_request_context, request
+from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.web import assets, health, metrics
@@ -12,7 +12,7 @@ from app.web.api import ingest, openapi, usage
 from app.web.errors import register_error_handlers
 from app.web.fast.lean_flask import LeanFlask
 from app.web.pages import error_page, register_pages
-from app.web.request_context import begin_request, context
+from app.web.request_context import begin_request, context, request_id
 from app.web.services import register_services
 from config.logging import name_requests_in_logs
 from config.settings import Settings, load_settings
@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.before_request(_begin_request)
     app.after_request(_complete_headers)
-    name_requests_in_logs(lambda: context().request_id if has_request_context() else None)
+    name_requests_in_logs(request_id)
     register_services(app, settings)
     register_error_handlers(app, error_page)
     for module in (ingest, usage, health, metrics, openapi, assets):

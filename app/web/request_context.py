@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flask import g
+from flask import g, has_request_context
 
 from app.core.accounts.sessions import ProjectRole, SessionUser
 from app.core.queries.api_keys import ApiKey
@@ -55,6 +55,12 @@ def context() -> RequestContext:
     """Raises AttributeError before `begin_request`, and RuntimeError outside of a request."""
     found: RequestContext = g.context
     return found
+
+
+def request_id() -> str | None:
+    """For logs: None outside of a request, and before it has begun."""
+    found: RequestContext | None = g.get("context") if has_request_context() else None
+    return None if found is None else found.request_id
 
 
 def visitor() -> Visitor:
