@@ -1,5 +1,6 @@
 """/dashboard: a project in a range of time, and its prompts."""
 
+import json
 from datetime import UTC, datetime
 
 from flask import request, url_for
@@ -8,6 +9,7 @@ from werkzeug.wrappers import Response
 from app.core.analytics.period import Period
 from app.core.analytics.project_overview import read_project_overview, read_prompts
 from app.core.analytics.usage import MAX_ROWS
+from app.core.contract import EXAMPLE_EVENT
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
@@ -56,6 +58,7 @@ def dashboard() -> Response:
         columns=list(COLUMNS.values()),
         sparkline=sparkline,
         ingest_url=url_for("ingest.log_event", _external=True),
+        example_event=json.dumps(EXAMPLE_EVENT, indent=2),
     )
 
 
