@@ -1,4 +1,4 @@
-"""gunicorn's configuration: `gunicorn --config config/gunicorn.py "app.web:create_app()"`.
+"""gunicorn's configuration: `gunicorn --config config/gunicorn.py "app.web.application:create_app()"`.
 
 Runs in the master, before gevent has patched the standard library in the workers: nothing here may import psycopg,
 which would then block the whole event loop. For the same reason the application is not preloaded.

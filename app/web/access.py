@@ -7,7 +7,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from flask import Response
 
 from app.core.errors import RedisFull, RedisUnavailable
-from app.core.queries.api_keys import ApiKey
+from app.core.keys.directory import ApiKey
 from app.web.auth import authenticate
 from app.web.errors import ApiError, forbidden, rate_limited
 from app.web.limits import Window
@@ -28,7 +28,8 @@ def requires_key(scope: Scope, *, counts_hit: bool = True) -> Callable[[_KeyView
     """Let in requests with a valid key that has the scope, within the key's rate limit; the view gets the key first.
 
     The hit is counted before the scope is looked at, so that a 403 carries the X-RateLimit headers too, and is limited
-    too. Without `counts_hit` the view counts, in the round trip in which it does its work.
+    too. Without `counts_hit` the view counts, in the round trip in which it does its work, and sets the window of the
+    request's context; what it refuses before that is one hit, which is counted here.
     """
 
     def decorate(view: _KeyView[_P]) -> Callable[_P, Response]:
@@ -40,7 +41,12 @@ def requires_key(scope: Scope, *, counts_hit: bool = True) -> Callable[[_KeyView
                 count_hit(key, scope)
             if not has_scope:
                 raise forbidden(scope)
-            return view(key, *args, **kwargs)
+            try:
+                return view(key, *args, **kwargs)
+            except ApiError:
+                if context().window is None:
+                    count_hit(key, scope)
+                raise
 
         guarded.__dict__["access"] = scope
         return guarded

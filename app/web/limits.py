@@ -33,6 +33,11 @@ class Window:
     hits: int
     reset_at: float
 
+    @classmethod
+    def after(cls, limit: int, hits: int, left_ms: int) -> "Window":
+        """Of a window that goes on for `left_ms`."""
+        return cls(limit, hits, time.time() + left_ms / 1_000)
+
     @property
     def exceeded(self) -> bool:
         return self.hits > self.limit
@@ -72,13 +77,13 @@ class OneTripRedisStorage(Storage):
         """Count `amount`; `expiry` is in seconds. Raises RedisFull (Redis is full) and RedisUnavailable."""
         with redis_errors():
             count, expires_in_ms = self._count(keys=[KEY_PREFIX + key], args=[amount, expiry * 1_000])
-        self._local.last_hit = (count, time.time() + expires_in_ms / 1_000)
+        self._local.last_hit = count, expires_in_ms
         return int(count)
 
     @property
-    def last_hit(self) -> tuple[int, float]:
-        """The count after this request's last hit, and when its window ends, in seconds since the epoch."""
-        return cast(tuple[int, float], self._local.last_hit)
+    def last_hit(self) -> tuple[int, int]:
+        """The count after this request's last hit, and how long its window goes on (ms)."""
+        return cast(tuple[int, int], self._local.last_hit)
 
     def get(self, key: str) -> int:
         with redis_errors():
@@ -130,8 +135,7 @@ class RateLimits:
         if not identifier:
             raise ValueError(f"the rate limit on {subject} has nothing to count by")
         self._strategy.hit(limit, subject, identifier)
-        hits, reset_at = self._storage.last_hit
-        return Window(limit.amount, hits, reset_at)
+        return Window.after(limit.amount, *self._storage.last_hit)
 
     @staticmethod
     def window_to_count(limit: RateLimitItem, subject: str, identifier: str) -> FixedWindow:

@@ -11,14 +11,14 @@ from marshmallow import Schema
 
 from app.core.contract import ANALYTICS_PATH, BATCH_PATH
 from app.core.errors import BufferFull, IdempotencyKeyReused
-from app.core.queries.api_keys import ApiKey
+from app.core.keys.directory import ApiKey
 from app.core.stream.buffer import Outcome
 from app.core.stream.events import Event, idempotent_event_id, new_event_id
-from app.web.access import LIMIT_SUBJECT, count_hit, over_limit, requires_key
+from app.web.access import LIMIT_SUBJECT, over_limit, requires_key
 from app.web.api.schemas import BatchSchema, EventSchema, decode_json, load
 from app.web.body import read_json_body
 from app.web.envelope import Detail
-from app.web.errors import ApiError, validation_error
+from app.web.errors import validation_error
 from app.web.fair_lock import FairLock
 from app.web.fast.responses import NoContent
 from app.web.fast.schemas import FastBatchSchema, FastEventSchema
@@ -90,17 +90,12 @@ def _log(
     takes_gzip: bool = False,
 ) -> Response:
     parts = _FAST if services().settings.fast_paths else _PLAIN
-    try:
-        body = read_json_body(limit_bytes=limit_bytes, deadline_seconds=BODY_DEADLINE_SECONDS, takes_gzip=takes_gzip)
-        idempotency_key = _idempotency_key()
-        loaded = load_events(parts, body)
-    except ApiError:
-        # the buffer will not count this one
-        count_hit(key, "ingest")
-        raise
-    appended = _append(key, loaded, idempotency_key)
+    body = read_json_body(limit_bytes=limit_bytes, deadline_seconds=BODY_DEADLINE_SECONDS, takes_gzip=takes_gzip)
+    idempotency_key = _idempotency_key()
+    events = _events(key.project_id, load_events(parts, body), idempotency_key)
+    outcome = _append(key, events, idempotent=idempotency_key is not None)
     answer = parts.no_content()
-    if appended is Outcome.REPLAYED:
+    if outcome is Outcome.REPLAYED:
         answer.headers["Idempotent-Replayed"] = "true"
     return answer
 
@@ -115,25 +110,25 @@ def _load_batch(parts: _Parts, body: bytes) -> list[LoadedEvent]:
     return events
 
 
-def _append(key: ApiKey, loaded: Sequence[LoadedEvent], idempotency_key: str | None) -> Outcome:
-    """STORED or REPLAYED; raises what is to be answered for every other outcome."""
-    web = services()
-    events = [
-        Event(
-            new_event_id()
-            if idempotency_key is None
-            else idempotent_event_id(web.idempotency_secret, key.project_id, idempotency_key, position),
-            key.project_id,
-            **fields,
-        )
+def _events(project_id: int, loaded: Sequence[LoadedEvent], idempotency_key: str | None) -> list[Event]:
+    if idempotency_key is None:
+        return [Event(new_event_id(), project_id, **fields) for fields in loaded]
+    secret = services().idempotency_secret
+    return [
+        Event(idempotent_event_id(secret, project_id, idempotency_key, position), project_id, **fields)
         for position, fields in enumerate(loaded)
     ]
+
+
+def _append(key: ApiKey, events: Sequence[Event], *, idempotent: bool) -> Outcome:
+    """STORED or REPLAYED; raises what is to be answered for every other outcome."""
+    web = services()
     limit = web.limits.limit_of(key.rate_limit)
     to_count = web.limits.window_to_count(limit, LIMIT_SUBJECT, str(key.key_id))
     began_at = time.perf_counter()
-    appended = web.buffer.append(*events, idempotent=idempotency_key is not None, window=to_count)
+    appended = web.buffer.append(*events, idempotent=idempotent, window=to_count)
     seconds = time.perf_counter() - began_at
-    window = context().window = Window(limit.amount, appended.hits, time.time() + appended.window_left_ms / 1_000)
+    window = context().window = Window.after(limit.amount, appended.hits, appended.window_left_ms)
     match appended.outcome:
         case Outcome.STORED:
             record_accepted(len(events), seconds)

@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import orjson
 import pytest
 import redis
 
@@ -21,6 +22,8 @@ from tests.api_keys import create_key
 from tests.clocks import Clock
 from tests.frozen import frozen
 from tests.waiting import wait_until
+
+RECORD = {"key_id": 5, "project_id": 6, "scopes": ["ingest"], "rate_limit": None, "expires_at": None}
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
 
@@ -80,7 +83,7 @@ def test_many_requests_with_a_new_key_ask_postgresql_once(
         with frozen(postgres.pid):
             found = [requests.submit(directory.find, key, may_ask_database=may_ask_database) for _ in range(20)]
             wait_until(lambda: len(arrived) == 20 and len(directory._asking) == 1)
-        assert len({answer.result().key_id for answer in found}) == 1
+        assert len({answer.result() for answer in found}) == 1
     assert pool.get_stats()["requests_num"] == asked_before + 1
     assert directory._asking == {}, "a later look-up asks anew"
 
@@ -97,9 +100,21 @@ def test_a_record_of_another_shape_is_read_again_from_postgresql(
     directory: KeyDirectory, client: redis.Redis, database_url: str
 ) -> None:
     key = create_key(database_url)
-    for record in (b"", b"not json", b"[]", b"{}", b'{"key_id":1}'):
+    whole = RECORD | {"project_id": 0, "checked_at": 0}
+    broken = [orjson.dumps(whole | change) for change in ({"scopes": None}, {"expires_at": 1}, {"checked_at": "x"})]
+    for record in (b"", b"not json", b"[]", b"7", b'"text"', b"null", b"{}", b'{"key_id":1}', *broken):
         client.set(RECORD_PREFIX + hash_key(key).hex(), record)
         assert KeyDirectory(client, directory._pool).find(key).project_id > 0
+
+
+def test_a_record_of_a_later_release_with_more_in_it_is_used(
+    clock: Clock, client: redis.Redis, dead_pool: ConnectionPool, database_url: str
+):
+    key = create_key(database_url)
+    record = orjson.dumps(RECORD | {"checked_at": clock.now().timestamp(), "added_later": [1]})
+    client.set(RECORD_PREFIX + hash_key(key).hex(), record)
+    found = KeyDirectory(client, dead_pool, now=clock.now).find(key)
+    assert (found.key_id, found.project_id, found.scopes) == (5, 6, frozenset({"ingest"}))
 
 
 def test_its_memory_is_bounded(directory: KeyDirectory) -> None:
