@@ -12,8 +12,12 @@ import orjson
 import pytest
 import schemathesis
 
+from app.core.analytics.usage import MAX_ROWS
+from app.core.contract import EXAMPLE_EVENT
+from app.core.rollups.grains import FROM_COARSE_TO_FINE
 from app.web.api.openapi import document
 from app.web.application import create_app
+from app.web.errors import LONGEST_RETRY_SECONDS
 from config.settings import load_settings
 from tests.processes import SECRET_KEY
 
@@ -117,6 +121,25 @@ def test_the_example_of_the_contract_is_valid(event_schema: dict[str, Any]) -> N
     jsonschema_rs.validate(event_schema, CONTRACT["example"], validate_formats=True)
 
 
+def test_its_examples_are_the_event_that_all_others_show(event_schema: dict[str, Any]) -> None:
+    examples = {name: example["value"] for name, example in DOCUMENT["components"]["examples"].items()}
+    assert examples["Event"] == EXAMPLE_EVENT
+    assert examples["Batch"] == {"events": [EXAMPLE_EVENT]}
+    jsonschema_rs.validate(event_schema, examples["Event"], validate_formats=True)
+
+
+def test_what_it_repeats_of_the_code_is_as_there(event_schema: dict[str, Any]) -> None:
+    components = DOCUMENT["components"]
+    prompt_id, *_ = DOCUMENT["paths"][CONTRACT["path"] + "/{prompt_id}"]["get"]["parameters"]
+    assert prompt_id["schema"]["pattern"] == event_schema["properties"]["prompt_id"]["pattern"]
+    assert components["headers"]["Retry-After"]["schema"]["maximum"] == LONGEST_RETRY_SECONDS
+    for name, listed in (("ProjectUsage", "prompts"), ("PromptUsage", "versions")):
+        properties = components["schemas"][name]["properties"]
+        assert properties[listed]["maxItems"] == MAX_ROWS
+        assert f"{MAX_ROWS:,}" in properties["truncated"]["description"]
+        assert properties["interval"]["enum"] == list(reversed(FROM_COARSE_TO_FINE))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -141,8 +164,9 @@ def test_it_says_what_values_are_refused(event_schema: dict[str, Any], wrong: di
 
 def test_it_has_the_answers_of_the_contract(log_event: dict[str, Any]) -> None:
     assert set(CONTRACT["responses"]) <= set(log_event["responses"])
-    assert log_event["responses"]["204"]["description"] == CONTRACT["responses"]["204"]
-    assert "content" not in log_event["responses"]["204"]
+    no_content = resolved(log_event["responses"]["204"])
+    assert no_content["description"] == CONTRACT["responses"]["204"]
+    assert "content" not in no_content
 
 
 def test_it_has_every_answer_of_the_ingest_endpoint_with_its_codes(log_event: dict[str, Any]) -> None:

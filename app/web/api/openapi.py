@@ -1,14 +1,22 @@
 """/openapi.json, and /docs, which shows it with Swagger UI; all of the page comes from this process."""
 
 import functools
+import json
 from importlib.resources import files
+from typing import Any
 
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response
 
+from app.core.contract import ANALYTICS_PATH, EXAMPLE_EVENT
 from app.web.access import public
-from app.web.api.openapi_document import build_document
+from app.web.api.schemas import BatchSchema, EventSchema
+from app.web.api.usage_schemas import UsageQuerySchema
 from app.web.json_response import encode
 
+_WRITTEN = files("app.web.api") / "openapi.json"
+_QUERY = {"in": "query", "schema": UsageQuerySchema}
 _PAGE = files("app.web") / "static" / "docs" / "index.html"
 
 # Swagger UI sets styles on its elements and draws its icons from data: URLs; scripts come from files only.
@@ -22,8 +30,43 @@ blueprint = Blueprint("openapi", __name__)
 
 @functools.cache
 def document() -> bytes:
-    """The OpenAPI document, built once in each process."""
-    return encode(build_document())
+    """The OpenAPI 3.1 document, built once in each process from openapi.json and the schemas that validate requests.
+
+    In openapi.json paths go on behind ANALYTICS_PATH, what is among the components stands by its name, "query" stands
+    for the parameters of the read API, an answer lists the names of its headers, one in the error envelope its codes.
+    """
+    written = json.loads(_WRITTEN.read_text())
+    spec = APISpec(
+        written["info"]["title"], written["info"]["version"], written["openapi"], plugins=[MarshmallowPlugin()]
+    )
+    for name, response in written["components"].pop("responses").items():
+        spec.components.response(name, _in_full(response))
+    for name, parameter in written["components"].pop("parameters").items():
+        spec.components.parameter(name, parameter["in"], parameter)
+    spec.components.schema("Event", schema=EventSchema)
+    spec.components.schema("Batch", schema=BatchSchema)
+    spec.components.example("PromptId", {"value": EXAMPLE_EVENT["prompt_id"]})
+    spec.components.example("Event", {"value": EXAMPLE_EVENT})
+    spec.components.example("Batch", {"value": {"events": [EXAMPLE_EVENT]}})
+    for path, operations in written["paths"].items():
+        for operation in operations.values():
+            operation["parameters"] = [_QUERY if each == "query" else each for each in operation["parameters"]]
+            operation["responses"] = {status: _in_full(each) for status, each in operation["responses"].items()}
+        spec.path(ANALYTICS_PATH + path, operations=operations)
+    made = spec.to_dict()
+    made["components"]["schemas"] |= written["components"].pop("schemas")
+    return encode(written | made | {"info": written["info"], "components": written["components"] | made["components"]})
+
+
+def _in_full(response: Any) -> Any:
+    if isinstance(response, str):
+        return response
+    full = {**response, "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in response["headers"]}}
+    if "codes" in response:
+        narrowed = {"properties": {"error": {"properties": {"code": {"enum": full.pop("codes")}}}}}
+        schema = {"allOf": [{"$ref": "#/components/schemas/Error"}, narrowed]}
+        full["content"] = {"application/json": {"schema": schema}}
+    return full
 
 
 @blueprint.get("/openapi.json")
