@@ -28,6 +28,7 @@ ALLOWED = {
     "app.core.analytics": (*QUERIES, "app.core.analytics"),
     "app.core.operations": (*QUERIES, "app.core.operations", "app.core.stream", "app.core.migrations"),
     "app.web": ("app.core", "app.web"),
+    "app.web.fast": ("app.web.fast", "app.web.gunicorn_worker"),
     "app.web.pages.layout": (
         *("app.core", "app.web.api.times", "app.web.assets", "app.web.errors", "app.web.request_context"),
         "app.web.pages.layout",
@@ -183,6 +184,7 @@ def test_only_the_settings_read_the_environment():
         ("app.core.migrations", ("flask", "alembic", "sqlalchemy")),
         ("app.web", ("worker", "alembic", "sqlalchemy", "plotly")),
         ("app.web.gunicorn_worker", ("psycopg", "flask", "redis", "app.core.database")),
+        ("app.web.fast.gunicorn", ("psycopg", "flask", "redis", "app.core.database")),
         ("config.logging", ("psycopg", "flask", "redis")),
     ],
 )

@@ -14,19 +14,19 @@ from redis.commands.core import Script
 from redis.connection import Connection
 from werkzeug.routing import MapAdapter
 
-from app.web.api.schemas import BatchSchema, EventSchema
+from app.web.api.schemas import BatchSchema, EventSchema, FastBatchSchema, FastEventSchema
+from app.web.fast.ingest import FastLoading, NoContent
 from app.web.fast.lean_flask import AS_FLASK_ASKS, LeanFlask, RememberingAdapter
-from app.web.fast.responses import NoContent
-from app.web.fast.schemas import FastBatchSchema, FastEventSchema
 from app.web.fast.shared_connection import FastScript, SharedConnectionRedis
 from app.web.gunicorn_worker import EnvelopeWorker
+from app.web.limits import RateLimits
 
 OVERRIDDEN = [
     (Flask, LeanFlask, "ensure_sync"),
     (Flask, LeanFlask, "create_url_adapter"),
     (MapAdapter, RememberingAdapter, "match"),
     (Response, NoContent, "get_wsgi_headers"),
-    (Schema, FastEventSchema, "load"),
+    (Schema, FastLoading, "load"),
     (Script, FastScript, "__call__"),
     (redis.Redis, SharedConnectionRedis, "execute_command"),
     (redis.Redis, SharedConnectionRedis, "register_script"),
@@ -101,3 +101,11 @@ def test_the_fast_schemas_have_the_fields_of_the_plain_ones():
         assert {name: type(field) for name, field in fast.load_fields.items()} == {
             name: type(field) for name, field in plain.load_fields.items()
         }
+
+
+def test_flask_limiter_has_no_hook_in_any_request():
+    app = Flask("test")
+    RateLimits(app, redis.Redis(), default_limit="1/minute")
+    hooks = (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs)
+    assert [function for by_blueprint in hooks for functions in by_blueprint.values() for function in functions] == []
+    assert app.extensions["limiter"]

@@ -15,13 +15,12 @@ from app.core.keys.directory import ApiKey
 from app.core.stream.buffer import Outcome
 from app.core.stream.events import Event, idempotent_event_id, new_event_id
 from app.web.access import LIMIT_SUBJECT, over_limit, requires_key
-from app.web.api.schemas import BatchSchema, EventSchema, decode_json, load
+from app.web.api.schemas import BatchSchema, EventSchema, FastBatchSchema, FastEventSchema, decode_json, load
 from app.web.body import read_json_body
 from app.web.envelope import Detail
 from app.web.errors import validation_error
 from app.web.fair_lock import FairLock
-from app.web.fast.responses import NoContent
-from app.web.fast.schemas import FastBatchSchema, FastEventSchema
+from app.web.fast.ingest import NoContent
 from app.web.limits import Window
 from app.web.metrics import record_accepted, record_replayed
 from app.web.request_context import context
@@ -69,7 +68,7 @@ def log_event(key: ApiKey) -> Response:
     is unknown, and a retry with the same Idempotency-Key is safe. A worker that could not be woken changes nothing:
     workers also look by themselves.
     """
-    return _log(key, _load_event, limit_bytes=EVENT_LIMIT_BYTES)
+    return _take(key, _load_event, limit_bytes=EVENT_LIMIT_BYTES)
 
 
 @blueprint.post(BATCH_PATH)
@@ -79,10 +78,10 @@ def log_events(key: ApiKey) -> Response:
 
     The events are charged once they are known to be good: a bad batch is one hit, as a bad event is.
     """
-    return _log(key, _load_batch, limit_bytes=BATCH_LIMIT_BYTES, takes_gzip=True)
+    return _take(key, _load_batch, limit_bytes=BATCH_LIMIT_BYTES, takes_gzip=True)
 
 
-def _log(
+def _take(
     key: ApiKey,
     load_events: Callable[[_Parts, bytes], Sequence[LoadedEvent]],
     *,

@@ -5,8 +5,11 @@ CPU time that each saves of a request's, on 2 cores with Python 3.11 and 16 clie
     shared_connection   155 µs   one Redis connection for all requests in flight, and FastScript 2 µs
     gunicorn             60 µs   what gunicorn works out anew for every request
     lean_flask            7 µs   what Flask and Werkzeug ask that is always answered alike
-    schemas               5 µs   an event: marshmallow's bookkeeping
-    responses             4 µs   completing a 204
+    ingest                9 µs   marshmallow's bookkeeping for an event, and completing a 204
 
-tests/unit/test_fast_paths.py fails where a library no longer has what is patched.
+tests/unit/test_fast_paths.py fails where a library no longer has what is patched. Nothing here imports the rest of
+app.web but the worker that `gunicorn` goes on from.
+
+No patches, and so always in use, are two ways of setting libraries up: Flask-Limiter's hooks are not registered
+(app.web.limits) and the API has no sessions (app.web.pages.access.session_cookie).
 """

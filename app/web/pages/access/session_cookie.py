@@ -25,7 +25,7 @@ _NO_SESSION = NullSession()
 
 
 class NoSessions(SessionInterface):
-    """What Flask asks for every request: one session for all, which saves the API 1.5 µs. Pages open their own."""
+    """What Flask asks for every request: only pages have sessions, and open them by themselves."""
 
     def open_session(self, app: Flask, request: Request) -> NullSession:
         return _NO_SESSION
