@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from app.core.analytics.usage import Usage, gapless, merged_by_group, merged_usage
+from app.core.analytics.usage import Usage, merged_usage, usage_over_time
 from app.core.database import Connection
-from app.core.queries.usage import select_series, select_totals
+from app.core.queries.usage import select_totals
 from app.core.rollups.grains import GRAIN_SECONDS, Grain
 from app.core.rollups.time_range import TimeRange, fewest_parts, preceding_range
 
@@ -40,16 +40,10 @@ def read_period(
     interval: Grain,
     now: datetime,
 ) -> Period:
-    """The period of a prompt, or of the whole project where `prompt_key` is 0.
-
-    `connection` is one of a snapshot, `counted` the range as `counted_range` gives it.
-    """
-    parts = fewest_parts(counted, coarsest=interval)
-    totals, series = select_series(connection, project_id, prompt_key, parts, interval)
+    """The period of what `usage_over_time` takes; `connection` is one of a snapshot."""
+    totals, buckets = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval)
     before = select_totals(connection, project_id, prompt_key, fewest_parts(preceding_range(time_range, now)))
-    buckets = gapless(time_range, interval, merged_by_group(series))
     step = timedelta(seconds=GRAIN_SECONDS[interval])
     over_at = min(time_range.end, now)
     points = [Point(start, time_range.start <= start <= over_at - step, usage) for start, usage in buckets]
-    used, used_before = merged_usage([totals, before])
-    return Period(time_range, interval, used, used_before, points)
+    return Period(time_range, interval, totals, merged_usage([before])[0], points)

@@ -9,19 +9,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.core.analytics.period import Period, read_period
-from app.core.analytics.usage import MAX_ROWS, Usage, counted_range, merged_usage
+from app.core.analytics.usage import Usage, busiest_prompts, counted_range, merged_usage
 from app.core.database import Connection
-from app.core.queries.overviews import (
-    PromptActivity,
-    select_ever_used,
-    select_matching_prompts,
-    select_prompts_last_seen,
-    select_prompts_with_activity,
-)
-from app.core.queries.usage import select_busiest_prompts
+from app.core.queries.overviews import select_ever_used, select_matching_prompts, select_prompts_last_seen
+from app.core.queries.usage import PromptUsageRow
 from app.core.rollups.grains import Grain
 from app.core.rollups.rollup import WHOLE
-from app.core.rollups.time_range import TimeRange, bucket_starts, default_interval, fewest_parts
+from app.core.rollups.time_range import TimeRange, bucket_starts, default_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +66,17 @@ def _read_prompts(
 ) -> PromptList:
     step = default_interval(time_range)
     matching = select_matching_prompts(connection, project_id, search) if search else None
-    busiest = select_busiest_prompts(connection, project_id, fewest_parts(counted), MAX_ROWS, matching)
-    parts = fewest_parts(counted, coarsest=step)
-    found = select_prompts_with_activity(connection, project_id, parts, busiest[:MAX_ROWS] or matching)
+    found, truncated = busiest_prompts(connection, project_id, counted, coarsest=step, only=matching)
     last_seen = select_prompts_last_seen(connection, project_id, [prompt.prompt_key for prompt in found])
-    usages = merged_usage(found)
     starts = [int(start.timestamp()) for start in bucket_starts(time_range, step)]
     prompts = [
         PromptSummary(prompt.prompt_id, prompt.name, usage, _activity(prompt, starts), last_seen.get(prompt.prompt_key))
-        for prompt, usage in zip(found, usages, strict=True)
+        for prompt, usage in zip(found, merged_usage(found), strict=True)
     ]
-    prompts.sort(key=lambda each: (-each.usage.events, each.prompt_id))
-    return PromptList(prompts, len(busiest) > MAX_ROWS)
+    return PromptList(prompts, truncated)
 
 
-def _activity(prompt: PromptActivity, starts: Sequence[int]) -> list[int]:
+def _activity(prompt: PromptUsageRow, starts: Sequence[int]) -> list[int]:
     """Events by bucket; `starts` are the beginnings of all buckets, evenly apart."""
     step_seconds = starts[1] - starts[0] if len(starts) > 1 else timedelta(days=1) // timedelta(seconds=1)
     counts = [0] * len(starts)

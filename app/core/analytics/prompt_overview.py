@@ -10,22 +10,21 @@ from uuid import UUID
 
 from app.core.analytics.comparison import FEWEST_EVENTS
 from app.core.analytics.period import Period, read_period
-from app.core.analytics.usage import MAX_ROWS, NOTHING, Usage, counted_range, merged_by_group, merged_usage
+from app.core.analytics.usage import (
+    NOTHING,
+    Usage,
+    busiest_versions,
+    counted_range,
+    find_prompt,
+    merged_by_group,
+    merged_usage,
+)
 from app.core.analytics.version_comparison import Comparison, compare_newest, first_seen_order
 from app.core.database import Connection
-from app.core.errors import NotFound
-from app.core.queries.overviews import (
-    PromptRow,
-    VersionRow,
-    VersionSeen,
-    select_prompt,
-    select_version_series,
-    select_versions_seen,
-    select_versions_with_moments,
-)
-from app.core.queries.usage import select_busiest_versions, select_totals
+from app.core.queries.overviews import VersionSeen, select_version_series, select_versions_seen
+from app.core.queries.usage import VersionUsageRow, select_totals
 from app.core.rollups.grains import Grain
-from app.core.rollups.time_range import Part, TimeRange, fewest_parts
+from app.core.rollups.time_range import TimeRange, fewest_parts
 
 MAX_LINES = 6
 """So many versions have a line of their own in a chart: more cannot be told apart."""
@@ -82,12 +81,12 @@ def read_prompt_overview(
 
     `interval` may be coarsened from hours to days, as `_calm_interval` says.
     """
-    prompt = _find_prompt(connection, project_id, prompt_id)
+    prompt = find_prompt(connection, project_id, prompt_id)
     prompt_key = prompt.prompt_key
     counted = counted_range(connection, project_id, time_range)
     interval = _calm_interval(connection, project_id, prompt_key, time_range, interval=interval)
     period = read_period(connection, project_id, prompt_key, time_range, counted, interval=interval, now=now)
-    rows, truncated = _version_rows(connection, project_id, prompt_key, fewest_parts(counted))
+    rows, truncated = busiest_versions(connection, project_id, prompt_key, counted)
     seen = _versions_seen(connection, project_id, prompt_key, rows)
     shown = sorted(rows[:MAX_LINES], key=lambda row: first_seen_order(seen[row.version_key]), reverse=True)
     return PromptOverview(
@@ -104,19 +103,12 @@ def read_prompt_overview(
 
 def read_versions(connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange) -> VersionList:
     """The versions alone. Raises NotFound as `read_prompt_overview`."""
-    prompt_key = _find_prompt(connection, project_id, prompt_id).prompt_key
-    parts = fewest_parts(counted_range(connection, project_id, time_range))
-    rows, truncated = _version_rows(connection, project_id, prompt_key, parts)
+    prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
+    counted = counted_range(connection, project_id, time_range)
+    rows, truncated = busiest_versions(connection, project_id, prompt_key, counted)
     seen = _versions_seen(connection, project_id, prompt_key, rows)
-    events = select_totals(connection, project_id, prompt_key, parts).events
+    events = select_totals(connection, project_id, prompt_key, fewest_parts(counted)).events
     return VersionList(_summaries(rows, seen, events), truncated)
-
-
-def _find_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> PromptRow:
-    found = select_prompt(connection, project_id, prompt_id)
-    if found is None:
-        raise NotFound("prompt")
-    return found
 
 
 def _calm_interval(
@@ -130,23 +122,15 @@ def _calm_interval(
     return "day" if events / (length / timedelta(hours=1)) < FEWEST_EVENTS else "hour"
 
 
-def _version_rows(
-    connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part]
-) -> tuple[list[VersionRow], bool]:
-    busiest = select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS)
-    rows = select_versions_with_moments(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or None)
-    return sorted(rows, key=lambda row: (-row.events, row.version_hash)), len(busiest) > MAX_ROWS
-
-
 def _versions_seen(
-    connection: Connection, project_id: int, prompt_key: int, rows: Sequence[VersionRow]
+    connection: Connection, project_id: int, prompt_key: int, rows: Sequence[VersionUsageRow]
 ) -> dict[int, VersionSeen]:
     keys = [row.version_key for row in rows]
     found = select_versions_seen(connection, project_id, prompt_key, keys, newest=NEWEST_VERSIONS)
     return {each.version_key: each for each in found}
 
 
-def _summaries(rows: Sequence[VersionRow], seen: dict[int, VersionSeen], events: int) -> list[VersionSummary]:
+def _summaries(rows: Sequence[VersionUsageRow], seen: dict[int, VersionSeen], events: int) -> list[VersionSummary]:
     return [
         VersionSummary(
             row.version_hash,
@@ -164,7 +148,7 @@ def _lines(
     connection: Connection,
     project_id: int,
     prompt_key: int,
-    versions: Sequence[VersionRow],
+    versions: Sequence[VersionUsageRow],
     *,
     period: Period,
     counted: TimeRange,

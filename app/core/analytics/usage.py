@@ -3,7 +3,7 @@
 Counts, sums, minima and maxima are exact; percentiles are estimated, within 1 %, and brought into [min, max].
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -13,12 +13,14 @@ from uuid import UUID
 from app.core.analytics.percentiles import percentiles_of
 from app.core.database import Connection
 from app.core.errors import NotFound
+from app.core.queries.names import PromptRow, select_prompt
 from app.core.queries.usage import (
+    PromptUsageRow,
     UsageRow,
+    VersionUsageRow,
     select_busiest_prompts,
     select_busiest_versions,
     select_has_events,
-    select_prompt_key,
     select_prompts,
     select_series,
     select_versions,
@@ -100,57 +102,76 @@ NOTHING = Usage(
 
 def project_usage(connection: Connection, project_id: int, time_range: TimeRange, interval: Grain) -> UsageReport[UUID]:
     """What a project used; give it a snapshot, so that totals equal the sums of their parts."""
-    return _report(
-        connection,
-        project_id,
-        WHOLE,
-        time_range,
-        interval,
-        select_busiest=lambda parts: select_busiest_prompts(connection, project_id, parts, MAX_ROWS),
-        select_breakdown=lambda parts, only: select_prompts(connection, project_id, parts, only),
-    )
+    counted = counted_range(connection, project_id, time_range)
+    totals, series = usage_over_time(connection, project_id, WHOLE, time_range, counted, interval=interval)
+    prompts, truncated = busiest_prompts(connection, project_id, counted)
+    breakdown = merged_by_group({prompt.prompt_id: prompt for prompt in prompts})
+    return UsageReport(totals, series, list(breakdown.items()), truncated)
 
 
 def prompt_usage(
     connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange, interval: Grain
 ) -> UsageReport[str]:
     """What one prompt used. As `project_usage`, and raises NotFound for a prompt that the project has never used."""
-    prompt_key = select_prompt_key(connection, project_id, prompt_id)
-    if prompt_key is None:
+    prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
+    counted = counted_range(connection, project_id, time_range)
+    totals, series = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval)
+    versions, truncated = busiest_versions(connection, project_id, prompt_key, counted)
+    breakdown = merged_by_group({version.version_hash: version for version in versions})
+    return UsageReport(totals, series, list(breakdown.items()), truncated)
+
+
+def find_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> PromptRow:
+    """Raises NotFound for a prompt that the project has never used."""
+    found = select_prompt(connection, project_id, prompt_id)
+    if found is None:
         raise NotFound("prompt")
-    return _report(
-        connection,
-        project_id,
-        prompt_key,
-        time_range,
-        interval,
-        select_busiest=lambda parts: select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS),
-        select_breakdown=lambda parts, only: select_versions(connection, project_id, prompt_key, parts, only),
-    )
+    return found
 
 
-def _report(
+def usage_over_time(
     connection: Connection,
     project_id: int,
     prompt_key: int,
     time_range: TimeRange,
-    interval: Grain,
+    counted: TimeRange,
     *,
-    select_busiest: Callable[[Sequence[Part]], list[int]],
-    select_breakdown: Callable[[Sequence[Part], Sequence[int] | None], Mapping[_K, UsageRow]],
-) -> UsageReport[_K]:
-    counted = counted_range(connection, project_id, time_range)
+    interval: Grain,
+) -> tuple[Usage, list[tuple[datetime, Usage]]]:
+    """The totals of a prompt, or of the whole project where the key is WHOLE, and every bucket of the range.
+
+    `counted` is the range as `counted_range` gives it.
+    """
+    parts = fewest_parts(counted, coarsest=interval)
+    totals, series = select_series(connection, project_id, prompt_key, parts, interval)
+    used = merged_by_group(series)
+    buckets = [(start, used.get(start, NOTHING)) for start in bucket_starts(time_range, interval)]
+    return merged_usage([totals])[0], buckets
+
+
+def busiest_prompts(
+    connection: Connection,
+    project_id: int,
+    counted: TimeRange,
+    *,
+    coarsest: Grain = "day",
+    only: Sequence[int] | None = None,
+) -> tuple[list[PromptUsageRow], bool]:
+    """At most MAX_ROWS prompts with events (of all, or of `only` these), busiest first; and whether there are more."""
+    busiest = select_busiest_prompts(connection, project_id, fewest_parts(counted), MAX_ROWS, only)
+    parts = fewest_parts(counted, coarsest=coarsest)
+    rows = select_prompts(connection, project_id, parts, busiest[:MAX_ROWS] or only)
+    return sorted(rows, key=lambda row: (-row.events, row.prompt_id)), len(busiest) > MAX_ROWS
+
+
+def busiest_versions(
+    connection: Connection, project_id: int, prompt_key: int, counted: TimeRange
+) -> tuple[list[VersionUsageRow], bool]:
+    """The same for the versions of a prompt."""
     parts = fewest_parts(counted)
-    parts_of_buckets = fewest_parts(counted, coarsest=interval)
-    totals, series = select_series(connection, project_id, prompt_key, parts_of_buckets, interval)
-    busiest = select_busiest(parts)
-    breakdown = select_breakdown(parts, busiest[:MAX_ROWS] or None)
-    return UsageReport(
-        totals=merged_usage([totals])[0],
-        series=gapless(time_range, interval, merged_by_group(series)),
-        breakdown=sorted(merged_by_group(breakdown).items(), key=lambda each: (-each[1].events, each[0])),
-        truncated=len(busiest) > MAX_ROWS,
-    )
+    busiest = select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS)
+    rows = select_versions(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or None)
+    return sorted(rows, key=lambda row: (-row.events, row.version_hash)), len(busiest) > MAX_ROWS
 
 
 def merged_usage(rows: Sequence[UsageRow]) -> list[Usage]:
@@ -204,8 +225,3 @@ def counted_range(connection: Connection, project_id: int, time_range: TimeRange
     if select_has_events(connection, project_id, Part(time_range.resolution, time_range.end, day_end)):
         return time_range
     return replace(time_range, end=day_end)
-
-
-def gapless(time_range: TimeRange, interval: Grain, used: dict[datetime, Usage]) -> list[tuple[datetime, Usage]]:
-    """Every bucket of the range, with NOTHING in those that are not among the used ones."""
-    return [(start, used.get(start, NOTHING)) for start in bucket_starts(time_range, interval)]

@@ -16,7 +16,8 @@ from app.core.analytics.comparison import (
 )
 from app.core.analytics.usage import NOTHING, Usage, merged_usage
 from app.core.database import Connection
-from app.core.queries.overviews import VersionRow, VersionSeen, select_versions_with_moments
+from app.core.queries.overviews import VersionSeen
+from app.core.queries.usage import VersionUsageRow, select_versions
 from app.core.rollups.grains import floor_to
 from app.core.rollups.time_range import TimeRange, fewest_parts
 
@@ -92,7 +93,7 @@ def _compare(
 ) -> Comparison:
     newer, older = versions
     keys = [newer.version_key, older.version_key]
-    rows = select_versions_with_moments(connection, project_id, prompt_key, fewest_parts(compared), keys)
+    rows = select_versions(connection, project_id, prompt_key, fewest_parts(compared), keys)
     by_key = {row.version_key: row for row in rows}
     old, new = (_samples(by_key.get(version.version_key)) for version in (older, newer))
     return Comparison(
@@ -105,12 +106,12 @@ def _compare(
     )
 
 
-def _compared(version: VersionSeen, row: VersionRow | None) -> ComparedVersion:
+def _compared(version: VersionSeen, row: VersionUsageRow | None) -> ComparedVersion:
     usage = NOTHING if row is None else merged_usage([row])[0]
     return ComparedVersion(version.version_hash, version.name, version.first_seen, usage)
 
 
-def _samples(row: VersionRow | None) -> _Samples:
+def _samples(row: VersionUsageRow | None) -> _Samples:
     if row is None:
         nothing = Sample(0, 0.0, 0.0)
         return _Samples(nothing, nothing, nothing)

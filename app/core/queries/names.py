@@ -1,8 +1,26 @@
-"""Readable names that people give to prompts and versions."""
+"""What names a prompt in rollups, and the readable names that people give to prompts and versions."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from app.core.database import Connection
+from app.core.queries.rows import one_row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptRow:
+    """What names a prompt in rollups, and to people."""
+
+    prompt_key: int
+    name: str | None
+
+
+def select_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> PromptRow | None:
+    """None for a prompt that the project has never used."""
+    sql = """
+        SELECT id AS prompt_key, name FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s
+    """
+    return one_row(connection, PromptRow, sql, {"project_id": project_id, "prompt_id": prompt_id})
 
 
 def update_prompt_name(

@@ -1,32 +1,14 @@
-"""What the pages ask of the rollups beyond what the read API asks: names, activity, when a version was seen."""
+"""What the pages ask of the rollups beyond what the read API asks: searches, what was seen when."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from uuid import UUID
 
 from app.core.database import Connection
-from app.core.queries.rows import all_rows, all_values, one_row, one_value
-from app.core.queries.usage import ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS, SUMS, UsageRow, part_columns
+from app.core.queries.rows import all_rows, all_values, one_value
+from app.core.queries.usage import ROLLUPS_OF_VERSIONS, SUMS, UsageRow, part_columns
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import Part
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptRow:
-    """What names a prompt in rollups, and to people."""
-
-    prompt_key: int
-    name: str | None
-
-
-def select_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> PromptRow | None:
-    """None for a prompt that the project has never used."""
-    sql = """
-        SELECT id AS prompt_key, name FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s
-    """
-    return one_row(connection, PromptRow, sql, {"project_id": project_id, "prompt_id": prompt_id})
 
 
 def select_ever_used(connection: Connection, project_id: int) -> bool:
@@ -46,34 +28,6 @@ def select_matching_prompts(connection: Connection, project_id: int, search: str
         ORDER BY id
     """
     return all_values(connection, sql, {"project_id": project_id, "search": search})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptActivity(UsageRow):
-    """A prompt in a range. `bucket_events`: events by rollup, which begin at `bucket_starts` (s since the epoch)."""
-
-    prompt_key: int
-    prompt_id: UUID
-    name: str | None
-    bucket_starts: list[int]
-    bucket_events: list[int]
-
-
-def select_prompts_with_activity(
-    connection: Connection, project_id: int, parts: Sequence[Part], only: Sequence[int] | None
-) -> list[PromptActivity]:
-    """The prompts with events, in any order; all of them, or only those with certain keys."""
-    # The times of a prompt's rows and the events in them come along: so its activity costs no query of its own.
-    sql = f"""
-        SELECT prompts.id AS prompt_key, prompts.prompt_id, prompts.name,
-               array_agg(extract(epoch FROM rollup.bucket_start)::bigint) AS bucket_starts,
-               array_agg(rollup.events) AS bucket_events, {SUMS}
-        FROM {ROLLUPS_OF_PROMPTS}
-        JOIN prompts ON prompts.id = rollup.prompt_key
-        GROUP BY prompts.id
-    """
-    parameters = {"project_id": project_id, "only": only, **part_columns(parts)}
-    return all_rows(connection, PromptActivity, sql, parameters, binary=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +65,7 @@ def select_prompts_last_seen(connection: Connection, project_id: int, keys: Sequ
     return {row.prompt_key: row.last_seen for row in rows}
 
 
+# The rollups of one of the versions in `select_versions_seen`.
 _VERSION_ROWS = "project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.id"
 
 
@@ -162,36 +117,6 @@ def select_versions_seen(
     """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "keys": keys, "newest": newest}
     return all_rows(connection, VersionSeen, sql, parameters, binary=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionRow(UsageRow):
-    """A version in a range, with what a comparison needs: sums of squares, and of the logarithms of latencies in ms."""
-
-    version_key: int
-    version_hash: str
-    name: str | None
-    cost_sum_squares: Decimal
-    latency_log_sum: float
-    latency_log_sum_squares: float
-    score_sum_squares: Decimal
-
-
-def select_versions_with_moments(
-    connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], only: Sequence[int] | None
-) -> list[VersionRow]:
-    """The versions with events, in any order; all of them, or only those with certain keys."""
-    sql = f"""
-        SELECT version.id AS version_key, version.version_hash, version.name,
-               coalesce(sum(rollup.cost_sum_squares), 0) AS cost_sum_squares,
-               coalesce(sum(rollup.latency_log_sum), 0) AS latency_log_sum,
-               coalesce(sum(rollup.latency_log_sum_squares), 0) AS latency_log_sum_squares,
-               coalesce(sum(rollup.score_sum_squares), 0) AS score_sum_squares, {SUMS}
-        FROM {ROLLUPS_OF_VERSIONS}
-        GROUP BY version.id, version.version_hash, version.name
-    """
-    parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, **part_columns(parts)}
-    return all_rows(connection, VersionRow, sql, parameters, binary=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

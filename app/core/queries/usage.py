@@ -97,13 +97,6 @@ def part_columns(parts: Sequence[Part]) -> Parameters:
     }
 
 
-def select_prompt_key(connection: Connection, project_id: int, prompt_id: UUID) -> int | None:
-    """The key of a prompt in rollups, if the project has it."""
-    sql = "SELECT id FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s"
-    key: int | None = one_value(connection, sql, {"project_id": project_id, "prompt_id": prompt_id})
-    return key
-
-
 def select_has_events(connection: Connection, project_id: int, part: Part) -> bool:
     """Whether the project has any event in a stretch of time."""
     sql = """
@@ -150,49 +143,65 @@ def select_series(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptUsageRow(UsageRow):
-    """A prompt in a range."""
+    """A prompt in a range. `bucket_events`: events by rollup, which begin at `bucket_starts` (s since the epoch)."""
 
+    prompt_key: int
     prompt_id: UUID
+    name: str | None
+    bucket_starts: list[int]
+    bucket_events: list[int]
 
 
 def select_prompts(
     connection: Connection, project_id: int, parts: Sequence[Part], only: Sequence[int] | None
-) -> dict[UUID, UsageRow]:
-    """Usage by prompt id, in any order, of all prompts with events or only of those with certain keys."""
-    # No ORDER BY in these two: it would sort the histograms, too.
+) -> list[PromptUsageRow]:
+    """The prompts with events, in any order; all of them, or only those with certain keys."""
+    # The times of a prompt's rows and the events in them come along: so its activity costs no query of its own.
+    # No ORDER BY here and below: it would sort the histograms, too.
     sql = f"""
-        SELECT prompts.prompt_id, {SUMS}
+        SELECT prompts.id AS prompt_key, prompts.prompt_id, prompts.name,
+               array_agg(extract(epoch FROM rollup.bucket_start)::bigint) AS bucket_starts,
+               array_agg(rollup.events) AS bucket_events, {SUMS}
         FROM {ROLLUPS_OF_PROMPTS}
         JOIN prompts ON prompts.id = rollup.prompt_key
         GROUP BY prompts.id
     """
     parameters = {"project_id": project_id, "only": only, **part_columns(parts)}
-    return {row.prompt_id: row for row in all_rows(connection, PromptUsageRow, sql, parameters, binary=True)}
+    return all_rows(connection, PromptUsageRow, sql, parameters, binary=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionUsageRow(UsageRow):
-    """A version in a range."""
+    """A version in a range, with what a comparison needs: sums of squares, and of the logarithms of latencies in ms."""
 
+    version_key: int
     version_hash: str
+    name: str | None
+    cost_sum_squares: Decimal
+    latency_log_sum: float
+    latency_log_sum_squares: float
+    score_sum_squares: Decimal
 
 
 def select_versions(
     connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], only: Sequence[int] | None
-) -> dict[str, UsageRow]:
-    """Usage by version hash, in any order, of all versions with events or only of those with certain keys."""
+) -> list[VersionUsageRow]:
+    """The versions with events, in any order; all of them, or only those with certain keys."""
     sql = f"""
-        SELECT version.version_hash, {SUMS}
+        SELECT version.id AS version_key, version.version_hash, version.name,
+               coalesce(sum(rollup.cost_sum_squares), 0) AS cost_sum_squares,
+               coalesce(sum(rollup.latency_log_sum), 0) AS latency_log_sum,
+               coalesce(sum(rollup.latency_log_sum_squares), 0) AS latency_log_sum_squares,
+               coalesce(sum(rollup.score_sum_squares), 0) AS score_sum_squares, {SUMS}
         FROM {ROLLUPS_OF_VERSIONS}
-        GROUP BY version.id, version.version_hash
+        GROUP BY version.id, version.version_hash, version.name
     """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, **part_columns(parts)}
-    rows = all_rows(connection, VersionUsageRow, sql, parameters, binary=True)
-    return {row.version_hash: row for row in rows}
+    return all_rows(connection, VersionUsageRow, sql, parameters, binary=True)
 
 
 def select_busiest_prompts(
-    connection: Connection, project_id: int, parts: Sequence[Part], limit: int, only: Sequence[int] | None = None
+    connection: Connection, project_id: int, parts: Sequence[Part], limit: int, only: Sequence[int] | None
 ) -> list[int]:
     """Keys of the prompts with the most events (of all, or of `only` these).
 
