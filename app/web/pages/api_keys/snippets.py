@@ -2,7 +2,8 @@
 
 import json
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from importlib.resources import files
 from string import Template
 from typing import NamedTuple
 
@@ -18,52 +19,8 @@ class Snippet(NamedTuple):
     note: str
 
 
-# sh_… are quoted for a shell, js_… for JSON, which JavaScript and Python read too.
-CURL_SEND = """\
-curl -i $sh_url \\
-  -H $sh_authorization \\
-  -H 'Content-Type: application/json' \\
-  -d $sh_event"""
-CURL_READ = """\
-curl $sh_url \\
-  -H $sh_authorization"""
-PYTHON_SEND = """\
-import httpx
-
-response = httpx.post(
-    $js_url,
-    headers={"Authorization": $js_authorization},
-    json={
-$fields
-    },
-)
-response.raise_for_status()
-print(response.status_code)  # 204: the event is safe"""
-PYTHON_READ = """\
-import httpx
-
-response = httpx.get($js_url, headers={"Authorization": $js_authorization})
-response.raise_for_status()
-print(response.json()["data"]["totals"])"""
-TYPESCRIPT_SEND = """\
-const response = await fetch($js_url, {
-  method: "POST",
-  headers: {
-    Authorization: $js_authorization,
-    "Content-Type": "application/json",
-  },
-  body: JSON.stringify({
-$fields
-  }),
-});
-if (!response.ok) throw new Error(await response.text());
-console.log(response.status); // 204: the event is safe"""
-TYPESCRIPT_READ = """\
-const response = await fetch($js_url, {
-  headers: { Authorization: $js_authorization },
-});
-if (!response.ok) throw new Error(await response.text());
-console.log((await response.json()).data.totals);"""
+# In its files sh_… are quoted for a shell, js_… for JSON, which JavaScript and Python read too.
+_CODE = files("app.web.pages.api_keys") / "code"
 
 NEEDS_HTTPX = "It needs httpx, which comes with most LLM SDKs."
 NEEDS_FETCH = "For Node 18 or later, Deno and Bun."
@@ -78,21 +35,24 @@ def snippets(base_url: str, key: str, scopes: Collection[str]) -> list[Snippet]:
         "sh_event": shlex.quote(json.dumps(EXAMPLE_EVENT)),
         "js_url": json.dumps(url),
         "js_authorization": json.dumps(authorization),
+        "quoted_fields": _fields('        "{name}": {value},'),
+        "bare_fields": _fields("    {name}: {value},"),
     }
-    quoted = [f"        {json.dumps(name)}: {json.dumps(value)}," for name, value in EXAMPLE_EVENT.items()]
-    bare = [f"    {name}: {json.dumps(value)}," for name, value in EXAMPLE_EVENT.items()]
     sends = "ingest" in scopes
-    curl, python, typescript = (
-        Template(code).substitute(values, fields="\n".join(fields))
-        for code, fields in (
-            (CURL_SEND if sends else CURL_READ, ()),
-            (PYTHON_SEND if sends else PYTHON_READ, quoted),
-            (TYPESCRIPT_SEND if sends else TYPESCRIPT_READ, bare),
-        )
-    )
     expected = "It answers 204: the event is safe." if sends else "It answers with the totals of the last 24 hours."
     return [
-        Snippet("curl", "curl", curl, expected),
-        Snippet("python", "Python", python, NEEDS_HTTPX),
-        Snippet("typescript", "TypeScript", typescript, NEEDS_FETCH),
+        Snippet(slug, language, _code("send" if sends else "read", slug, values), note)
+        for slug, language, note in (
+            ("curl", "curl", expected),
+            ("python", "Python", NEEDS_HTTPX),
+            ("typescript", "TypeScript", NEEDS_FETCH),
+        )
     ]
+
+
+def _fields(line: str) -> str:
+    return "\n".join(line.format(name=name, value=json.dumps(value)) for name, value in EXAMPLE_EVENT.items())
+
+
+def _code(what: str, slug: str, values: Mapping[str, str]) -> str:
+    return Template((_CODE / f"{what}.{slug}.txt").read_text()).substitute(values).rstrip("\n")
