@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.core.database import Connection
-from app.core.rollups.latency_histogram import decode_histogram, histogram_of
+from app.core.rollups.latency_histogram import decode_histogram
+from tests.histograms import histogram_of
 
 RECOUNT = """
 WITH grains (grain) AS (VALUES ('minute'), ('hour'), ('day')),

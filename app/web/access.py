@@ -7,7 +7,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from flask import Response
 
 from app.core.errors import RedisFull, RedisUnavailable
-from app.core.keys.directory import ApiKey
+from app.core.queries.api_keys import ApiKey
 from app.web.auth import authenticate
 from app.web.errors import ApiError, forbidden, rate_limited
 from app.web.limits import Window

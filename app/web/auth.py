@@ -6,7 +6,7 @@ from flask import request
 from limits import RateLimitItemPerMinute
 
 from app.core.errors import InvalidApiKey, RedisFull, RedisUnavailable
-from app.core.keys.directory import ApiKey
+from app.core.queries.api_keys import ApiKey
 from app.web.errors import ApiError, rate_limited, unauthorized
 from app.web.services import Services, services
 

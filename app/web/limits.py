@@ -3,7 +3,6 @@
 import functools
 import logging
 import math
-import threading
 import time
 from dataclasses import dataclass
 from typing import Any, cast
@@ -66,24 +65,23 @@ class OneTripRedisStorage(Storage):
         super().__init__(uri, **options)
         self._client = client
         self._count = client.register_script(_COUNT)
-        # gevent makes this one for each greenlet, so for each request.
-        self._local = threading.local()
 
     @property
     def base_exceptions(self) -> type[Exception]:
         return PromptAnalyticsError
 
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count `amount`; `expiry` is in seconds. Raises RedisFull (Redis is full) and RedisUnavailable."""
-        with redis_errors():
-            count, expires_in_ms = self._count(keys=[KEY_PREFIX + key], args=[amount, expiry * 1_000])
-        self._local.last_hit = count, expires_in_ms
-        return int(count)
+    def count(self, key: str, expiry: int, amount: int = 1) -> tuple[int, int]:
+        """The count after `amount` more, and how long its window goes on (ms), of `expiry` seconds when it is new.
 
-    @property
-    def last_hit(self) -> tuple[int, int]:
-        """The count after this request's last hit, and how long its window goes on (ms)."""
-        return cast(tuple[int, int], self._local.last_hit)
+        Raises RedisFull and RedisUnavailable.
+        """
+        with redis_errors():
+            count, left_ms = self._count(keys=[KEY_PREFIX + key], args=[amount, expiry * 1_000])
+        return count, left_ms
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """As `count`, for the strategies of `limits`."""
+        return self.count(key, expiry, amount)[0]
 
     def get(self, key: str) -> int:
         with redis_errors():
@@ -134,8 +132,8 @@ class RateLimits:
         """
         if not identifier:
             raise ValueError(f"the rate limit on {subject} has nothing to count by")
-        self._strategy.hit(limit, subject, identifier)
-        return Window.after(limit.amount, *self._storage.last_hit)
+        counted = self._storage.count(limit.key_for(subject, identifier), limit.get_expiry())
+        return Window.after(limit.amount, *counted)
 
     @staticmethod
     def window_to_count(limit: RateLimitItem, subject: str, identifier: str) -> FixedWindow:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import g, has_request_context
 
 from app.core.accounts.sessions import ProjectRole, SessionUser
-from app.core.keys.directory import ApiKey
+from app.core.queries.api_keys import ApiKey
 from app.core.queries.memberships import Role
 from app.web.limits import Window
 

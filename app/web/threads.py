@@ -15,7 +15,7 @@ LONGEST_QUEUE = 32
 
 _T = TypeVar("_T")
 
-_turns = threading.BoundedSemaphore(THREADS)
+_slots = threading.BoundedSemaphore(THREADS)
 
 
 def run_in_thread(work: Callable[[], _T]) -> _T:
@@ -24,7 +24,7 @@ def run_in_thread(work: Callable[[], _T]) -> _T:
     Raises a 503 where too many wait already. Without gevent's patches the caller has a thread of its own.
     """
     if not is_module_patched("threading"):
-        with _turns:
+        with _slots:
             return work()
     threads = _threads()
     if threads.in_line >= LONGEST_QUEUE:

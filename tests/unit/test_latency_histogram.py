@@ -13,9 +13,9 @@ from app.core.rollups.latency_histogram import (
     compact,
     decode_histogram,
     encode_histogram,
-    histogram_of,
     middle_of,
 )
+from tests.histograms import histogram_of
 
 latencies = st.floats(0, 1e12, allow_nan=False)
 sparse = st.dictionaries(st.integers(-2_048, 2_047), st.integers(1, 2**30))

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from app.core.rollups.event_row import EventRow
 from app.core.rollups.grains import GRAIN_SECONDS
-from app.core.rollups.latency_histogram import decode_histogram, histogram_of
+from app.core.rollups.latency_histogram import decode_histogram
 from app.core.rollups.rollup import WHOLE, RollupKey, roll_up
+from tests.histograms import histogram_of
 
 decimals = st.decimals(-(10**12), 10**12, allow_nan=False, places=30)
 rows = st.builds(

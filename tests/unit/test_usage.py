@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from app.core.analytics.usage import Usage, merged_usage
 from app.core.queries.usage import UsageRow
-from app.core.rollups.latency_histogram import encode_histogram, histogram_of
+from app.core.rollups.latency_histogram import encode_histogram
+from tests.histograms import histogram_of
 from tests.usage_recount import assert_percentile_equals
 
 ABSENT = UsageRow(

@@ -26,7 +26,7 @@ PERCENTILES = (50, 95, 99)
 _ENTRY = np.dtype("<u4")
 _BELOW_ALL_BUCKETS = bucket_number(SMALLEST_MS) - 1
 # numpy takes as long for one short histogram as for a dozen, and twice as long for arrays that leave the cache.
-_BATCH_SKETCHES = 32
+_BATCH_HISTOGRAMS = 32
 _BATCH_BYTES = 100_000
 
 
@@ -64,7 +64,7 @@ def _batches(histograms: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     batch: list[bytes] = []
     size = 0
     for histogram in histograms:
-        if batch and (len(batch) == _BATCH_SKETCHES or size + len(histogram) > _BATCH_BYTES):
+        if batch and (len(batch) == _BATCH_HISTOGRAMS or size + len(histogram) > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(histogram)

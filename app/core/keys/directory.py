@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from app.core.database import Connection, ConnectionPool, answer_of, connection_
 from app.core.errors import DatabaseUnavailable, InvalidApiKey, Rejected, Unavailable
 from app.core.keys.api_key import hash_key, is_well_formed
 from app.core.keys.uses import KeyUses
-from app.core.queries.api_keys import select_api_key_by_hash
+from app.core.queries.api_keys import ApiKey, select_api_key_by_hash
 from app.core.redis_client import redis_errors
 
 RECORD_PREFIX = "pa:api-key:"
@@ -37,17 +37,6 @@ TOMBSTONE_LIFETIME_SECONDS = 30 * 86_400
 
 DATABASE_DEADLINE_SECONDS = 2.0
 """How long to wait for a connection of the pool and for PostgreSQL's answer, all in all."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A key that was found valid. `rate_limit` is None where the default holds."""
-
-    key_id: int
-    project_id: int
-    scopes: frozenset[str]
-    rate_limit: str | None
-    expires_at: datetime | None
 
 
 class KeyDirectory:
@@ -146,13 +135,8 @@ def publish_in_redis(client: redis.Redis, connection: Connection, key_hash: byte
 
     A record that Redis does not take is only asked for again.
     """
-    row = select_api_key_by_hash(connection, key_hash)
+    api_key = select_api_key_by_hash(connection, key_hash)
     name = RECORD_PREFIX + key_hash.hex()
-    api_key = (
-        None
-        if row is None
-        else ApiKey(row.key_id, row.project_id, frozenset(row.scopes), row.rate_limit, row.expires_at)
-    )
     with suppress(Unavailable, Rejected), redis_errors():
         if api_key is None:
             client.delete(name)
@@ -174,16 +158,7 @@ def revoke_in_redis(client: redis.Redis, key_hash: bytes) -> None:
 
 
 def _encode(api_key: ApiKey, checked_at: datetime) -> bytes:
-    return orjson.dumps(
-        {
-            "key_id": api_key.key_id,
-            "project_id": api_key.project_id,
-            "scopes": sorted(api_key.scopes),
-            "rate_limit": api_key.rate_limit,
-            "expires_at": api_key.expires_at,
-            "checked_at": checked_at.timestamp(),
-        }
-    )
+    return orjson.dumps({**asdict(api_key), "checked_at": checked_at.timestamp()})
 
 
 def _decode(record: bytes | str) -> tuple[ApiKey | None, float]:
@@ -194,7 +169,7 @@ def _decode(record: bytes | str) -> tuple[ApiKey | None, float]:
         api_key = ApiKey(
             key_id=fields["key_id"],
             project_id=fields["project_id"],
-            scopes=frozenset(fields["scopes"]),
+            scopes=list(fields["scopes"]),
             rate_limit=fields["rate_limit"],
             expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
         )

@@ -43,7 +43,7 @@ def insert_api_key(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKeyRow:
+class ApiKey:
     """A key that is not revoked; it may be expired. `rate_limit` is None where the default holds. Times are in UTC."""
 
     key_id: int
@@ -53,14 +53,14 @@ class ApiKeyRow:
     expires_at: datetime | None
 
 
-def select_api_key_by_hash(connection: Connection, key_hash: bytes) -> ApiKeyRow | None:
+def select_api_key_by_hash(connection: Connection, key_hash: bytes) -> ApiKey | None:
     """The key with this SHA-256, unless it is unknown or revoked."""
     sql = """
         SELECT id AS key_id, project_id, scopes, rate_limit, expires_at
         FROM api_keys
         WHERE key_hash = %(key_hash)s AND revoked_at IS NULL
     """
-    return one_row(connection, ApiKeyRow, sql, {"key_hash": key_hash})
+    return one_row(connection, ApiKey, sql, {"key_hash": key_hash})
 
 
 # Of several successors the last one counts: a key may be replaced again once its successor is revoked.

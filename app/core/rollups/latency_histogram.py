@@ -15,7 +15,7 @@ with `||` and string_agg, and an entry list that grew long is compacted now and 
 
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 LOG_GROWTH = math.log(1.02)
 ZERO_BUCKET = -2_048
@@ -88,12 +88,3 @@ def decode_histogram(histogram: bytes) -> dict[int, int]:
 def compact(histogram: bytes) -> bytes:
     """The same histogram with each bucket once."""
     return encode_histogram(decode_histogram(histogram))
-
-
-def histogram_of(latencies_ms: Iterable[float]) -> bytes:
-    """The histogram of some latencies."""
-    counts: dict[int, int] = {}
-    for latency_ms in latencies_ms:
-        bucket = bucket_number(latency_ms)
-        counts[bucket] = counts.get(bucket, 0) + 1
-    return encode_histogram(counts)

@@ -11,7 +11,7 @@ from marshmallow import Schema
 
 from app.core.contract import ANALYTICS_PATH, BATCH_PATH
 from app.core.errors import BufferFull, IdempotencyKeyReused
-from app.core.keys.directory import ApiKey
+from app.core.queries.api_keys import ApiKey
 from app.core.stream.buffer import Outcome
 from app.core.stream.events import Event, idempotent_event_id, new_event_id
 from app.web.access import LIMIT_SUBJECT, over_limit, requires_key

@@ -9,7 +9,7 @@ from werkzeug.routing import BaseConverter
 
 from app.core.analytics.usage import Usage, UsageReport, project_usage, prompt_usage
 from app.core.contract import ANALYTICS_PATH
-from app.core.keys.directory import ApiKey
+from app.core.queries.api_keys import ApiKey
 from app.web.access import requires_key
 from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
 from app.web.json_response import success

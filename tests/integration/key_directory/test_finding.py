@@ -30,7 +30,7 @@ def test_it_finds_a_key_with_all_that_it_may_do(directory: KeyDirectory, databas
     clock.seconds += 2
     from_redis = directory.find(key)
     assert from_database == from_redis
-    assert from_redis.scopes == frozenset({"read", "ingest"})
+    assert sorted(from_redis.scopes) == ["ingest", "read"]
     assert from_redis.rate_limit == "5/second"
     assert from_redis.expires_at == expires_at
 

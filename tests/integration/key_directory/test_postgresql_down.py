@@ -114,7 +114,7 @@ def test_a_record_of_a_later_release_with_more_in_it_is_used(
     record = orjson.dumps(RECORD | {"checked_at": clock.now().timestamp(), "added_later": [1]})
     client.set(RECORD_PREFIX + hash_key(key).hex(), record)
     found = KeyDirectory(client, dead_pool, now=clock.now).find(key)
-    assert (found.key_id, found.project_id, found.scopes) == (5, 6, frozenset({"ingest"}))
+    assert (found.key_id, found.project_id, found.scopes) == (5, 6, ["ingest"])
 
 
 def test_its_memory_is_bounded(directory: KeyDirectory) -> None:
