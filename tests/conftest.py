@@ -91,14 +91,14 @@ def clean_redis(redis_server: RunningRedis) -> None:
 
 
 @pytest.fixture(scope="session")
-def web(
-    guard: Guard, server_folder: Path, database_url: str, redis_url: str, request: pytest.FixtureRequest
-) -> Iterator[str]:
-    """The URL of a real web process: gunicorn with two workers, as the Procfile says, with default settings.
+def fast_paths(request: pytest.FixtureRequest) -> str:
+    """FAST_PATHS of web processes; tests of the API run with and without (see tests/api/conftest.py)."""
+    return str(getattr(request, "param", "on"))
 
-    Tests of the API ask for it with and without the speed patches (see tests/api/conftest.py).
-    """
-    fast_paths = getattr(request, "param", "on")
+
+@pytest.fixture(scope="session")
+def web(guard: Guard, server_folder: Path, database_url: str, redis_url: str, fast_paths: str) -> Iterator[str]:
+    """The URL of a real web process: gunicorn with two workers, as the Procfile says, with default settings."""
     environment = app_environment(database_url, redis_url, web_concurrency="2", fast_paths=fast_paths)
     process = start_process("web", guard, server_folder, environment)
     yield process.url
@@ -110,7 +110,7 @@ StartProcess = Callable[..., AppProcess]
 
 @pytest.fixture
 def start(
-    guard: Guard, tmp_path: Path, database_url: str, redis_url: str, request: pytest.FixtureRequest
+    guard: Guard, tmp_path: Path, database_url: str, redis_url: str, *, fast_paths: str, request: pytest.FixtureRequest
 ) -> Iterator[StartProcess]:
     """Starts processes of a test's own: start("worker"), start("web", buffer_max_events="10"); they end with it.
 
@@ -119,7 +119,7 @@ def start(
     started = []
 
     def start_one(name: str, *, wait: bool = True, **settings: str) -> AppProcess:
-        environment = app_environment(database_url, redis_url, **settings)
+        environment = app_environment(database_url, redis_url, **{"fast_paths": fast_paths, **settings})
         process = start_process(name, guard, tmp_path, environment, wait=wait)
         started.append(process)
         return process

@@ -102,3 +102,10 @@ def _insert(database_url: str, statement: str, **values: object) -> int:
         row = connection.execute(statement.encode(), values).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def page_of(client: httpx.Client, path: str, **arguments: str) -> str:
+    """A page about the first project."""
+    answer = client.get(path, params={"project": "1", **arguments})
+    assert answer.status_code == 200, answer.text
+    return answer.text

@@ -11,15 +11,20 @@ import redis
 from app.core.stream.buffer import STREAM
 from app.core.stream.events import Event, decode_event
 from tests.api_keys import create_key
+from tests.sign_in import create_project, signed_in_client
 
-RUN_BOTH_WAYS = ("test_ingest", "ingest_body", "test_batch", "test_timestamp", "test_rate_limits", "usage", "test_fuzz")
+# What these look at is the pages' own: which of them are served, and how, the others ask both ways.
+RUN_ONE_WAY = (
+    *("api_keys_page", "sessions", "system_page", "test_members", "test_dashboard", "test_prompt_page"),
+    *("test_csv_downloads", "test_docs", "test_openapi"),
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The tests of the API run on a web process with its speed patches, and on one with FAST_PATHS=off."""
     path = metafunc.definition.path.relative_to(Path(__file__).parent)
-    if "web" in metafunc.fixturenames and path.parts[0].startswith(RUN_BOTH_WAYS):
-        metafunc.parametrize("web", ["on", "off"], ids=["fast", "plain"], indirect=True, scope="session")
+    if "fast_paths" in metafunc.fixturenames and not path.parts[0].startswith(RUN_ONE_WAY):
+        metafunc.parametrize("fast_paths", ["on", "off"], ids=["fast", "plain"], indirect=True, scope="session")
 
 
 @pytest.fixture
@@ -31,6 +36,19 @@ def ingest_key(database_url: str) -> str:
 def client(web: str, ingest_key: str) -> Iterator[httpx.Client]:
     """Speaks to the real gunicorn with a key that may ingest."""
     with httpx.Client(base_url=web, headers={"Authorization": f"Bearer {ingest_key}"}) as client:
+        yield client
+
+
+@pytest.fixture
+def project_id(database_url: str, clean_database: None) -> int:
+    """Of the only project, named p."""
+    return create_project(database_url, "p")
+
+
+@pytest.fixture
+def member(web: str, database_url: str, project_id: int) -> Iterator[httpx.Client]:
+    """The browser of a member of that project."""
+    with signed_in_client(web, database_url, role="member") as client:
         yield client
 
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,7 +12,7 @@ import psycopg
 import pytest
 
 from app.web.pages.dashboard.raw_events import DOWNLOADS_AT_ONCE
-from tests.sign_in import create_project, signed_in_client, submit
+from tests.sign_in import create_project, submit
 from tests.stored_events import PROMPT, an_event, store_events
 from tests.waiting import wait_until
 
@@ -24,17 +23,6 @@ DOWNLOADS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pa-
 WEB_PROCESSES = 2
 
 pytestmark = pytest.mark.usefixtures("clean_redis")
-
-
-@pytest.fixture
-def project_id(database_url: str, clean_database: None) -> int:
-    return create_project(database_url, "p")
-
-
-@pytest.fixture
-def member(web: str, database_url: str, project_id: int) -> Iterator[httpx.Client]:
-    with signed_in_client(web, database_url, role="member") as client:
-        yield client
 
 
 def rows_of(client: httpx.Client, path: str, **arguments: str) -> list[dict[str, str]]:

@@ -1,7 +1,6 @@
 """The dashboard: the numbers of the read API, search, order, pages, and text that others chose."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,7 +9,7 @@ import pytest
 
 from app.web.pages.layout.formatting import count, duration, money, score
 from tests.api_keys import create_key
-from tests.sign_in import create_project, signed_in_client
+from tests.sign_in import create_project, page_of
 from tests.stored_events import PROMPT, an_event, store_events
 
 PATH = "/dashboard"
@@ -19,23 +18,6 @@ ROW = re.compile(r'<tr data-key="([^"]+)"')
 LENGTHS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": 90 * 24}
 
 pytestmark = pytest.mark.usefixtures("clean_redis")
-
-
-@pytest.fixture
-def project_id(database_url: str, clean_database: None) -> int:
-    return create_project(database_url, "p")
-
-
-@pytest.fixture
-def member(web: str, database_url: str, project_id: int) -> Iterator[httpx.Client]:
-    with signed_in_client(web, database_url, role="member") as client:
-        yield client
-
-
-def page_of(client: httpx.Client, path: str = PATH, **arguments: str) -> str:
-    answer = client.get(path, params={"project": "1", **arguments})
-    assert answer.status_code == 200, answer.text
-    return answer.text
 
 
 def figures(page: str) -> list[str]:
@@ -59,9 +41,9 @@ def test_its_totals_are_those_of_the_read_api(
             for age, (latency, cost, rating) in zip(ages, numbers, strict=True)
         ],
     )
-    now, shown = datetime.now(UTC), figures(page_of(member, range=key))
+    now, shown = datetime.now(UTC), figures(page_of(member, PATH, range=key))
     if datetime.now(UTC).minute != now.minute:
-        now, shown = datetime.now(UTC), figures(page_of(member, range=key))
+        now, shown = datetime.now(UTC), figures(page_of(member, PATH, range=key))
     start = now - timedelta(hours=LENGTHS[key])
     api_key = create_key(database_url, project="p", scopes=["read"])
     answer = httpx.get(
@@ -84,7 +66,7 @@ def test_it_tells_the_change_against_the_range_before(database_url: str, project
     store_events(
         database_url, [an_event(project_id, cost_usd="1.5"), an_event(project_id, timedelta(hours=30), cost_usd="1")]
     )
-    page = page_of(member)
+    page = page_of(member, PATH)
     assert "+50\N{NO-BREAK SPACE}%" in page
     assert "higher than in the period before" in page
     assert page.count("no data before") == 3
@@ -100,7 +82,7 @@ def test_it_tells_what_was_before_where_there_is_no_change_to_tell(
             an_event(project_id, timedelta(hours=30), cost_usd="0", latency_ms="850"),
         ],
     )
-    page = page_of(member)
+    page = page_of(member, PATH)
     assert "from $0<" in page
     assert page.count("from 850\N{NO-BREAK SPACE}ms<") == 2
     assert page.count("no data before") == 1
@@ -111,11 +93,11 @@ def test_costs_too_small_for_a_float_are_answered(database_url: str, project_id:
     store_events(
         database_url, [an_event(project_id, cost_usd="1000"), an_event(project_id, timedelta(hours=30), cost_usd=cost)]
     )
-    assert figures(page_of(member))[1] == "$1,000"
+    assert figures(page_of(member, PATH))[1] == "$1,000"
 
 
 def test_a_project_without_events_says_how_to_send_one(web: str, member: httpx.Client):
-    page = page_of(member)
+    page = page_of(member, PATH)
     assert f"curl {web}{READ_PATH}" in page
     assert "YOUR_API_KEY" in page
     assert "/dashboard/api-keys?project=1" in page
@@ -124,10 +106,10 @@ def test_a_project_without_events_says_how_to_send_one(web: str, member: httpx.C
 
 def test_a_range_without_events_is_not_an_empty_project(database_url: str, project_id: int, member: httpx.Client):
     store_events(database_url, [an_event(project_id, timedelta(hours=30))])
-    page = page_of(member)
+    page = page_of(member, PATH)
     assert "No events in the last 24 h" in page
     assert "curl" not in page
-    assert len(rows(page_of(member, range="7d"))) == 1
+    assert len(rows(page_of(member, PATH, range="7d"))) == 1
 
 
 def test_prompts_are_sorted_by_every_column(database_url: str, project_id: int, member: httpx.Client):
@@ -141,7 +123,7 @@ def test_prompts_are_sorted_by_every_column(database_url: str, project_id: int, 
         ],
     )
     orders = {
-        (sort, order): "".join(UUID(row).hex[-1] for row in rows(page_of(member, sort=sort, order=order)))
+        (sort, order): "".join(UUID(row).hex[-1] for row in rows(page_of(member, PATH, sort=sort, order=order)))
         for sort in ("prompt", "events", "cost", "score", "p50", "p95", "seen")
         for order in ("asc", "desc")
     }
@@ -168,29 +150,29 @@ def test_the_sorted_column_says_so_and_its_link_turns_the_order(
     database_url: str, project_id: int, member: httpx.Client
 ):
     store_events(database_url, [an_event(project_id)])
-    page = page_of(member, sort="cost", q="123e")
+    page = page_of(member, PATH, sort="cost", q="123e")
     heading = re.search(r'<th scope="col" class="number" aria-sort="descending"><a href="([^"]+)"', page)
     assert heading
     link = heading[1].replace("&amp;", "&")
     assert {"range=24h", "q=123e", "sort=cost", "order=asc", "project=1"} == set(
         link.split("?")[1].split("#")[0].split("&")
     )
-    assert 'aria-sort="ascending"' in page_of(member, sort="cost", order="asc")
+    assert 'aria-sort="ascending"' in page_of(member, PATH, sort="cost", order="asc")
 
 
 def test_prompts_are_found_by_id_and_name(database_url: str, project_id: int, member: httpx.Client):
     other = UUID(int=0xABC)
     store_events(database_url, [an_event(project_id), an_event(project_id, prompt=other)])
-    assert rows(page_of(member, q="0ABC")) == [str(other)]
-    assert rows(page_of(member, q=" 123e4567 ")) == [str(PROMPT)]
-    nothing = page_of(member, q="<b>%")
+    assert rows(page_of(member, PATH, q="0ABC")) == [str(other)]
+    assert rows(page_of(member, PATH, q=" 123e4567 ")) == [str(PROMPT)]
+    nothing = page_of(member, PATH, q="<b>%")
     assert rows(nothing) == []
     assert "“&lt;b&gt;%”" in nothing
 
 
 def test_prompts_come_page_by_page(database_url: str, project_id: int, member: httpx.Client):
     store_events(database_url, [an_event(project_id, prompt=UUID(int=n)) for n in range(1, 106)])
-    pages = [page_of(member, page=number, sort="prompt") for number in ("1", "2", "3", "99", "x")]
+    pages = [page_of(member, PATH, page=number, sort="prompt") for number in ("1", "2", "3", "99", "x")]
     found = [[UUID(row).int for row in rows(page)] for page in pages]
     third = list(range(101, 106))
     assert found == [list(range(1, 51)), list(range(51, 101)), third, third, list(range(1, 51))]
@@ -215,7 +197,7 @@ def test_a_range_that_makes_no_sense_is_told(member: httpx.Client, arguments: di
 @pytest.mark.parametrize("search", ["\0", "'", "%", "\\", "x" * 2_000])
 def test_a_search_for_anything_is_answered(database_url: str, project_id: int, member: httpx.Client, search: str):
     store_events(database_url, [an_event(project_id)])
-    page_of(member, q=search)
+    page_of(member, PATH, q=search)
 
 
 def test_a_search_with_broken_letters_is_answered(member: httpx.Client):
@@ -224,4 +206,4 @@ def test_a_search_with_broken_letters_is_answered(member: httpx.Client):
 
 def test_another_projects_events_are_not_in_it(database_url: str, project_id: int, member: httpx.Client):
     store_events(database_url, [an_event(create_project(database_url, "other")), an_event(project_id)])
-    assert figures(page_of(member))[0] == "1"
+    assert figures(page_of(member, PATH))[0] == "1"

@@ -16,11 +16,10 @@ PATH = "/api/v1/prompts/analytics"
 
 
 @pytest.fixture
-def failing_client(database_url: str, redis_url: str) -> FlaskClient:
+def failing_client(database_url: str, redis_url: str, fast_paths: str) -> FlaskClient:
     """An app with a view that fails in a way nobody foresaw."""
-    app: Flask = create_app(
-        load_settings({"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": "s" * 32})
-    )
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": "s" * 32, "FAST_PATHS": fast_paths}
+    app: Flask = create_app(load_settings(settings))
 
     @app.get("/fails")
     def fails() -> str:

@@ -76,9 +76,11 @@ def key(database_url: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def own_web(guard: Guard, server_folder: Path, database_url: str, redis_url: str) -> Iterator[AppProcess]:
+def own_web(
+    guard: Guard, server_folder: Path, database_url: str, redis_url: str, fast_paths: str
+) -> Iterator[AppProcess]:
     """A gunicorn with two worker processes that nobody else talks to."""
-    environment = app_environment(database_url, redis_url, web_concurrency="2")
+    environment = app_environment(database_url, redis_url, web_concurrency="2", fast_paths=fast_paths)
     web = start_process("web", guard, server_folder, environment)
     wait_until(lambda: len(workers_of(web)) == 2)
     yield web

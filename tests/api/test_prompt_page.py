@@ -2,7 +2,6 @@
 
 import random
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from html import escape, unescape
 
@@ -10,7 +9,7 @@ import httpx
 import pytest
 
 from tests.api_keys import create_key
-from tests.sign_in import create_project, signed_in_client, submit
+from tests.sign_in import create_project, page_of, submit
 from tests.stored_events import PROMPT, an_event, store_events
 
 PATH = f"/dashboard/prompts/{PROMPT}"
@@ -28,23 +27,6 @@ HOSTILE = (
 )
 
 pytestmark = pytest.mark.usefixtures("clean_redis")
-
-
-@pytest.fixture
-def project_id(database_url: str, clean_database: None) -> int:
-    return create_project(database_url, "p")
-
-
-@pytest.fixture
-def member(web: str, database_url: str, project_id: int) -> Iterator[httpx.Client]:
-    with signed_in_client(web, database_url, role="member") as client:
-        yield client
-
-
-def page_of(client: httpx.Client, path: str = PATH, **arguments: str) -> str:
-    answer = client.get(path, params={"project": "1", **arguments})
-    assert answer.status_code == 200, answer.text
-    return answer.text
 
 
 def verdict(page: str) -> str:
@@ -95,7 +77,7 @@ def test_versions_stand_side_by_side(database_url: str, project_id: int, member:
             an_event(project_id, timedelta(minutes=4), version="a"),
         ],
     )
-    page = page_of(member)
+    page = page_of(member, PATH)
     assert cells(page, "a") == ["3", "75 %", "3 h ago", "4 min ago", "$0.375", "1 s", "1 s", "1 s", "1.000"]
     assert cells(page, "b") == ["1", "25 %", "3 d ago", "2 h ago", *["\N{EN DASH}"] * 5]
 
@@ -105,24 +87,24 @@ def test_the_newest_version_is_compared_in_words(database_url: str, project_id: 
     assert re.fullmatch(
         r"v2 \(first seen 2 h ago\) costs \d\d % less per event and is \d+ % slower than v1\. "
         r"There is no clear difference in score\.",
-        verdict(page_of(member)),
+        verdict(page_of(member, PATH)),
     )
 
 
 def test_too_few_events_are_too_few_to_tell(database_url: str, project_id: int, member: httpx.Client):
     store_two_versions(database_url, project_id, count=29)
-    assert verdict(page_of(member)).endswith("and v1: too few events to tell a difference.")
+    assert verdict(page_of(member, PATH)).endswith("and v1: too few events to tell a difference.")
 
 
 def test_one_version_is_compared_with_nothing(database_url: str, project_id: int, member: httpx.Client):
     store_events(database_url, [an_event(project_id)])
-    assert "comparison-heading" not in page_of(member)
+    assert "comparison-heading" not in page_of(member, PATH)
 
 
 @pytest.mark.parametrize("metric", ["cost", "p50", "p95", "score", "events"])
 def test_the_chart_has_a_line_for_each_version(database_url: str, project_id: int, member: httpx.Client, metric: str):
     store_two_versions(database_url, project_id)
-    page = page_of(member, metric=metric)
+    page = page_of(member, PATH, metric=metric)
     assert f'id="chart-{metric}"' in page
     assert len(re.findall(r'<g class="series-\d">', page)) == 2
     switch = SWITCH.search(page)
@@ -137,7 +119,7 @@ def test_a_prompt_that_was_never_used_is_not_found(member: httpx.Client):
 
 def test_a_prompt_without_events_in_the_range_has_a_page(database_url: str, project_id: int, member: httpx.Client):
     store_events(database_url, [an_event(project_id, timedelta(days=3))])
-    assert "No events in the last 24 h" in page_of(member)
+    assert "No events in the last 24 h" in page_of(member, PATH)
 
 
 def test_another_projects_prompt_is_not_found(database_url: str, project_id: int, member: httpx.Client):
@@ -154,7 +136,7 @@ def test_a_name_shows_everywhere_beside_the_id(database_url: str, project_id: in
     location = named.headers["Location"]
     assert set(location.split("?")[1].split("&")) == {"range=7d", "metric=p95", "project=1"}
     submit(member, f"{PATH}/versions/name?project=1", {"name": "Second try", "version_hash": "v2"})
-    page = page_of(member, range="7d")
+    page = page_of(member, PATH, range="7d")
     assert "<title>Greeting" in page
     assert str(PROMPT) in page
     assert verdict(page).startswith("Second try (first seen")
@@ -169,7 +151,7 @@ def test_the_empty_name_takes_a_name_away(database_url: str, project_id: int, me
     store_events(database_url, [an_event(project_id)])
     for name, shown in (("Greeting", True), ("  ", False)):
         submit(member, f"{PATH}/name?project=1", {"name": name})
-        assert ("Greeting" in page_of(member)) is shown
+        assert ("Greeting" in page_of(member, PATH)) is shown
 
 
 @pytest.mark.parametrize("name", ["x" * 81, "a\nb", "a\u202eb", "zero\u200bwidth", "\0"])
@@ -197,7 +179,7 @@ def test_what_others_chose_is_only_text(database_url: str, project_id: int, memb
     store_two_versions(database_url, project_id, newer=hostile)
     submit(member, f"{PATH}/name?project=1", {"name": hostile})
     submit(member, f"{PATH}/versions/name?project=1", {"name": hostile, "version_hash": "v1"})
-    for page in (page_of(member), page_of(member, "/dashboard"), page_of(member, "/dashboard", q=hostile)):
+    for page in (page_of(member, PATH), page_of(member, "/dashboard"), page_of(member, "/dashboard", q=hostile)):
         for start in ("<script>", "<svg onload", "<img"):
             assert start not in page
         assert "49" not in "".join(re.findall(r"<bdi[^>]*>.*?</bdi>", page))
@@ -208,7 +190,7 @@ def test_letters_that_turn_the_text_are_shown_by_their_numbers(
     database_url: str, project_id: int, member: httpx.Client
 ):
     store_events(database_url, [an_event(project_id, version="a\u202eb\u200bc")])
-    page = page_of(member)
+    page = page_of(member, PATH)
     assert '<bdi class="identifier alone">a[U+202E]b[U+200B]c</bdi>' in page
     # the form must name the version as it is
     assert (
@@ -217,7 +199,7 @@ def test_letters_that_turn_the_text_are_shown_by_their_numbers(
         ).status_code
         == 303
     )
-    assert "Named" in page_of(member)
+    assert "Named" in page_of(member, PATH)
 
 
 def test_its_totals_are_those_of_the_read_api(web: str, database_url: str, project_id: int, member: httpx.Client):
@@ -225,7 +207,7 @@ def test_its_totals_are_those_of_the_read_api(web: str, database_url: str, proje
     api_key = create_key(database_url, project="p", scopes=["read"])
     answer = httpx.get(f"{web}/api/v1/prompts/analytics/{PROMPT}", headers={"Authorization": f"Bearer {api_key}"})
     data = answer.json()["data"]
-    page = page_of(member)
+    page = page_of(member, PATH)
     assert re.findall(r'<span class="figure-value">(.*?)</span>', page)[0] == str(data["totals"]["events"])
     assert {each["version_hash"]: str(each["events"]) for each in data["versions"]} == {
         version: cells(page, version)[0] for version in ("v1", "v2")
@@ -234,6 +216,6 @@ def test_its_totals_are_those_of_the_read_api(web: str, database_url: str, proje
 
 def test_times_are_told_exactly_to_who_asks(database_url: str, project_id: int, member: httpx.Client):
     store_events(database_url, [an_event(project_id)])
-    found = re.search(r'<time datetime="([^"]+)" title="[\d-]+ [\d:]+ UTC">', page_of(member))
+    found = re.search(r'<time datetime="([^"]+)" title="[\d-]+ [\d:]+ UTC">', page_of(member, PATH))
     assert found
     assert datetime.fromisoformat(found[1]).tzinfo is not None

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from app.core import redis_client
-from app.core.database import Connection, ConnectionPool, open_pool
+from app.core.database import Connection, ConnectionPool
 from app.core.errors import InvalidApiKey, NotFound
 from app.core.keys.api_key import hash_key
 from app.core.keys.directory import KeyDirectory
@@ -25,18 +24,6 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wai
 """
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis_client.connect(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
-def pool(database_url: str) -> Iterator[ConnectionPool]:
-    with open_pool(database_url, application_name="tests", size=4) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What the pages show, from real rollups: the same totals as the read API, the range before, activity, versions."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -11,7 +11,7 @@ import pytest
 from app.core.analytics.project_overview import ProjectOverview, read_project_overview
 from app.core.analytics.prompt_overview import PromptOverview, read_prompt_overview, read_versions
 from app.core.analytics.usage import project_usage, prompt_usage
-from app.core.database import Connection, ConnectionPool, connect, connection_from, open_pool
+from app.core.database import Connection, ConnectionPool, connection_from
 from app.core.errors import NotFound
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import TimeRange, preceding_range
@@ -28,18 +28,6 @@ RANGES: dict[str, tuple[TimeRange, Grain]] = {
     "7 d": (TimeRange(NOON - timedelta(days=7), NOON + timedelta(hours=1), "hour"), "hour"),
     "90 d": (TimeRange(NOON - timedelta(days=90), NOON + timedelta(hours=1), "hour"), "day"),
 }
-
-
-@pytest.fixture
-def pool(database_url: str) -> Iterator[ConnectionPool]:
-    with open_pool(database_url, application_name="test", size=1) as pool:
-        yield pool
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Connection]:
-    with connect(database_url, application_name="test", statement_timeout_ms=20_000) as connection:
-        yield connection
 
 
 def an_event(

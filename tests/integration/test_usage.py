@@ -1,6 +1,5 @@
 """Usage from real rollups: consistency and limits."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.core.analytics.usage import MAX_ROWS, project_usage, prompt_usage
-from app.core.database import Connection, ConnectionPool, connect, connection_from, open_pool
+from app.core.database import Connection, ConnectionPool, connection_from
 from app.core.errors import DatabaseUnavailable
 from app.core.rollups.time_range import TimeRange
 from app.core.stream.events import Event, new_event_id
@@ -18,18 +17,6 @@ from worker.store import ReceivedEvent
 DAY = datetime(2026, 3, 7, tzinfo=UTC)
 NOON_MS = int(DAY.timestamp() + 43_200) * 1_000
 WHOLE_DAY = TimeRange(DAY, DAY + timedelta(days=1), "hour")
-
-
-@pytest.fixture
-def pool(database_url: str) -> Iterator[ConnectionPool]:
-    with open_pool(database_url, application_name="test", size=1) as pool:
-        yield pool
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Connection]:
-    with connect(database_url, application_name="test", statement_timeout_ms=20_000) as connection:
-        yield connection
 
 
 def an_event(project_id: int, prompt: int = 0, version_hash: str = "v1") -> ReceivedEvent:

@@ -45,6 +45,6 @@ def redis_client(servers: Servers) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def client(servers: Servers) -> FlaskClient:
+def client(servers: Servers, fast_paths: str) -> FlaskClient:
     """Of a new app, which remembers no earlier answer."""
-    return new_client(servers.postgres.url, servers.redis.url)
+    return new_client(servers.postgres.url, servers.redis.url, FAST_PATHS=fast_paths)

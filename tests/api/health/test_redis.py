@@ -93,12 +93,7 @@ def test_it_is_not_ready_when_an_event_waits_for_longer_than_a_minute(
     seconds, _ = redis_client.time()
     redis_client.xadd(STREAM, {"e": b"x"}, id=f"{(seconds - age_seconds) * 1_000}-0")
     redis_client.xadd(STREAM, {"e": b"x"})
-    if ready:
-        assert client.get("/readyz").status_code == 200
-    else:
-        found = problems(client)
-        assert set(found) == {"buffer"}
-        assert "start the worker" in found["buffer"]
+    assert_buffer_is_the_problem(client, "start the worker", unless=ready)
 
 
 def test_it_is_not_ready_while_redis_has_no_room_though_no_event_waits(
@@ -124,9 +119,13 @@ def test_it_is_not_ready_while_the_buffer_is_full(
     client = new_client(servers.postgres.url, servers.redis.url, BUFFER_MAX_EVENTS="3")
     for _ in range(waiting):
         redis_client.xadd(STREAM, {"e": b"x"})
-    if ready:
+    assert_buffer_is_the_problem(client, "BUFFER_MAX_EVENTS", unless=ready)
+
+
+def assert_buffer_is_the_problem(client: FlaskClient, what_to_do: str, *, unless: bool) -> None:
+    if unless:
         assert client.get("/readyz").status_code == 200
     else:
         found = problems(client)
         assert set(found) == {"buffer"}
-        assert "BUFFER_MAX_EVENTS" in found["buffer"]
+        assert what_to_do in found["buffer"]

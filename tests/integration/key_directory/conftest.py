@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from app.core import redis_client
 from app.core.database import ConnectionPool, open_pool
 from app.core.keys.directory import (
     KeyDirectory,
@@ -16,18 +15,6 @@ from tests.clocks import Clock
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis_client.connect(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
-def pool(database_url: str) -> Iterator[ConnectionPool]:
-    with open_pool(database_url, application_name="tests", size=2) as pool:
-        yield pool
 
 
 @pytest.fixture

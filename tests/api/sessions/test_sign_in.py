@@ -11,27 +11,12 @@ import httpx
 import psycopg
 import pytest
 
-from app.core.accounts.passwords import hash_password
 from app.core.accounts.users import choose_password, make_link_for
 from app.core.errors import LinkNotValid
+from tests.sessions import EMAIL, PASSWORD
 from tests.sign_in import add_member, create_project, create_user, csrf_token
 
-EMAIL = "ada@example.com"
-PASSWORD = "correct horse battery"
-
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
-
-
-@pytest.fixture(scope="module")
-def password_hash() -> str:
-    return hash_password(PASSWORD)
-
-
-@pytest.fixture
-def user_id(clean_database: None, database_url: str, password_hash: str) -> int:
-    user_id = create_user(database_url, EMAIL, password_hash=password_hash)
-    add_member(database_url, create_project(database_url, "demo"), user_id, "admin")
-    return user_id
 
 
 @pytest.fixture
