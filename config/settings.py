@@ -14,7 +14,8 @@ from environs import validate
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 SHORTEST_SECRET = 32
 MAX_COUNT = 2**31 - 1
-"""What PostgreSQL, Redis and the libraries all hold in 32 bits."""
+"""What PostgreSQL, Redis and the libraries all hold in 32 bits. As `MAX_INTEGER` of app.core.database: config imports
+nothing of the app, and the core no config."""
 
 
 class SettingsError(Exception):

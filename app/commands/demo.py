@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from app.commands.parameters import a_name
 from app.commands.servers import database_connection, event_buffer, redis_connection, settings
 from app.core.database import Connection
 from app.core.keys.lifecycle import create_key, revoke_key
@@ -44,7 +45,11 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
 
 @click.command()
 @click.option(
-    "--project", default="demo", show_default=True, help="The project's name; it is made where there is none."
+    "--project",
+    default="demo",
+    show_default=True,
+    callback=a_name,
+    help="The project's name; it is made where there is none.",
 )
 @click.option(
     "--days", default=30, show_default=True, type=click.IntRange(1, OLDEST_DAYS), help="How far back it goes."

@@ -33,7 +33,7 @@ class Visitor:
 
 
 @dataclass(slots=True)
-class RequestContext:
+class RequestFacts:
     """Each part is None until it is known, or where the request has none.
 
     `api_key`: the valid key that came with it. `window`: how that key's rate limit stands. `visitor`: who looks at a
@@ -48,18 +48,18 @@ class RequestContext:
 
 
 def begin_request(request_id: str) -> None:
-    g.context = RequestContext(request_id)
+    g.context = RequestFacts(request_id)
 
 
-def context() -> RequestContext:
+def context() -> RequestFacts:
     """Raises AttributeError before `begin_request`, and RuntimeError outside of a request."""
-    found: RequestContext = g.context
+    found: RequestFacts = g.context
     return found
 
 
 def request_id() -> str | None:
     """For logs: None outside of a request, and before it has begun."""
-    found: RequestContext | None = g.get("context") if has_request_context() else None
+    found: RequestFacts | None = g.get("context") if has_request_context() else None
     return None if found is None else found.request_id
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from app.web.pages.dashboard.prompt_table import LONGEST_SEARCH
 from app.web.pages.layout.formatting import count, duration, money, score
 from tests.api_keys import create_key
 from tests.sign_in import create_project, page_of
@@ -166,6 +167,7 @@ def test_prompts_are_found_by_id_and_name(database_url: str, project_id: int, me
     assert rows(page_of(member, PATH, q="0ABC")) == [str(other)]
     assert rows(page_of(member, PATH, q=" 123e4567 ")) == [str(PROMPT)]
     nothing = page_of(member, PATH, q="<b>%")
+    assert f'maxlength="{LONGEST_SEARCH}"' in nothing
     assert rows(nothing) == []
     assert "“&lt;b&gt;%”" in nothing
 

@@ -8,6 +8,7 @@ from html import escape, unescape
 import httpx
 import pytest
 
+from app.core.names import LONGEST_LABEL
 from tests.api_keys import create_key
 from tests.sign_in import create_project, page_of, submit
 from tests.stored_events import PROMPT, an_event, store_events
@@ -199,7 +200,9 @@ def test_letters_that_turn_the_text_are_shown_by_their_numbers(
         ).status_code
         == 303
     )
-    assert "Named" in page_of(member, PATH)
+    page = page_of(member, PATH)
+    assert "Named" in page
+    assert f'maxlength="{LONGEST_LABEL}"' in page
 
 
 def test_its_totals_are_those_of_the_read_api(web: str, database_url: str, project_id: int, member: httpx.Client):

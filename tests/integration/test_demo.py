@@ -44,6 +44,13 @@ def test_prompts_and_versions_have_readable_names_but_keep_those_that_somebody_g
     assert select(database_url, NAMES) == [("mine",)]
 
 
+def test_its_project_is_named_by_the_rule_for_all_names(run: Run):
+    for name in (" ", "a\tb", "n" * 201):
+        refused = run("demo", "--project", name)
+        assert refused.exit_code == 2
+        assert "must have 1 to 200 printable characters" in refused.stderr
+
+
 def test_operators_are_let_into_a_project_that_nobody_could_look_at_otherwise(fill, database_url: str):
     operator = create_user(database_url, "operator@example.com", is_operator=True)
     somebody = create_user(database_url, "somebody@example.com")

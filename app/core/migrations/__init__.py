@@ -9,9 +9,6 @@ from app.core.queries.rows import one_value
 SCHEMA_REVISION = "0003"
 """The revision that this code works with: the newest in `versions`."""
 
-SELECT_REVISION_TABLE = "SELECT to_regclass('alembic_version') IS NOT NULL"
-SELECT_REVISION = "SELECT version_num FROM alembic_version"
-
 
 def migrate(database_url: str, *, lock_timeout_ms: int = 5_000, attempts: int = 5) -> str | None:
     """Bring the schema to SCHEMA_REVISION and make the partitions of the next days; returns the revision found.
@@ -27,7 +24,7 @@ def migrate(database_url: str, *, lock_timeout_ms: int = 5_000, attempts: int = 
 
 def current_revision(connection: Connection) -> str | None:
     """The revision of a database; None where it was never migrated."""
-    if not one_value(connection, SELECT_REVISION_TABLE):
+    if not one_value(connection, "SELECT to_regclass('alembic_version') IS NOT NULL"):
         return None
-    revision: str | None = one_value(connection, SELECT_REVISION)
+    revision: str | None = one_value(connection, "SELECT version_num FROM alembic_version")
     return revision

@@ -21,8 +21,6 @@ LONGEST_RUN_MS = 600_000
 PAUSE_SECONDS = 1.0
 LOCK_NOT_AVAILABLE = "55P03"
 
-TAKE_LOCK = "SELECT pg_advisory_lock(%(key)s)"
-
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +32,7 @@ def run(database_url: str, *, lock_timeout_ms: int, attempts: int) -> str | None
         statement_timeout_ms=LONGEST_RUN_MS,
         lock_timeout_ms=LONGEST_RUN_MS,
     ) as lock_holder:
-        lock_holder.execute(TAKE_LOCK, {"key": MIGRATION_LOCK})
+        lock_holder.execute("SELECT pg_advisory_lock(%(key)s)", {"key": MIGRATION_LOCK})
         revision = current_revision(lock_holder)
         _upgrade(database_url, revision, lock_timeout_ms=lock_timeout_ms, attempts=attempts)
         ensure_coming_partitions(lock_holder, datetime.now(UTC).date())

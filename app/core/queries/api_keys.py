@@ -64,7 +64,7 @@ def select_api_key_by_hash(connection: Connection, key_hash: bytes) -> ApiKey | 
 
 
 # Of several successors the last one counts: a key may be replaced again once its successor is revoked.
-SELECT_DESCRIPTIONS = """
+_DESCRIPTIONS = """
 SELECT api_keys.id AS key_id, projects.name AS project, api_keys.name, api_keys.prefix, api_keys.scopes,
        api_keys.rate_limit, users.email AS created_by, api_keys.created_at, api_keys.expires_at, api_keys.revoked_at,
        successor.id AS successor_id, successor.prefix AS successor_prefix
@@ -102,56 +102,42 @@ class ApiKeyDescription:
     successor_prefix: str | None
 
 
-SELECT_API_KEYS = SELECT_DESCRIPTIONS + "ORDER BY api_keys.id"
-
-
 def select_api_keys(connection: Connection) -> list[ApiKeyDescription]:
-    return all_rows(connection, ApiKeyDescription, SELECT_API_KEYS)
-
-
-SELECT_API_KEYS_OF_PROJECT = (
-    SELECT_DESCRIPTIONS
-    + """
-WHERE api_keys.project_id = %(project_id)s
-ORDER BY api_keys.revoked_at IS NOT NULL, api_keys.id DESC
-LIMIT %(limit)s
-"""
-)
+    return all_rows(connection, ApiKeyDescription, f"{_DESCRIPTIONS} ORDER BY api_keys.id")
 
 
 def select_api_keys_of_project(connection: Connection, project_id: int, *, limit: int) -> list[ApiKeyDescription]:
     """The keys of a project: those that are not revoked first, the newest first."""
-    parameters = {"project_id": project_id, "limit": limit}
-    return all_rows(connection, ApiKeyDescription, SELECT_API_KEYS_OF_PROJECT, parameters)
-
-
-SELECT_API_KEY = SELECT_DESCRIPTIONS + "WHERE api_keys.project_id = %(project_id)s AND api_keys.id = %(key_id)s"
+    sql = f"""
+        {_DESCRIPTIONS}
+        WHERE api_keys.project_id = %(project_id)s
+        ORDER BY api_keys.revoked_at IS NOT NULL, api_keys.id DESC
+        LIMIT %(limit)s
+    """
+    return all_rows(connection, ApiKeyDescription, sql, {"project_id": project_id, "limit": limit})
 
 
 def select_api_key(connection: Connection, project_id: int, key_id: int) -> ApiKeyDescription | None:
     """One key; None where the project has none with this id."""
-    return one_row(connection, ApiKeyDescription, SELECT_API_KEY, {"project_id": project_id, "key_id": key_id})
-
-
-SELECT_KEY_HASH = """
-SELECT key_hash
-FROM api_keys
-WHERE id = %(key_id)s AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
-"""
+    sql = f"{_DESCRIPTIONS} WHERE api_keys.project_id = %(project_id)s AND api_keys.id = %(key_id)s"
+    return one_row(connection, ApiKeyDescription, sql, {"project_id": project_id, "key_id": key_id})
 
 
 def select_key_hash(connection: Connection, key_id: int, *, project_id: int | None = None) -> bytes | None:
     """The SHA-256 of a key; None where there is no key with this id, or not in the project that is named."""
-    found: bytes | None = one_value(connection, SELECT_KEY_HASH, {"key_id": key_id, "project_id": project_id})
+    sql = """
+        SELECT key_hash
+        FROM api_keys
+        WHERE id = %(key_id)s AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
+    """
+    found: bytes | None = one_value(connection, sql, {"key_id": key_id, "project_id": project_id})
     return found
-
-
-LOCK_KEY_HASH = SELECT_KEY_HASH + "FOR UPDATE"
 
 
 def lock_api_key(connection: Connection, project_id: int, key_id: int) -> bytes | None:
     """As `select_key_hash`; nobody else changes the key until the end of the transaction."""
-    found: bytes | None = one_value(connection, LOCK_KEY_HASH, {"key_id": key_id, "project_id": project_id})
+    sql = "SELECT key_hash FROM api_keys WHERE id = %(key_id)s AND project_id = %(project_id)s FOR UPDATE"
+    found: bytes | None = one_value(connection, sql, {"key_id": key_id, "project_id": project_id})
     return found
 
 

@@ -9,18 +9,17 @@ from app.core.queries.rows import all_rows, one_value
 
 Role = Literal["admin", "member"]
 
-INSERT_MEMBERSHIP = """
-INSERT INTO memberships (project_id, user_id, role)
-VALUES (%(project_id)s, %(user_id)s, %(role)s)
-ON CONFLICT (project_id, user_id) DO NOTHING
-RETURNING user_id
-"""
-
 
 def insert_membership(connection: Connection, project_id: int, user_id: int, role: Role) -> bool:
     """Let a user into a project; False, and no change, for one who is in already."""
+    sql = """
+        INSERT INTO memberships (project_id, user_id, role)
+        VALUES (%(project_id)s, %(user_id)s, %(role)s)
+        ON CONFLICT (project_id, user_id) DO NOTHING
+        RETURNING user_id
+    """
     parameters = {"project_id": project_id, "user_id": user_id, "role": role}
-    return one_value(connection, INSERT_MEMBERSHIP, parameters) is not None
+    return one_value(connection, sql, parameters) is not None
 
 
 def update_role(connection: Connection, project_id: int, user_id: int, role: Role) -> None:

@@ -3,19 +3,19 @@
 from app.core.database import Connection
 from app.core.queries.rows import all_values, one_value
 
-INSERT_PROJECT = "INSERT INTO projects (name) VALUES (%(name)s) ON CONFLICT (name) DO NOTHING"
-SELECT_PROJECT_ID = "SELECT id FROM projects WHERE name = %(name)s"
-
 
 def insert_project(connection: Connection, name: str) -> int:
     """The id of the project with this name, which is made where there is none."""
-    connection.execute(INSERT_PROJECT, {"name": name})
-    return int(one_value(connection, SELECT_PROJECT_ID, {"name": name}))
+    sql = "INSERT INTO projects (name) VALUES (%(name)s) ON CONFLICT (name) DO NOTHING"
+    connection.execute(sql, {"name": name})
+    found = select_project_id(connection, name)
+    assert found is not None
+    return found
 
 
 def select_project_id(connection: Connection, name: str) -> int | None:
     """None where no project has this name."""
-    found: int | None = one_value(connection, SELECT_PROJECT_ID, {"name": name})
+    found: int | None = one_value(connection, "SELECT id FROM projects WHERE name = %(name)s", {"name": name})
     return found
 
 

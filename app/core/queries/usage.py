@@ -1,4 +1,7 @@
-"""Reading rollups. The histograms of one group come concatenated, which is how histograms are merged."""
+"""Reading rollups. The histograms of one group come concatenated, which is how histograms are merged.
+
+The statements are composed of the fragments below: what is summed, and where from.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

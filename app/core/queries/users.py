@@ -6,17 +6,16 @@ from datetime import datetime
 from app.core.database import Connection
 from app.core.queries.rows import all_rows, one_row, one_value
 
-INSERT_USER = """
-INSERT INTO users (email, password_hash, is_operator, password_changed_at)
-VALUES (%(email)s, %(password_hash)s, %(is_operator)s, now())
-RETURNING id
-"""
-
 
 def insert_user(connection: Connection, email: str, password_hash: str, *, is_operator: bool = False) -> int:
     """The id of a new user. Raises AlreadyExists for an email that is taken, in whatever case."""
+    sql = """
+        INSERT INTO users (email, password_hash, is_operator, password_changed_at)
+        VALUES (%(email)s, %(password_hash)s, %(is_operator)s, now())
+        RETURNING id
+    """
     parameters = {"email": email, "password_hash": password_hash, "is_operator": is_operator}
-    return int(one_value(connection, INSERT_USER, parameters))
+    return int(one_value(connection, sql, parameters))
 
 
 def insert_invited_user(connection: Connection, email: str) -> None:
@@ -45,22 +44,18 @@ def select_user(connection: Connection, email: str) -> StoredUser | None:
     return one_row(connection, StoredUser, sql, {"email": email})
 
 
-SELECT_PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = %(user_id)s"  # noqa: S105 - a statement
-
-
 def select_password_hash(connection: Connection, user_id: int) -> str | None:
     """The hash of a user's password; None where there is none."""
-    found: str | None = one_value(connection, SELECT_PASSWORD_HASH, {"user_id": user_id})
+    sql = "SELECT password_hash FROM users WHERE id = %(user_id)s"
+    found: str | None = one_value(connection, sql, {"user_id": user_id})
     return found
-
-
-# Waits for a change under way, and has one that comes wait.
-LOCK_PASSWORD_HASH = SELECT_PASSWORD_HASH + " FOR NO KEY UPDATE"
 
 
 def lock_password_hash(connection: Connection, user_id: int) -> str | None:
     """As `select_password_hash`; nobody else changes it until the end of the transaction."""
-    found: str | None = one_value(connection, LOCK_PASSWORD_HASH, {"user_id": user_id})
+    # Waits for a change under way, and has one that comes wait.
+    sql = "SELECT password_hash FROM users WHERE id = %(user_id)s FOR NO KEY UPDATE"
+    found: str | None = one_value(connection, sql, {"user_id": user_id})
     return found
 
 

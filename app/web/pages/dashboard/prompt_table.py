@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 from app.core.analytics.project_overview import PromptSummary
 
 ROWS_PER_PAGE = 50
-MAX_SEARCH_LENGTH = 200
+LONGEST_SEARCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def read_table_query(arguments: "MultiDict[str, str]") -> TableQuery:
     page = arguments.get("page", "1")
     return TableQuery(
         # NUL is the one character that PostgreSQL does not take, and lone surrogates have no UTF-8
-        search=arguments.get("q", "").strip()[:MAX_SEARCH_LENGTH].replace("\0", "").encode(errors="replace").decode(),
+        search=arguments.get("q", "").strip()[:LONGEST_SEARCH].replace("\0", "").encode(errors="replace").decode(),
         sort=sort,
         descending=order != "asc",
         page=int(page) if page.isascii() and page.isdigit() and len(page) <= 6 else 1,

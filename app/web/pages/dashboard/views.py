@@ -15,7 +15,14 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
 from app.web.pages.charts.measures import COST, EVENTS, ValueOf, buckets_of, cards_of
 from app.web.pages.charts.paths import sparkline
-from app.web.pages.dashboard.prompt_table import COLUMNS, CSV_COLUMNS, in_order, page_of, read_table_query
+from app.web.pages.dashboard.prompt_table import (
+    COLUMNS,
+    CSV_COLUMNS,
+    LONGEST_SEARCH,
+    in_order,
+    page_of,
+    read_table_query,
+)
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.ranges import RANGES, read_range
 from app.web.pages.layout.rendering import page
@@ -56,6 +63,7 @@ def dashboard() -> Response:
         table=page_of(found.listed.prompts, query),
         truncated_at=MAX_ROWS if found.listed.truncated else None,
         columns=list(COLUMNS.values()),
+        longest_search=LONGEST_SEARCH,
         sparkline=sparkline,
         ingest_url=url_for("ingest.log_event", _external=True),
         example_event=json.dumps(EXAMPLE_EVENT, indent=2),

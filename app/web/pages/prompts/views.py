@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from app.core.analytics.prompt_overview import PromptOverview, VersionSummary, read_prompt_overview, read_versions
 from app.core.analytics.usage import MAX_ROWS
 from app.core.errors import NotFound
+from app.core.names import LONGEST_LABEL
 from app.core.queries.names import update_prompt_name, update_version_name
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
@@ -71,6 +72,7 @@ def prompt(prompt_id: UUID) -> Response:
         metrics={key: measure.title for key, (measure, _) in OF_VERSIONS.items()},
         findings=findings(found.comparison) if found.comparison else None,
         version_label=version_label,
+        longest_name=LONGEST_LABEL,
         arguments=_arguments(shown, metric),
         kept={"prompt_id": str(prompt_id)} | ({"metric": metric} if metric != DEFAULT_METRIC else {}),
     )
