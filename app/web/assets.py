@@ -6,7 +6,6 @@ Those of the pages have a hash in their URL, and browsers keep them for ever; th
 import functools
 import gzip
 import hashlib
-from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
@@ -46,15 +45,7 @@ DOCS_ASSETS: dict[str, Traversable] = {
 blueprint = Blueprint("assets", __name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file as it is sent."""
-
-    plain: bytes
-    gzipped: bytes
-
-
-_compressed: dict[str, Asset] = {}
+_plain_and_gzipped: dict[str, tuple[bytes, bytes]] = {}
 
 
 @functools.cache
@@ -68,9 +59,9 @@ def asset_url(name: str) -> str:
     return f"/assets/{asset_hash(name)}/{name}"
 
 
-def _compress(name: str) -> Asset:
+def _compress(name: str) -> tuple[bytes, bytes]:
     plain = ASSETS[name].read_bytes()
-    return Asset(plain, gzip.compress(plain, mtime=0))
+    return plain, gzip.compress(plain, mtime=0)
 
 
 def _type_of(name: str) -> str:
@@ -87,11 +78,11 @@ def asset(digest: str, name: str) -> Response:
     if name not in ASSETS:
         abort(404)
     # once compressed, a file does not wait for a thread: in a rush of sign-ins passwords have them all
-    if name not in _compressed:
-        _compressed[name] = run_in_thread(lambda: _compress(name))
-    found = _compressed[name]
+    if name not in _plain_and_gzipped:
+        _plain_and_gzipped[name] = run_in_thread(lambda: _compress(name))
+    plain, gzipped = _plain_and_gzipped[name]
     gzip_welcome = request.accept_encodings["gzip"] > 0
-    answer = Response(found.gzipped if gzip_welcome else found.plain, mimetype=_type_of(name))
+    answer = Response(gzipped if gzip_welcome else plain, mimetype=_type_of(name))
     answer.headers["Vary"] = "Accept-Encoding"
     if gzip_welcome:
         answer.headers["Content-Encoding"] = "gzip"

@@ -55,19 +55,17 @@ class Difference:
 TOO_FEW = Difference("too few")
 
 
-def exact_sample(count: int, total: Decimal | None, sum_squares: Decimal) -> Sample:
-    """A sample from exact sums: where values are large and alike, floats would lose all of the variance."""
-    if total is None or count < 2:
-        return Sample(count, 0.0 if total is None or not count else float(total / count), 0.0)
+def sample(count: int, total: Decimal | float | None, sum_squares: Decimal | float) -> Sample:
+    """A sample from sums; `total` is None where nothing was counted.
+
+    Calculates exactly: where values are large and alike, floats would lose all of the variance. Sums that were rounded
+    may leave one a little below zero, which counts as zero.
+    """
+    if total is None or count == 0:
+        return Sample(0, 0.0, 0.0)
     mean = Fraction(total) / count
-    return Sample(count, float(mean), float((Fraction(sum_squares) - mean * Fraction(total)) / (count - 1)))
-
-
-def sample(count: int, total: float, sum_squares: float) -> Sample:
-    """A sample from sums of floats, of which rounding may leave a variance a little below zero."""
-    if count < 2:
-        return Sample(count, total if count else 0.0, 0.0)
-    return Sample(count, total / count, max(0.0, (sum_squares - total * total / count) / (count - 1)))
+    variance = (Fraction(sum_squares) - mean * Fraction(total)) / (count - 1) if count > 1 else 0
+    return Sample(count, float(mean), max(0.0, float(variance)))
 
 
 def compare_means(older: Sample, newer: Sample, *, relative: bool = False) -> Difference:

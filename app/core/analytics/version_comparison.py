@@ -5,15 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from app.core.analytics.comparison import (
-    FEWEST_EVENTS,
-    Difference,
-    Sample,
-    compare_logarithms,
-    compare_means,
-    exact_sample,
-    sample,
-)
+from app.core.analytics.comparison import FEWEST_EVENTS, Difference, Sample, compare_logarithms, compare_means, sample
 from app.core.analytics.usage import NOTHING, Usage, merged_usage
 from app.core.database import Connection
 from app.core.queries.overviews import VersionSeen
@@ -116,7 +108,7 @@ def _samples(row: VersionUsageRow | None) -> _Samples:
         nothing = Sample(0, 0.0, 0.0)
         return _Samples(nothing, nothing, nothing)
     return _Samples(
-        cost=exact_sample(row.cost_count, row.cost_sum, row.cost_sum_squares),
+        cost=sample(row.cost_count, row.cost_sum, row.cost_sum_squares),
         latency_log=sample(row.latency_count, row.latency_log_sum, row.latency_log_sum_squares),
-        score=exact_sample(row.score_count, row.score_sum, row.score_sum_squares),
+        score=sample(row.score_count, row.score_sum, row.score_sum_squares),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from app.core.database import Connection
@@ -211,15 +211,7 @@ def select_busiest_prompts(
     One more than `limit` where there are more. Where the project has no more than `limit` prompts nothing is read,
     and the list is empty.
     """
-    # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
-    sql = f"""
-        SELECT rollup.prompt_key
-        FROM {ROLLUPS_OF_PROMPTS}
-        WHERE EXISTS (SELECT FROM prompts WHERE project_id = %(project_id)s OFFSET %(limit)s)
-        GROUP BY rollup.prompt_key
-        ORDER BY sum(rollup.events) DESC, rollup.prompt_key
-        LIMIT %(limit)s + 1
-    """
+    sql = _busiest("prompt_key", ROLLUPS_OF_PROMPTS, "prompts WHERE project_id = %(project_id)s")
     parameters = {"project_id": project_id, "only": only, "limit": limit, **part_columns(parts)}
     return all_values(connection, sql, parameters)
 
@@ -228,13 +220,18 @@ def select_busiest_versions(
     connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], limit: int
 ) -> list[int]:
     """The same for the versions of a prompt."""
-    sql = f"""
-        SELECT rollup.version_key
-        FROM {ROLLUPS_OF_VERSIONS}
-        WHERE EXISTS (SELECT FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET %(limit)s)
-        GROUP BY rollup.version_key
-        ORDER BY sum(rollup.events) DESC, rollup.version_key
-        LIMIT %(limit)s + 1
-    """
+    sql = _busiest("version_key", ROLLUPS_OF_VERSIONS, "prompt_versions WHERE prompt_key = %(prompt_key)s")
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": None, "limit": limit}
     return all_values(connection, sql, parameters | part_columns(parts))
+
+
+def _busiest(key: LiteralString, rollups: LiteralString, all_of_them: LiteralString) -> LiteralString:
+    # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
+    return f"""
+        SELECT rollup.{key}
+        FROM {rollups}
+        WHERE EXISTS (SELECT FROM {all_of_them} OFFSET %(limit)s)
+        GROUP BY rollup.{key}
+        ORDER BY sum(rollup.events) DESC, rollup.{key}
+        LIMIT %(limit)s + 1
+    """

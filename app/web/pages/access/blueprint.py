@@ -3,7 +3,7 @@
 from flask import Blueprint
 
 from app.web.pages.access.session_cookie import open_session, save_session
-from app.web.pages.layout.security_headers import with_security_headers
+from app.web.pages.layout.rendering import with_security_headers
 
 
 def page_blueprint(name: str) -> Blueprint:

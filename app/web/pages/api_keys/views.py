@@ -5,6 +5,7 @@ A key is shown once, in the answer to the form that made it: it is in no URL, co
 
 import secrets
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import flash, redirect, request, url_for
 from limits import RateLimitItemPerHour
@@ -12,15 +13,7 @@ from werkzeug.wrappers import Response
 
 from app.core.database import MAX_INTEGER
 from app.core.errors import DatabaseUnavailable, NotFound, RedisFull, RedisUnavailable
-from app.core.keys.lifecycle import (
-    KeyState,
-    NewKey,
-    NotReplaceable,
-    create_key,
-    revoke_key,
-    rotate_key,
-    state_of,
-)
+from app.core.keys.lifecycle import KeyState, NewKey, NotReplaceable, create_key, revoke_key, rotate_key, state_of
 from app.core.names import checked_name
 from app.core.queries.api_keys import ApiKeyDescription, select_api_key
 from app.web.pages.access.blueprint import page_blueprint
@@ -78,7 +71,7 @@ def confirm_rotation(key_id: int) -> Response:
     key = _find(key_id)
     lifetime = None if key.expires_at is None else key.expires_at - key.created_at
     form = RotateKeyForm(formdata=None, expiry=expiry_like(lifetime))
-    return page("api_keys/rotate.html", active="api-keys", key=key, state=_state(key), form=form)
+    return _key_page("rotate", key, form=form)
 
 
 @blueprint.post("/dashboard/api-keys/<int:key_id>/rotate")
@@ -88,7 +81,7 @@ def rotate(key_id: int) -> Response:
     key = _find(key_id)
     form = RotateKeyForm()
     if not form.validate():
-        return page("api_keys/rotate.html", active="api-keys", status=400, key=key, state=_state(key), form=form)
+        return _key_page("rotate", key, status=400, form=form)
     now = datetime.now(UTC)
     try:
         new = ask_database(
@@ -112,7 +105,7 @@ def rotate(key_id: int) -> Response:
 def confirm_revocation(key_id: int) -> Response:
     key = _find(key_id)
     used = when_used([key_id]).get(key_id)
-    return page("api_keys/revoke.html", active="api-keys", key=key, state=_state(key), last_used=used, problem=None)
+    return _key_page("revoke", key, last_used=used, problem=None)
 
 
 @blueprint.post("/dashboard/api-keys/<int:key_id>/revoke")
@@ -121,30 +114,13 @@ def revoke(key_id: int) -> Response:
     """Make the key invalid within a second; where that cannot be said for sure, the question again."""
     key = _find(key_id)
     try:
-        at_once = ask_database(
-            revoke_key,
-            services().redis,
-            key_id,
-            project_id=visitor().project_id,
-            revoked_by=visitor().user_id,
-        )
+        project_id, user_id = visitor().project_id, visitor().user_id
+        at_once = ask_database(revoke_key, services().redis, key_id, project_id=project_id, revoked_by=user_id)
     except (RedisUnavailable, DatabaseUnavailable):
         problem = "A server did not answer, so the key may still be valid. Revoke it again."
-        return page(
-            "api_keys/revoke.html",
-            active="api-keys",
-            status=503,
-            key=key,
-            state=_state(key),
-            last_used=None,
-            problem=problem,
-        )
-    flash(
-        f"{key.prefix}… is revoked."
-        if at_once
-        else f"{key.prefix}… is revoked. Redis is full: it may work for a minute.",
-        "success",
-    )
+        return _key_page("revoke", key, status=503, last_used=None, problem=problem)
+    delay = "" if at_once else " Redis is full: it may work for a minute."
+    flash(f"{key.prefix}… is revoked.{delay}", "success")
     return _to_list()
 
 
@@ -169,14 +145,13 @@ def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
 
 def _show_once(new: NewKey, *, replaced: ApiKeyDescription | None = None) -> Response:
     key = _find(new.key_id)
-    return page(
-        "api_keys/created.html",
-        active="api-keys",
-        secret=new.key,
-        key=key,
-        replaced=replaced,
-        snippets=snippets(request.url_root, new.key, key.scopes),
-    )
+    shown = snippets(request.url_root, new.key, key.scopes)
+    return _key_page("created", key, secret=new.key, replaced=replaced, snippets=shown)
+
+
+def _key_page(name: str, key: ApiKeyDescription, *, status: int = 200, **context: Any) -> Response:
+    state = state_of(key, datetime.now(UTC))
+    return page(f"api_keys/{name}.html", active="api-keys", status=status, key=key, state=state, **context)
 
 
 def _find(key_id: int) -> ApiKeyDescription:
@@ -189,10 +164,6 @@ def _find(key_id: int) -> ApiKeyDescription:
 
 def _to_list() -> Response:
     return redirect(url_for("pages_api_keys.api_keys"), code=303)
-
-
-def _state(key: ApiKeyDescription) -> KeyState:
-    return state_of(key, datetime.now(UTC))
 
 
 def _is_repeated(once: str) -> bool:

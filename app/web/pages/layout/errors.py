@@ -3,8 +3,7 @@
 from flask import Response
 
 from app.web.errors import ApiError
-from app.web.pages.layout.rendering import page
-from app.web.pages.layout.security_headers import with_security_headers
+from app.web.pages.layout.rendering import page, with_security_headers
 
 _TEXTS = {
     400: ("This request is not valid", "Go back, reload the page and try again."),
