@@ -10,7 +10,7 @@ from app.core.queries.rows import all_rows
 
 
 class Version(NamedTuple):
-    """What names a prompt version to the outside."""
+    """What names a prompt version to the outside; a tuple and no row class, because versions are looked up by it."""
 
     project_id: int
     prompt_id: UUID

@@ -1,4 +1,7 @@
-"""How queries read rows: by the names of their columns, never by position."""
+"""How queries read rows: by the names of their columns, never by position.
+
+Row classes are frozen dataclasses; the few that are tuples say why.
+"""
 
 from collections.abc import Mapping
 from typing import Any, LiteralString, TypeVar

@@ -1,12 +1,18 @@
-"""What charts and cards show of usage."""
+"""What charts and cards show of usage, and the pages with both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Response
 
 from app.core.analytics.period import Period
-from app.core.analytics.usage import Usage
+from app.core.analytics.usage import MAX_ROWS, Usage
 from app.web.pages.charts.chart import Bucket, Measure
 from app.web.pages.layout.formatting import Change, Number, count, duration, money, percent_change, score, score_change
+from app.web.pages.layout.ranges import RANGES, PageRange
+from app.web.pages.layout.rendering import page
 
 ValueOf = Callable[[Usage], float | None]
 
@@ -38,6 +44,23 @@ class Card:
     value: str
     change: Change | None
     before: str | None
+
+
+def page_of_range(
+    template: str, shown: PageRange, now: datetime, period: Period, *, truncated: bool, **context: Any
+) -> Response:
+    """A page about a range, with its cards; 400 where it shows another one than was asked for."""
+    return page(
+        template,
+        active="dashboard",
+        status=200 if shown.problem is None else 400,
+        now=now,
+        shown=shown,
+        ranges=RANGES,
+        cards=cards_of(period),
+        truncated_at=MAX_ROWS if truncated else None,
+        **context,
+    )
 
 
 def buckets_of(period: Period) -> list[Bucket]:

@@ -8,12 +8,11 @@ from werkzeug.wrappers import Response
 
 from app.core.analytics.period import Period
 from app.core.analytics.project_overview import read_project_overview, read_prompts
-from app.core.analytics.usage import MAX_ROWS
 from app.core.contract import EXAMPLE_EVENT
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
-from app.web.pages.charts.measures import COST, EVENTS, ValueOf, buckets_of, cards_of
+from app.web.pages.charts.measures import COST, EVENTS, ValueOf, buckets_of, page_of_range
 from app.web.pages.charts.paths import sparkline
 from app.web.pages.dashboard.prompt_table import (
     COLUMNS,
@@ -24,8 +23,7 @@ from app.web.pages.dashboard.prompt_table import (
     read_table_query,
 )
 from app.web.pages.layout.csv_download import csv_table
-from app.web.pages.layout.ranges import RANGES, read_range
-from app.web.pages.layout.rendering import page
+from app.web.pages.layout.ranges import read_range
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
 
@@ -46,22 +44,19 @@ def dashboard() -> Response:
         now=now,
         search=query.search,
     )
-    return page(
+    return page_of_range(
         "dashboard/dashboard.html",
-        active="dashboard",
-        status=200 if shown.problem is None else 400,
-        now=now,
-        shown=shown,
-        ranges=RANGES,
+        shown,
+        now,
+        found.period,
+        truncated=found.listed.truncated,
         query=query,
-        cards=cards_of(found.period),
         charts=[
             _total_chart(EVENTS, found.period, lambda usage: usage.events),
             _total_chart(COST, found.period, lambda usage: float(usage.cost_usd.sum or 0)),
         ],
         ever_used=found.ever_used,
         table=page_of(found.listed.prompts, query),
-        truncated_at=MAX_ROWS if found.listed.truncated else None,
         columns=list(COLUMNS.values()),
         longest_search=LONGEST_SEARCH,
         sparkline=sparkline,

@@ -9,18 +9,16 @@ from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.core.analytics.prompt_overview import PromptOverview, VersionSummary, read_prompt_overview, read_versions
-from app.core.analytics.usage import MAX_ROWS
 from app.core.errors import NotFound
 from app.core.names import LONGEST_LABEL
 from app.core.queries.names import update_prompt_name, update_version_name
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, build_chart
-from app.web.pages.charts.measures import OF_VERSIONS, buckets_of, cards_of
+from app.web.pages.charts.measures import OF_VERSIONS, buckets_of, page_of_range
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.formatting import visible_text
-from app.web.pages.layout.ranges import RANGES, PageRange, read_range
-from app.web.pages.layout.rendering import page
+from app.web.pages.layout.ranges import PageRange, read_range
 from app.web.pages.prompts.comparison_words import findings, version_label
 from app.web.pages.prompts.forms import NameForm, VersionNameForm
 from app.web.request_context import visitor
@@ -55,19 +53,16 @@ def prompt(prompt_id: UUID) -> Response:
     )
     metric = request.args.get("metric", DEFAULT_METRIC)
     metric = metric if metric in OF_VERSIONS else DEFAULT_METRIC
-    return page(
+    return page_of_range(
         "prompts/prompt.html",
-        active="dashboard",
-        status=200 if shown.problem is None else 400,
-        now=now,
-        shown=shown,
-        ranges=RANGES,
+        shown,
+        now,
+        found.period,
+        truncated=found.listed.truncated,
         found=found,
-        cards=cards_of(found.period),
         chart=_versions_chart(found, metric),
         line_numbers={line.version_hash: number for number, line in enumerate(found.lines, 1)},
         versions=_newest_first(found.listed.versions),
-        truncated_at=MAX_ROWS if found.listed.truncated else None,
         metric=metric,
         metrics={key: measure.title for key, (measure, _) in OF_VERSIONS.items()},
         findings=findings(found.comparison) if found.comparison else None,
