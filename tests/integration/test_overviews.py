@@ -85,8 +85,8 @@ def test_the_totals_of_a_project_are_those_of_the_read_api(pool: ConnectionPool,
         expected = project_usage(connection, project_id, time_range, interval)
     assert found.period.totals == expected.totals
     assert [(point.start, point.usage) for point in found.period.series] == expected.series
-    assert [(each.prompt_id, each.usage) for each in found.listed.prompts] == expected.breakdown
-    assert [sum(each.activity) for each in found.listed.prompts] == [each.usage.events for each in found.listed.prompts]
+    assert [(each.prompt_id, each.usage) for each in found.listed.rows] == expected.breakdown
+    assert [sum(each.activity) for each in found.listed.rows] == [each.usage.events for each in found.listed.rows]
     assert_usage_equals(found.period.before, within(preceding_range(time_range, NOW), events))
 
 
@@ -100,11 +100,11 @@ def test_the_totals_of_a_prompt_are_those_of_the_read_api(pool: ConnectionPool, 
         expected = prompt_usage(connection, project_id, UUID(int=1), time_range, interval)
         alone = read_versions(connection, project_id, UUID(int=1), time_range)
     assert found.period.totals == expected.totals
-    assert [(each.version_hash, each.usage) for each in found.listed.versions] == expected.breakdown
+    assert [(each.version_hash, each.usage) for each in found.listed.rows] == expected.breakdown
     assert alone == found.listed
     by_hash = {line.version_hash: sum(usage.events for usage in line.usages) for line in found.lines}
-    assert by_hash == {each.version_hash: each.usage.events for each in found.listed.versions}
-    assert sum(each.share for each in found.listed.versions) == pytest.approx(1)
+    assert by_hash == {each.version_hash: each.usage.events for each in found.listed.rows}
+    assert sum(each.share for each in found.listed.rows) == pytest.approx(1)
 
 
 def test_only_buckets_that_are_over_and_all_in_the_range_are_whole(pool: ConnectionPool, database: Connection):
@@ -118,7 +118,7 @@ def test_prompts_are_found_by_a_part_of_their_id_or_name(pool: ConnectionPool, d
     store_in_batches(database, [an_event(project_id, NOW, prompt=n) for n in (1, 2, 0xABC)], batch_size=9)
     database.execute("UPDATE prompts SET name = '100%%_Summaries' WHERE prompt_id = %s", [UUID(int=2)])
     found = {
-        search: [each.prompt_id.int for each in overview_of(pool, project_id, *RANGES["1 h"], search).listed.prompts]
+        search: [each.prompt_id.int for each in overview_of(pool, project_id, *RANGES["1 h"], search).listed.rows]
         for search in ("summar", "%_S", "ABC", "0000-0000", "%%", "nothing")
     }
     assert found == {"summar": [2], "%_S": [2], "ABC": [0xABC], "0000-0000": [1, 2, 0xABC], "%%": [], "nothing": []}
@@ -134,7 +134,7 @@ def test_last_seen_is_to_the_minute_where_minutes_are_kept_and_to_the_hour_befor
         "DELETE FROM rollups WHERE project_id = %s AND grain = 'minute' AND prompt_key > 0 AND bucket_start < %s",
         [project_id, NOW - timedelta(days=7)],
     )
-    prompts = overview_of(pool, project_id, *RANGES["90 d"]).listed.prompts
+    prompts = overview_of(pool, project_id, *RANGES["90 d"]).listed.rows
     assert {each.prompt_id.int: each.last_seen for each in prompts} == {
         1: recent.replace(second=0),
         2: old.replace(minute=0, second=0),
@@ -145,7 +145,7 @@ def test_versions_say_when_they_were_first_and_last_seen(pool: ConnectionPool, d
     project_id = new_project(database)
     ages = [timedelta(minutes=20), timedelta(hours=5, minutes=7), timedelta(days=3)]
     store_in_batches(database, [an_event(project_id, NOW - age) for age in ages], batch_size=9)
-    (version,) = prompt_of(pool, project_id, RANGES["1 h"][0]).listed.versions
+    (version,) = prompt_of(pool, project_id, RANGES["1 h"][0]).listed.rows
     assert version.first_seen == (NOW - ages[-1]).replace(second=0)
     assert version.last_seen == (NOW - ages[0]).replace(second=0)
 
@@ -154,7 +154,7 @@ def test_a_prompt_without_events_in_the_range_still_has_a_page(pool: ConnectionP
     project_id = new_project(database)
     store_in_batches(database, [an_event(project_id, NOW - timedelta(days=3))], batch_size=9)
     found = prompt_of(pool, project_id, RANGES["1 h"][0])
-    assert (found.period.totals.events, found.listed.versions, found.lines, found.comparison) == (0, [], [], None)
+    assert (found.period.totals.events, found.listed.rows, found.lines, found.comparison) == (0, [], [], None)
     with connection_from(pool, snapshot=True) as connection, pytest.raises(NotFound):
         read_versions(connection, project_id, UUID(int=9), RANGES["1 h"][0])
 

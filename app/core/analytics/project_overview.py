@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.core.analytics.period import Period, read_period
-from app.core.analytics.usage import Usage, busiest_prompts, counted_range, merged_usage
+from app.core.analytics.usage import Listed, Usage, busiest_prompts, counted_range, merged_usage
 from app.core.database import Connection
 from app.core.queries.overviews import select_ever_used, select_matching_prompts, select_prompts_last_seen
 from app.core.queries.usage import PromptUsageRow
@@ -30,19 +30,11 @@ class PromptSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class PromptList:
-    """Prompts with events in a range, busiest first; `truncated`: there are more than these MAX_ROWS."""
-
-    prompts: list[PromptSummary]
-    truncated: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ProjectOverview:
     """`ever_used`: whether the project has had an event at any time."""
 
     period: Period
-    listed: PromptList
+    listed: Listed[PromptSummary]
     ever_used: bool
 
 
@@ -56,24 +48,26 @@ def read_project_overview(
     return ProjectOverview(period, listed, period.totals.events > 0 or select_ever_used(connection, project_id))
 
 
-def read_prompts(connection: Connection, project_id: int, time_range: TimeRange, *, search: str) -> PromptList:
+def read_prompts(
+    connection: Connection, project_id: int, time_range: TimeRange, *, search: str
+) -> Listed[PromptSummary]:
     counted = counted_range(connection, project_id, time_range)
     return _read_prompts(connection, project_id, time_range, counted, search)
 
 
 def _read_prompts(
     connection: Connection, project_id: int, time_range: TimeRange, counted: TimeRange, search: str
-) -> PromptList:
+) -> Listed[PromptSummary]:
     step = default_interval(time_range)
     matching = select_matching_prompts(connection, project_id, search) if search else None
-    found, truncated = busiest_prompts(connection, project_id, counted, coarsest=step, only=matching)
-    last_seen = select_prompts_last_seen(connection, project_id, [prompt.prompt_key for prompt in found])
+    found = busiest_prompts(connection, project_id, counted, coarsest=step, only=matching)
+    last_seen = select_prompts_last_seen(connection, project_id, [prompt.prompt_key for prompt in found.rows])
     starts = [int(start.timestamp()) for start in bucket_starts(time_range, step)]
     prompts = [
         PromptSummary(prompt.prompt_id, prompt.name, usage, _activity(prompt, starts), last_seen.get(prompt.prompt_key))
-        for prompt, usage in zip(found, merged_usage(found), strict=True)
+        for prompt, usage in zip(found.rows, merged_usage(found.rows), strict=True)
     ]
-    return PromptList(prompts, truncated)
+    return Listed(prompts, found.truncated)
 
 
 def _activity(prompt: PromptUsageRow, starts: Sequence[int]) -> list[int]:

@@ -12,6 +12,7 @@ from app.core.analytics.comparison import FEWEST_EVENTS
 from app.core.analytics.period import Period, read_period
 from app.core.analytics.usage import (
     NOTHING,
+    Listed,
     Usage,
     busiest_versions,
     counted_range,
@@ -46,14 +47,6 @@ class VersionSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionList:
-    """Versions with events in a range, busiest first; `truncated`: there are more than these MAX_ROWS."""
-
-    versions: list[VersionSummary]
-    truncated: bool
-
-
-@dataclass(frozen=True, slots=True)
 class VersionLine:
     """A version over time, bucket by bucket as in the series of the prompt."""
 
@@ -69,7 +62,7 @@ class PromptOverview:
     prompt_id: UUID
     name: str | None
     period: Period
-    listed: VersionList
+    listed: Listed[VersionSummary]
     lines: list[VersionLine]
     comparison: Comparison | None
 
@@ -86,14 +79,14 @@ def read_prompt_overview(
     counted = counted_range(connection, project_id, time_range)
     interval = _calm_interval(connection, project_id, prompt_key, time_range, interval=interval)
     period = read_period(connection, project_id, prompt_key, time_range, counted, interval=interval, now=now)
-    rows, truncated = busiest_versions(connection, project_id, prompt_key, counted)
-    seen = _versions_seen(connection, project_id, prompt_key, rows)
-    shown = sorted(rows[:MAX_LINES], key=lambda row: first_seen_order(seen[row.version_key]), reverse=True)
+    busiest = busiest_versions(connection, project_id, prompt_key, counted)
+    seen = _versions_seen(connection, project_id, prompt_key, busiest.rows)
+    shown = sorted(busiest.rows[:MAX_LINES], key=lambda row: first_seen_order(seen[row.version_key]), reverse=True)
     return PromptOverview(
         prompt_id=prompt_id,
         name=prompt.name,
         period=period,
-        listed=VersionList(_summaries(rows, seen, period.totals.events), truncated),
+        listed=Listed(_summaries(busiest.rows, seen, period.totals.events), busiest.truncated),
         lines=_lines(connection, project_id, prompt_key, shown, period=period, counted=counted),
         comparison=compare_newest(
             connection, project_id, prompt_key, list(seen.values()), time_range=time_range, counted=counted
@@ -101,14 +94,16 @@ def read_prompt_overview(
     )
 
 
-def read_versions(connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange) -> VersionList:
+def read_versions(
+    connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange
+) -> Listed[VersionSummary]:
     """The versions alone. Raises NotFound as `read_prompt_overview`."""
     prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
     counted = counted_range(connection, project_id, time_range)
-    rows, truncated = busiest_versions(connection, project_id, prompt_key, counted)
-    seen = _versions_seen(connection, project_id, prompt_key, rows)
+    busiest = busiest_versions(connection, project_id, prompt_key, counted)
+    seen = _versions_seen(connection, project_id, prompt_key, busiest.rows)
     events = select_totals(connection, project_id, prompt_key, fewest_parts(counted)).events
-    return VersionList(_summaries(rows, seen, events), truncated)
+    return Listed(_summaries(busiest.rows, seen, events), busiest.truncated)
 
 
 def _calm_interval(

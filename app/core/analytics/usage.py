@@ -34,6 +34,7 @@ MAX_ROWS = 1_000
 
 _K = TypeVar("_K", UUID, str)
 _Group = TypeVar("_Group")
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,14 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed(Generic[_Item]):
+    """Prompts or versions with events in a range, busiest first; `truncated`: there are more than these MAX_ROWS."""
+
+    rows: list[_Item]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReport(Generic[_K]):
     """What was used all in all, over time, and by whom.
 
@@ -104,9 +113,9 @@ def project_usage(connection: Connection, project_id: int, time_range: TimeRange
     """What a project used; give it a snapshot, so that totals equal the sums of their parts."""
     counted = counted_range(connection, project_id, time_range)
     totals, series = usage_over_time(connection, project_id, WHOLE, time_range, counted, interval=interval)
-    prompts, truncated = busiest_prompts(connection, project_id, counted)
-    breakdown = merged_by_group({prompt.prompt_id: prompt for prompt in prompts})
-    return UsageReport(totals, series, list(breakdown.items()), truncated)
+    prompts = busiest_prompts(connection, project_id, counted)
+    breakdown = merged_by_group({prompt.prompt_id: prompt for prompt in prompts.rows})
+    return UsageReport(totals, series, list(breakdown.items()), prompts.truncated)
 
 
 def prompt_usage(
@@ -116,9 +125,9 @@ def prompt_usage(
     prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
     counted = counted_range(connection, project_id, time_range)
     totals, series = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval)
-    versions, truncated = busiest_versions(connection, project_id, prompt_key, counted)
-    breakdown = merged_by_group({version.version_hash: version for version in versions})
-    return UsageReport(totals, series, list(breakdown.items()), truncated)
+    versions = busiest_versions(connection, project_id, prompt_key, counted)
+    breakdown = merged_by_group({version.version_hash: version for version in versions.rows})
+    return UsageReport(totals, series, list(breakdown.items()), versions.truncated)
 
 
 def find_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> PromptRow:
@@ -156,22 +165,22 @@ def busiest_prompts(
     *,
     coarsest: Grain = "day",
     only: Sequence[int] | None = None,
-) -> tuple[list[PromptUsageRow], bool]:
-    """At most MAX_ROWS prompts with events (of all, or of `only` these), busiest first; and whether there are more."""
+) -> Listed[PromptUsageRow]:
+    """The prompts with events: of all, or of `only` these."""
     busiest = select_busiest_prompts(connection, project_id, fewest_parts(counted), MAX_ROWS, only)
     parts = fewest_parts(counted, coarsest=coarsest)
     rows = select_prompts(connection, project_id, parts, busiest[:MAX_ROWS] or only)
-    return sorted(rows, key=lambda row: (-row.events, row.prompt_id)), len(busiest) > MAX_ROWS
+    return Listed(sorted(rows, key=lambda row: (-row.events, row.prompt_id)), len(busiest) > MAX_ROWS)
 
 
 def busiest_versions(
     connection: Connection, project_id: int, prompt_key: int, counted: TimeRange
-) -> tuple[list[VersionUsageRow], bool]:
+) -> Listed[VersionUsageRow]:
     """The same for the versions of a prompt."""
     parts = fewest_parts(counted)
     busiest = select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS)
     rows = select_versions(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or None)
-    return sorted(rows, key=lambda row: (-row.events, row.version_hash)), len(busiest) > MAX_ROWS
+    return Listed(sorted(rows, key=lambda row: (-row.events, row.version_hash)), len(busiest) > MAX_ROWS)
 
 
 def merged_usage(rows: Sequence[UsageRow]) -> list[Usage]:

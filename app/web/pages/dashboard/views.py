@@ -56,7 +56,7 @@ def dashboard() -> Response:
             _total_chart(COST, found.period, lambda usage: float(usage.cost_usd.sum or 0)),
         ],
         ever_used=found.ever_used,
-        table=page_of(found.listed.prompts, query),
+        table=page_of(found.listed.rows, query),
         columns=list(COLUMNS.values()),
         longest_search=LONGEST_SEARCH,
         sparkline=sparkline,
@@ -70,7 +70,7 @@ def dashboard() -> Response:
 def prompts_csv() -> Response:
     shown, query = read_range(request.args, datetime.now(UTC)), read_table_query(request.args)
     found = ask_snapshot(read_prompts, visitor().project_id, shown.time_range, search=query.search)
-    return csv_table("prompts.csv", CSV_COLUMNS, in_order(found.prompts, query))
+    return csv_table("prompts.csv", CSV_COLUMNS, in_order(found.rows, query))
 
 
 def _total_chart(measure: Measure, period: Period, value_of: ValueOf) -> Chart:

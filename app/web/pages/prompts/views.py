@@ -62,7 +62,7 @@ def prompt(prompt_id: UUID) -> Response:
         found=found,
         chart=_versions_chart(found, metric),
         line_numbers={line.version_hash: number for number, line in enumerate(found.lines, 1)},
-        versions=_newest_first(found.listed.versions),
+        versions=_newest_first(found.listed.rows),
         metric=metric,
         metrics={key: measure.title for key, (measure, _) in OF_VERSIONS.items()},
         findings=findings(found.comparison) if found.comparison else None,
@@ -78,7 +78,7 @@ def prompt(prompt_id: UUID) -> Response:
 def versions_csv(prompt_id: UUID) -> Response:
     shown = read_range(request.args, datetime.now(UTC))
     found = ask_snapshot(read_versions, visitor().project_id, prompt_id, shown.time_range)
-    return csv_table(f"versions-{prompt_id}.csv", CSV_COLUMNS, _newest_first(found.versions))
+    return csv_table(f"versions-{prompt_id}.csv", CSV_COLUMNS, _newest_first(found.rows))
 
 
 @blueprint.post("/dashboard/prompts/<uuid:prompt_id>/name")
