@@ -13,7 +13,8 @@ from app.core.database import Connection, connect
 from app.core.queries.dead_letters import insert_dead_letter
 from app.core.stream.buffer import STREAM, Entry, EventBuffer
 from app.core.stream.events import Event, encode_event, new_event_id
-from worker.drain import DrainReport, drain
+from worker.drain import drain
+from worker.set_aside import DrainReport
 from worker.store import EventStore, received_at
 
 PROMPTS = [UUID(int=number) for number in range(5)]

@@ -1,8 +1,6 @@
 """The worker process: `python -m worker`."""
 
 import logging
-import signal
-from types import FrameType
 
 from app.core.database import open_pool
 from app.core.errors import PromptAnalyticsError
@@ -13,8 +11,11 @@ from config.settings import load_settings_or_exit
 from worker import jobs
 from worker.rq_worker import DrainWorker
 from worker.runner import Runner
+from worker.signals import stop_on_signals
 
 STATEMENT_TIMEOUT_MS = 10_000
+LOCK_TIMEOUT_MS = 5_000
+"""Other workers hold the rows of rollups for a few hundred milliseconds."""
 BUFFER_TIMEOUT_SECONDS = 5.0
 QUEUE_TIMEOUT_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 15.0
@@ -27,7 +28,11 @@ def main() -> None:
     settings = load_settings_or_exit()
     configure_logging(settings.log_level)
     pool = open_pool(
-        settings.database_url, application_name="pa-worker", size=1, statement_timeout_ms=STATEMENT_TIMEOUT_MS
+        settings.database_url,
+        application_name="pa-worker",
+        size=1,
+        statement_timeout_ms=STATEMENT_TIMEOUT_MS,
+        lock_timeout_ms=LOCK_TIMEOUT_MS,
     )
     client = connect(settings.redis_url, timeout_seconds=BUFFER_TIMEOUT_SECONDS, max_connections=4)
     process = Runner(
@@ -45,16 +50,6 @@ def main() -> None:
         pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
     pool.close()
     log.info("worker stopped")
-
-
-def stop_on_signals(process: Runner) -> None:
-    """Until RQ puts its own handlers in place, a signal only sets the flag that the drain looks at."""
-
-    def stop(_signum: int, _frame: FrameType | None) -> None:
-        process.request_stop()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
 
 
 def run_queue(process: Runner, redis_url: str) -> bool:

@@ -14,8 +14,9 @@ from app.core.operations.tallies import DRAINED, add_counts, five_minutes_of
 from app.core.queries.dead_letters import insert_dead_letter
 from app.core.stream.buffer import Entry, EventBuffer
 from app.core.stream.dead_letters import project_of
-from worker.drain import DrainReport, drain
+from worker.drain import drain
 from worker.maintenance import maintain
+from worker.set_aside import DrainReport
 from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
 
 UPKEEP_INTERVAL_SECONDS = 3_600.0

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from app.core.database import Connection, database_errors
-from app.core.errors import UndecodableEntry
+from app.core.errors import PartitionMissing, UndecodableEntry
 from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
 from app.core.queries.events import create_incoming_events, inserting, select_contents
 from app.core.queries.partitions import ensure_partitions
@@ -59,8 +59,16 @@ class EventStore:
         """Store the events that are not stored yet.
 
         All or nothing: raises RejectedByDatabase where PostgreSQL refuses the data of at least one event, and
-        DatabaseUnavailable for anything else; then nothing of the batch is stored.
+        DatabaseUnavailable or one of its kinds for anything else; then nothing of the batch is stored.
         """
+        try:
+            return self._store(connection, batch)
+        except PartitionMissing:
+            # one that it remembers has gone
+            self._days.clear()
+            return self._store(connection, batch)
+
+    def _store(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> StoreReport:
         with database_errors():
             self._learn_versions(connection, batch)
             self._make_partitions(connection, batch)

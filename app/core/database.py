@@ -14,7 +14,16 @@ import psycopg
 import psycopg_pool
 
 from app.core import background
-from app.core.errors import AlreadyExists, DatabaseTooSlow, DatabaseUnavailable, PartitionMissing, RejectedByDatabase
+from app.core.errors import (
+    AlreadyExists,
+    DatabaseTooSlow,
+    DatabaseUnavailable,
+    PartitionMissing,
+    PromptAnalyticsError,
+    RejectedByDatabase,
+    RowsLocked,
+    StatementRefused,
+)
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
@@ -37,6 +46,8 @@ _T = TypeVar("_T")
 
 # SQLSTATE classes in which PostgreSQL refuses the data itself: data exception, integrity constraint, program limit.
 _REJECTED_CLASSES = ("22", "23", "54")
+# Syntax error or access rule violation: a column that is not there, a table that is there already, a missing right.
+_REFUSED_CLASS = "42"
 
 
 def connect(url: str, *, application_name: str, statement_timeout_ms: int, lock_timeout_ms: int = 5_000) -> Connection:
@@ -64,14 +75,16 @@ def connected(
         yield connection
 
 
-def open_pool(url: str, *, application_name: str, size: int, statement_timeout_ms: int = 5_000) -> ConnectionPool:
+def open_pool(
+    url: str, *, application_name: str, size: int, statement_timeout_ms: int = 5_000, lock_timeout_ms: int = 5_000
+) -> ConnectionPool:
     """A pool that connects in the background; open it after the fork, never before.
 
     It hands out a connection within POOL_WAIT_SECONDS, or raises: a stopped PostgreSQL is a quick 503.
     """
     return psycopg_pool.ConnectionPool(
         url,
-        kwargs=_connection_options(application_name, statement_timeout_ms, lock_timeout_ms=statement_timeout_ms),
+        kwargs=_connection_options(application_name, statement_timeout_ms, lock_timeout_ms),
         min_size=0,
         max_size=size,
         timeout=POOL_WAIT_SECONDS,
@@ -129,31 +142,40 @@ def answer_of(work: "Future[_T]", *, deadline_seconds: float) -> _T:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Translate psycopg errors: refused data is RejectedByDatabase, all else DatabaseUnavailable.
+    """Translate psycopg errors: refused data is RejectedByDatabase, all else DatabaseUnavailable or one of its kinds.
 
     The messages never hold a value of the data: only the SQLSTATE and PostgreSQL's primary message of errors
     that do not quote their input.
     """
     try:
         yield
-    except psycopg.errors.UniqueViolation as error:
-        raise AlreadyExists(error.diag.constraint_name or "unique constraint") from error
-    except psycopg.errors.CheckViolation as error:
-        # PostgreSQL names a constraint unless it was the partitioning that found no place for the row.
-        if error.diag.constraint_name is None:
-            raise PartitionMissing("no partition for a row") from error
-        raise RejectedByDatabase(f"{type(error).__name__} (SQLSTATE {error.sqlstate})") from error
-    except psycopg.errors.QueryCanceled as error:
-        raise DatabaseTooSlow("a statement ran into its timeout") from error
-    except psycopg_pool.PoolTimeout as error:
-        raise DatabaseUnavailable("no connection within the pool's timeout") from error
     except psycopg.Error as error:
-        name = type(error).__name__
-        if error.sqlstate is None and isinstance(error, psycopg.DataError):
-            raise RejectedByDatabase(name) from error
-        if error.sqlstate is not None and error.sqlstate[:2] in _REJECTED_CLASSES:
-            raise RejectedByDatabase(f"{name} (SQLSTATE {error.sqlstate})") from error
-        raise DatabaseUnavailable(f"{name} (SQLSTATE {error.sqlstate})") from error
+        raise _translated(error) from error
+
+
+def _translated(error: psycopg.Error) -> PromptAnalyticsError:
+    described = f"{type(error).__name__} (SQLSTATE {error.sqlstate})"
+    match error:
+        case psycopg.errors.UniqueViolation():
+            translated: PromptAnalyticsError = AlreadyExists(error.diag.constraint_name or "unique constraint")
+        # PostgreSQL names a constraint unless it was the partitioning that found no place for the row.
+        case psycopg.errors.CheckViolation() if error.diag.constraint_name is None:
+            translated = PartitionMissing("no partition for a row")
+        case psycopg.errors.LockNotAvailable() | psycopg.errors.DeadlockDetected():
+            translated = RowsLocked(f"{described}: somebody else has locked what it needs")
+        case psycopg.errors.QueryCanceled():
+            translated = DatabaseTooSlow("a statement ran into its timeout")
+        case psycopg_pool.PoolTimeout():
+            translated = DatabaseUnavailable("no connection within the pool's timeout")
+        case psycopg.DataError() if error.sqlstate is None:
+            translated = RejectedByDatabase(type(error).__name__)
+        case _ if error.sqlstate is not None and error.sqlstate[:2] in _REJECTED_CLASSES:
+            translated = RejectedByDatabase(described)
+        case _ if error.sqlstate is not None and error.sqlstate[:2] == _REFUSED_CLASS:
+            translated = StatementRefused(described)
+        case _:
+            translated = DatabaseUnavailable(described)
+    return translated
 
 
 def _connection_options(application_name: str, statement_timeout_ms: int, lock_timeout_ms: int) -> dict[str, Any]:

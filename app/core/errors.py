@@ -70,8 +70,20 @@ class DatabaseTooSlow(DatabaseUnavailable):
     """PostgreSQL did not finish in the time that a statement has; less at a time may succeed."""
 
 
+class RowsLocked(DatabaseUnavailable):
+    """Somebody else holds what this needs for longer than is waited; other data may succeed."""
+
+
+class StatementRefused(DatabaseUnavailable):
+    """PostgreSQL refuses the statement, not the data: its tables or rights are not what this release works with."""
+
+
 class PartitionMissing(DatabaseUnavailable):
     """The partition of a day is not there (any more); the next attempt makes it."""
+
+
+class PartitionBlocked(DatabaseUnavailable):
+    """The partition of a day cannot be made before a person has done something; other days may succeed."""
 
 
 class SetAside(PromptAnalyticsError):

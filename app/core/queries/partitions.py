@@ -1,11 +1,13 @@
 """The daily partitions of the events table: made ahead, dropped whole when they are past their retention."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from psycopg import sql
 
-from app.core.database import Connection
-from app.core.queries.rows import all_values
+from app.core.database import Connection, database_errors
+from app.core.errors import PartitionBlocked, StatementRefused
+from app.core.queries.rows import all_rows
 
 PARTITION_LOCK = 0x70615F70
 """An advisory lock key of our own: "pa_p"."""
@@ -19,7 +21,9 @@ TAKE_LOCK = "SELECT pg_advisory_xact_lock(%(key)s)"
 def ensure_partitions(connection: Connection, first: date, last: date) -> None:
     """Make the missing partitions from `first` to `last`, both included: all or none of them.
 
-    The connection is one in autocommit mode. Concurrent callers wait for each other.
+    A day that any partition holds is not missing. The connection is one in autocommit mode. Concurrent callers wait for
+    each other. Raises PartitionBlocked where PostgreSQL refuses to make one, most likely because a table has its name:
+    a partition that somebody has detached.
     """
     days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
     if not _missing(connection, days):
@@ -27,7 +31,11 @@ def ensure_partitions(connection: Connection, first: date, last: date) -> None:
     with connection.transaction():
         connection.execute(TAKE_LOCK, {"key": PARTITION_LOCK})
         for day in _missing(connection, days):
-            _create(connection, day)
+            try:
+                with database_errors():
+                    _create(connection, day)
+            except StatementRefused as error:
+                raise PartitionBlocked(f"the partition {partition_name(day)} cannot be made: {error}") from error
 
 
 def ensure_coming_partitions(connection: Connection, today: date) -> None:
@@ -41,21 +49,21 @@ DROP_PARTITION = sql.SQL("DROP TABLE {partition}")
 def drop_partitions_before(connection: Connection, day: date) -> list[str]:
     """Drop the partitions of all days before `day`, each in its own transaction; returns their names.
 
-    Raises psycopg's LockNotAvailable where the table is busy for a second; call it again later. The connection is one
-    in autocommit mode.
+    Only those that `ensure_partitions` made: what somebody else has attached stays. Raises psycopg's LockNotAvailable
+    where the table is busy for a second; call it again later. The connection is one in autocommit mode.
     """
     set_lock_timeout = "SELECT set_config('lock_timeout', %(milliseconds)s, true)"
     dropped = []
-    for name in _names(connection):
-        if name >= partition_name(day):
-            break
+    for partition in _partitions(connection):
+        if partition.name != partition_name(partition.first_day) or partition.first_day >= day:
+            continue
         with connection.transaction():
             connection.execute(set_lock_timeout, {"milliseconds": str(DROP_LOCK_TIMEOUT_MS)})
             connection.execute(TAKE_LOCK, {"key": PARTITION_LOCK})
-            if name not in _names(connection):
+            if partition not in _partitions(connection):
                 continue
-            connection.execute(DROP_PARTITION.format(partition=sql.Identifier(name)))
-        dropped.append(name)
+            connection.execute(DROP_PARTITION.format(partition=sql.Identifier(partition.name)))
+        dropped.append(partition.name)
     return dropped
 
 
@@ -64,22 +72,34 @@ def partition_name(day: date) -> str:
     return f"events_{day:%Y%m%d}"
 
 
-SELECT_PARTITIONS = """
-SELECT partition.relname
-FROM pg_inherits
-JOIN pg_class AS partition ON partition.oid = pg_inherits.inhrelid
-WHERE pg_inherits.inhparent = 'events'::regclass
-ORDER BY partition.relname
-"""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """A table and the days that it holds, from the first one to the day before `end_day`."""
+
+    name: str
+    first_day: date
+    end_day: date
 
 
-def _names(connection: Connection) -> list[str]:
-    return all_values(connection, SELECT_PARTITIONS)
+def _partitions(connection: Connection) -> list[Partition]:
+    """By day; without a default partition, which holds no day of its own."""
+    select = """
+        SELECT child.relname AS name,
+               substring(bound FROM $$FROM \\('([-0-9]+)'\\)$$)::date AS first_day,
+               substring(bound FROM $$TO \\('([-0-9]+)'\\)$$)::date AS end_day
+        FROM pg_inherits
+        JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
+        CROSS JOIN LATERAL pg_get_expr(child.relpartbound, child.oid) AS bound
+        WHERE pg_inherits.inhparent = 'events'::regclass
+          AND bound ~ $$FROM \\('[-0-9]+'\\) TO \\('[-0-9]+'\\)$$
+        ORDER BY first_day
+    """
+    return all_rows(connection, Partition, select)
 
 
 def _missing(connection: Connection, days: list[date]) -> list[date]:
-    present = set(_names(connection))
-    return [day for day in days if partition_name(day) not in present]
+    partitions = _partitions(connection)
+    return [day for day in days if not any(each.first_day <= day < each.end_day for each in partitions)]
 
 
 # Made apart and attached, a partition takes no lock on events that an insert or a query would have to wait for.

@@ -21,6 +21,7 @@ WAKE_QUEUE = "drain"
 WAKE_JOB = "worker.jobs.drain"
 _WAKE_LIST = "rq:queue:" + WAKE_QUEUE
 IDEMPOTENCY_PREFIX = "pa:idempotency:"
+RENEW_SIZE = 1_000
 
 WAKE_INTERVAL_MS = 1_000
 MAX_WAITING_WAKE_UPS = 4
@@ -142,6 +143,13 @@ class EventBuffer:
             lambda: self._client.xautoclaim(STREAM, GROUP, consumer, min_idle_ms, start_id=cursor, count=count)
         )
         return answer[0].decode(), _entries(answer[1])
+
+    def renew(self, consumer: str, entry_ids: Sequence[str]) -> None:
+        """Have claims of the consumer look new; entries that were acknowledged meanwhile stay so."""
+        with redis_errors():
+            for begin in range(0, len(entry_ids), RENEW_SIZE):
+                ids: list[Any] = list(entry_ids[begin : begin + RENEW_SIZE])
+                self._client.xclaim(STREAM, GROUP, consumer, 0, ids, justid=True)
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """Forget entries that are safely in PostgreSQL. Where it fails they come again, and are found stored."""

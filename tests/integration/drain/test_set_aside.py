@@ -6,7 +6,7 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from app.core.errors import DatabaseTooSlow, DatabaseUnavailable, PartitionMissing
+from app.core.errors import DatabaseUnavailable
 from app.core.stream.buffer import GROUP, STREAM
 from app.core.stream.events import encode_event
 from tests.drains import an_event, append_many, drain_into, drain_with, run_drain
@@ -94,20 +94,6 @@ def test_a_batch_for_which_postgresql_is_too_slow_is_stored_by_halves(database, 
     assert assert_rollups_equal_a_recount(database) == 100
 
 
-def test_one_event_for_which_postgresql_is_too_slow_stays_in_the_buffer(client):
-    append_many(client, [an_event(1, seed) for seed in range(3)])
-    sizes = []
-
-    def too_slow(batch: Sequence[ReceivedEvent]) -> StoreReport:
-        sizes.append(len(batch))
-        raise DatabaseTooSlow("a statement ran into its timeout")
-
-    with pytest.raises(DatabaseTooSlow):
-        drain_with(client, too_slow)
-    assert sizes == [3, 1]
-    assert client.xpending(STREAM, GROUP)["pending"] == 3
-
-
 def test_the_same_event_id_with_other_content_is_set_aside_and_the_first_stays(database, client, project_id):
     first = an_event(project_id)._replace(latency_ms=Decimal(1))
     second = first._replace(latency_ms=Decimal(2))
@@ -144,12 +130,3 @@ def test_an_unforeseen_error_sets_one_entry_aside_and_not_the_others(database, c
     report = drain_into(client, fails_for_one, set_aside=lambda entry, reason: letters.append((entry.payload, reason)))
     assert (report.stored, report.set_aside) == (8, 1)
     assert letters == [(encode_event(events[4]), "unforeseen ZeroDivisionError")]
-
-
-def test_a_partition_that_has_gone_is_no_reason_to_set_events_aside(database, client, project_id):
-    store = EventStore()
-    store.store(database, [ReceivedEvent(an_event(project_id), 1_790_000_000_000)])
-    database.execute("DROP TABLE events_20260921")
-    with pytest.raises(PartitionMissing):
-        store.store(database, [ReceivedEvent(an_event(project_id), 1_790_000_000_000)])
-    assert EventStore().store(database, [ReceivedEvent(an_event(project_id), 1_790_000_000_000)]).new == 1
