@@ -3,15 +3,20 @@
 import logging
 from datetime import date, datetime, timedelta
 
+from app.core.contract import OLDEST_TIMESTAMP
 from app.core.database import Connection, database_errors
-from app.core.errors import DatabaseUnavailable
-from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
+from app.core.errors import ClocksDisagree, DatabaseUnavailable
+from app.core.queries.maintenance import release_maintenance_lock, select_now, try_maintenance_lock
 from app.core.queries.partitions import drop_partitions_before, ensure_coming_partitions
 from app.core.queries.projects import select_project_ids
 from app.core.queries.rollups import compact_bucket, delete_minutes
 from app.core.rollups.grains import Grain, floor_to
 from app.core.rollups.time_range import MINUTES_KEPT
 
+LARGEST_DIFFERENCE = timedelta(hours=1)
+SHORTEST_RETENTION = OLDEST_TIMESTAMP + timedelta(days=2)
+"""So long an event may come with a time of its own, and wait in the buffer besides: delivered again after its partition
+has gone, it would count twice."""
 MINUTES_DELETED_AFTER = MINUTES_KEPT + timedelta(hours=1)
 """The hour more is for a request under way."""
 SHORT_SKETCH_BYTES = 60
@@ -23,8 +28,23 @@ MAX_DELETE_BATCHES = 100
 log = logging.getLogger(__name__)
 
 
+def agreed_time(connection: Connection, now: datetime) -> datetime:
+    """The time by PostgreSQL's clock, in UTC; `now` is that of this machine.
+
+    Raises ClocksDisagree where the two are more than an hour apart: by a clock that is wrong every event would be past
+    its retention, or none.
+    """
+    in_database = select_now(connection)
+    if abs(in_database - now) > LARGEST_DIFFERENCE:
+        raise ClocksDisagree(
+            f"nothing is cleaned up: PostgreSQL's clock says {in_database:%Y-%m-%d %H:%M} UTC, "
+            f"that of this machine {now:%Y-%m-%d %H:%M}; set the wrong one right"
+        )
+    return in_database
+
+
 def maintain(connection: Connection, now: datetime, *, retention_days: int) -> None:
-    """Do the upkeep, unless another worker is at it. `now` is in UTC.
+    """Do the upkeep, unless another worker is at it. `now` is in UTC, see `agreed_time`.
 
     Where PostgreSQL fails, what was done by then stays done, and the next run does the rest.
     """
@@ -32,7 +52,7 @@ def maintain(connection: Connection, now: datetime, *, retention_days: int) -> N
     if not try_maintenance_lock(connection):
         return
     try:
-        _drop_old_partitions(connection, now.date() - timedelta(days=retention_days))
+        _drop_old_partitions(connection, now.date() - max(timedelta(days=retention_days), SHORTEST_RETENTION))
         for _ in range(MAX_DELETE_BATCHES):
             if delete_minutes(connection, now - MINUTES_DELETED_AFTER, limit=DELETE_BATCH) < DELETE_BATCH:
                 break

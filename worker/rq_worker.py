@@ -9,6 +9,7 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.timeouts import BaseDeathPenalty
 from rq.utils import decode_redis_hash
 
 from app.core.stream.buffer import WAKE_QUEUE
@@ -44,12 +45,24 @@ class OwnJob(Job):
         super().restore({name: value for name, value in decode_redis_hash(raw_data).items() if name in READ_FIELDS})
 
 
+class NoDeathPenalty(BaseDeathPenalty):
+    """RQ would raise an exception into a drain after 180 s, in the middle of a transaction; drains bound themselves."""
+
+    def setup_death_penalty(self) -> None:
+        """Set no alarm."""
+
+    def cancel_death_penalty(self) -> None:
+        """There is none."""
+
+
 class DrainWorker(SimpleWorker):
     """SIGTERM ends it after the batch in hand, as RQ's HerokuWorker does: no job is ever cut in the middle.
 
     Jobs run in this very process. RQ's forking worker would open a PostgreSQL connection for every job, and on
     Heroku SIGTERM reaches the fork as well; here there is only one process to receive it.
     """
+
+    death_penalty_class = NoDeathPenalty
 
     def __init__(self, connection: redis.Redis, process: Runner) -> None:
         """`process.tick` runs at the start, about every 15 s, and at once after a drain that found no end."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from app.core.queries.dead_letters import insert_dead_letter
 from app.core.stream.buffer import Entry, EventBuffer
 from app.core.stream.dead_letters import project_of
 from worker.drain import drain
-from worker.maintenance import maintain
+from worker.maintenance import agreed_time, maintain
 from worker.set_aside import DrainReport
 from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
 
@@ -30,15 +30,23 @@ class Runner:
     """State of one worker process: its connections, what its store remembers, and when it last did the upkeep."""
 
     def __init__(
-        self, buffer: EventBuffer, client: redis.Redis, pool: ConnectionPool, *, consumer: str, retention_days: int
+        self,
+        buffer: EventBuffer,
+        client: redis.Redis,
+        pool: ConnectionPool,
+        *,
+        consumer: str,
+        retention_days: int,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`pool` has one connection: one drain at a time runs in a process."""
+        """`pool` has one connection: one drain at a time runs in a process. `clock` tells the time in UTC."""
         self._stopping = False
         self._buffer = buffer
         self._client = client
         self._pool = pool
         self._consumer = consumer
         self._retention_days = retention_days
+        self._clock = clock
         self._connection: Connection | None = None
         self._store = EventStore()
         self._has_more = False
@@ -126,4 +134,5 @@ class Runner:
 
     def _maintain(self) -> None:
         with connection_from(self._pool) as connection:
-            maintain(connection, datetime.now(UTC), retention_days=self._retention_days)
+            now = agreed_time(connection, self._clock())
+            maintain(connection, now, retention_days=self._retention_days)

@@ -1,9 +1,13 @@
 """What the published API fixes, for all who serve it, call it or show how."""
 
+from datetime import timedelta
+
 ANALYTICS_PATH = "/api/v1/prompts/analytics"
 BATCH_PATH = f"{ANALYTICS_PATH}/batch"
 
 LONGEST_VERSION_HASH = 256
+OLDEST_TIMESTAMP = timedelta(days=30)
+"""How long ago an event may have happened that says so itself."""
 
 EXAMPLE_EVENT = {
     "prompt_id": "7d6f2f6e-3f0e-4c7e-9d3a-1c2b3a4d5e6f",

@@ -86,6 +86,10 @@ class PartitionBlocked(DatabaseUnavailable):
     """The partition of a day cannot be made before a person has done something; other days may succeed."""
 
 
+class ClocksDisagree(PromptAnalyticsError):
+    """The clocks of two machines are too far apart for what depends on the time; nothing was done."""
+
+
 class SetAside(PromptAnalyticsError):
     """This data can never be stored as it is; its batch must go on without it."""
 

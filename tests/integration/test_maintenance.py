@@ -8,14 +8,18 @@ from uuid import UUID
 
 import pytest
 
-from app.core.database import Connection, connect
+from app.core.database import Connection, connect, open_pool
+from app.core.errors import ClocksDisagree
 from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
 from app.core.queries.partitions import drop_partitions_before, ensure_partitions, partition_name
 from app.core.queries.rollups import compact_bucket
+from app.core.redis_client import connect as connect_redis
+from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, new_event_id
 from tests.recount import assert_rollups_equal_a_recount
 from tests.waiting import wait_until
-from worker.maintenance import maintain
+from worker.maintenance import agreed_time, maintain
+from worker.runner import Runner
 from worker.store import EventStore, ReceivedEvent
 
 NOW = datetime(2031, 5, 20, 12, 30, tzinfo=UTC)
@@ -57,13 +61,58 @@ def test_partitions_are_made_a_week_ahead(database):
 
 
 def test_events_past_their_retention_go_and_their_hours_and_days_stay(database):
-    store_at(database, NOW - timedelta(days=31), NOW - timedelta(days=29), NOW)
-    maintain(database, NOW, retention_days=30)
+    store_at(database, NOW - timedelta(days=41), NOW - timedelta(days=39), NOW)
+    maintain(database, NOW, retention_days=40)
     assert database.execute("SELECT count(*) FROM events").fetchone() == (2,)
     rows = database.execute("SELECT grain, sum(events) FROM rollups WHERE prompt_key = 0 GROUP BY 1 ORDER BY 1")
     assert rows.fetchall() == [("day", 3), ("hour", 3), ("minute", 1)]
-    assert partition_name((NOW - timedelta(days=31)).date()) not in partitions(database)
-    assert partition_name((NOW - timedelta(days=30)).date()) >= partition_name((NOW - timedelta(days=31)).date())
+    assert partition_name((NOW - timedelta(days=41)).date()) not in partitions(database)
+
+
+def test_partitions_stay_for_as_long_as_events_may_come_with_such_a_time(database):
+    received = [
+        ReceivedEvent(Event(new_event_id(), 1, UUID(int=1), "v", Decimal(5)), int(time.timestamp() * 1_000))
+        for time in (NOW - timedelta(days=30), NOW - timedelta(days=33))
+    ]
+    EventStore().store(database, received)
+    maintain(database, NOW, retention_days=1)
+    assert database.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    assert EventStore().store(database, received[:1]).new == 0
+
+
+def test_a_table_that_somebody_else_has_attached_stays(database):
+    database.execute("CREATE TABLE archive_2025 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')")
+    try:
+        maintain(database, NOW, retention_days=90)
+        assert "archive_2025" in partitions(database)
+    finally:
+        database.execute("DROP TABLE archive_2025")
+
+
+def test_upkeep_goes_by_postgresqls_clock(database):
+    here = datetime.now(UTC)
+    assert abs(agreed_time(database, here - timedelta(minutes=50)) - here) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("days", [-90, 90])
+def test_nothing_is_cleaned_up_where_the_clocks_of_two_machines_disagree(database, days):
+    with pytest.raises(ClocksDisagree, match="set the wrong one right"):
+        agreed_time(database, datetime.now(UTC) + timedelta(days=days))
+
+
+def test_a_worker_whose_clock_is_wrong_drops_nothing_and_goes_on_draining(
+    database, database_url, redis_url, clean_redis
+):
+    pool = open_pool(database_url, application_name="pa-worker", size=1)
+    client = connect_redis(redis_url, timeout_seconds=5)
+    store_at(database, datetime.now(UTC) - timedelta(days=5))
+    wrong = datetime.now(UTC) + timedelta(days=1_000)
+    runner = Runner(EventBuffer(client), client, pool, consumer="w", retention_days=90, clock=lambda: wrong)
+    EventBuffer(client).append(Event(new_event_id(), 1, UUID(int=1), "v"))
+    runner.tick()
+    assert database.execute("SELECT count(*) FROM events").fetchone() == (2,)
+    pool.close()
+    client.close()
 
 
 def test_minutes_go_after_a_week_and_not_before(database):

@@ -1,5 +1,6 @@
 """Our RQ worker around a stand-in for the process that it serves."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -38,3 +39,9 @@ def test_the_upkeep_gets_its_turn_between_drains_that_find_no_end(client: redis.
     process = BusyProcess(drains_without_end=5)
     DrainWorker(client, process).run_maintenance_tasks()
     assert process.ticks == 6
+
+
+def test_no_alarm_of_rq_ends_a_drain_in_the_middle() -> None:
+    with DrainWorker.death_penalty_class(1, job_id="drain"):
+        assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+        assert signal.alarm(0) == 0

@@ -1,4 +1,6 @@
-"""The lock that lets one worker at a time do the upkeep."""
+"""The lock that lets one worker at a time do the upkeep, and the clock by which it is done."""
+
+from datetime import datetime
 
 from app.core.database import Connection
 from app.core.queries.rows import one_value
@@ -16,3 +18,10 @@ def try_maintenance_lock(connection: Connection) -> bool:
 def release_maintenance_lock(connection: Connection) -> None:
     sql = "SELECT pg_advisory_unlock(%(key)s)"
     connection.execute(sql, {"key": MAINTENANCE_LOCK})
+
+
+def select_now(connection: Connection) -> datetime:
+    """The time by PostgreSQL's clock, in UTC."""
+    sql = "SELECT clock_timestamp()"
+    now: datetime = one_value(connection, sql)
+    return now

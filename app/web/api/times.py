@@ -8,9 +8,11 @@ from typing import Any
 
 from marshmallow import fields
 
+from app.core.contract import OLDEST_TIMESTAMP
+
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-LONGEST_AGO_MS = 30 * 86_400_000
+LONGEST_AGO_MS = OLDEST_TIMESTAMP // timedelta(milliseconds=1)
 FARTHEST_AHEAD_MS = 5 * 60_000
 """For clients whose clock is fast."""
 
