@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import redis
 
-from app.core.stream.buffer import GROUP, STREAM
 from app.core.stream.events import encode_event
+from app.core.stream.state import GROUP, STREAM
 from app.local.errors import CannotRun
 from app.web.wake import worker_waker
 from bench.events import draw_buffered_events

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from app.core.contract import ANALYTICS_PATH
-from app.core.stream.buffer import STREAM
+from app.core.stream.state import STREAM
 from bench.events import write_bodies
 from bench.load_generator import Load, Source, send_one
 from bench.memory import MemoryLog

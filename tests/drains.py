@@ -10,12 +10,14 @@ from uuid import UUID
 import redis
 
 from app.core.database import Connection, connect
-from app.core.queries.dead_letters import insert_dead_letter
-from app.core.stream.buffer import STREAM, Entry, EventBuffer
+from app.core.stream.buffer import EventBuffer
+from app.core.stream.entries import Entry
 from app.core.stream.events import Event, encode_event, new_event_id
+from app.core.stream.state import STREAM
+from worker.dead_letters import keep_dead_letter
 from worker.drain import drain
 from worker.set_aside import DrainReport
-from worker.store import EventStore, received_at
+from worker.store import EventStore
 
 PROMPTS = [UUID(int=number) for number in range(5)]
 
@@ -43,7 +45,7 @@ def run_drain(connection: Connection, client: redis.Redis, consumer: str = "work
     store = EventStore()
 
     def set_aside(entry: Entry, reason: str) -> None:
-        insert_dead_letter(connection, entry.entry_id, entry.payload, reason, received_at(entry))
+        keep_dead_letter(connection, entry, reason)
 
     return drain(
         EventBuffer(client),

@@ -14,7 +14,16 @@ PACKAGES = ("app", "worker", "config")
 # What the modules under a name may import of this repository; the longest name that fits a module counts.
 GROUND = tuple(
     f"app.core.{name}"
-    for name in ("background", "contract", "database", "errors", "fixed_window", "names", "redis_client")
+    for name in (
+        "acknowledgements",
+        "background",
+        "contract",
+        "database",
+        "errors",
+        "fixed_window",
+        "names",
+        "redis_client",
+    )
 )
 QUERIES = (*GROUND, "app.core.queries", "app.core.rollups")
 ALLOWED = {

@@ -7,8 +7,8 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from app.core.database import Connection
-from app.core.stream.buffer import STREAM
 from app.core.stream.events import Event, encode_event, new_event_id
+from app.core.stream.state import STREAM
 
 
 def append(client: redis.Redis) -> None:

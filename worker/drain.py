@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from app.core.errors import Unavailable
-from app.core.stream.buffer import WAKE_INTERVAL_MS, Entry, EventBuffer
+from app.core.stream.buffer import WAKE_INTERVAL_MS, EventBuffer
+from app.core.stream.entries import Entry
+from app.core.stream.state import READ_SIZE
 from worker.claims import claims_kept
 from worker.set_aside import DrainReport, Hands, KeepDeadLetter, StoreBatch, move_batch
 
 BATCH_SIZE = 10_000
 """Rollup rows are written once for a batch, however many events it adds to each."""
-READ_SIZE = 1_000
-"""Redis needs 4 ms to hand out so many entries, and answers nobody else meanwhile."""
 MAX_SECONDS = 10.0
 MAX_BATCH_SECONDS = 60.0
 """What of a batch is not stored by then waits for the next drain, so that new events are read meanwhile."""

@@ -11,16 +11,19 @@ import redis
 from app.core.database import Connection, ConnectionPool, connection_from, database_errors
 from app.core.errors import PromptAnalyticsError, Rejected, Unavailable
 from app.core.operations.tallies import DRAINED, add_counts, five_minutes_of
-from app.core.queries.dead_letters import insert_dead_letter
-from app.core.stream.buffer import Entry, EventBuffer
-from app.core.stream.dead_letters import project_of
+from app.core.stream.buffer import EventBuffer
+from app.core.stream.entries import Entry
+from worker.dead_letters import keep_dead_letter
 from worker.drain import drain
+from worker.losses import look_for_losses
 from worker.maintenance import agreed_time, maintain
 from worker.set_aside import DrainReport
-from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
+from worker.store import EventStore, ReceivedEvent, StoreReport
 
 UPKEEP_INTERVAL_SECONDS = 3_600.0
 UPKEEP_RETRY_SECONDS = 60.0
+LOOK_INTERVAL_SECONDS = 14.0
+"""A loss is named within a minute: when its second has been written down, and the next look has come."""
 LONGEST_NAP_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
@@ -51,6 +54,7 @@ class Runner:
         self._store = EventStore()
         self._has_more = False
         self._next_upkeep = 0.0
+        self._next_look = 0.0
 
     def request_stop(self) -> None:
         """End after the batch in hand. Fit for a signal handler: a threading.Event could deadlock there."""
@@ -66,7 +70,7 @@ class Runner:
             time.sleep(min(left, LONGEST_NAP_SECONDS))
 
     def tick(self) -> None:
-        """Upkeep when it is due, then a drain. Never raises for a server that does not answer: it logs."""
+        """Upkeep when it is due, a drain, and a look for losses. Never raises for a server that does not answer."""
         if time.monotonic() >= self._next_upkeep:
             try:
                 self._maintain()
@@ -75,6 +79,12 @@ class Runner:
                 self._next_upkeep = time.monotonic() + UPKEEP_RETRY_SECONDS
                 log.warning("upkeep put off", extra={"reason": str(error)})
         self.drain()
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_INTERVAL_SECONDS
+            try:
+                self._look_for_losses()
+            except PromptAnalyticsError as error:
+                log.warning("the look for losses was put off", extra={"reason": str(error)})
 
     def drain(self) -> None:
         """Empty the buffer. Never raises for a server that does not answer: it logs, and the next drain goes on."""
@@ -112,15 +122,7 @@ class Runner:
 
             def set_aside(entry: Entry, reason: str) -> None:
                 with database_errors():
-                    insert_dead_letter(
-                        connection,
-                        entry.entry_id,
-                        entry.payload,
-                        reason,
-                        received_at(entry),
-                        project_id=project_of(entry.payload),
-                    )
-                log.error("set an entry aside as a dead letter", extra={"entry_id": entry.entry_id, "reason": reason})
+                    keep_dead_letter(connection, entry, reason)
 
             return drain(
                 self._buffer,
@@ -131,6 +133,10 @@ class Runner:
                 pause=self.pause,
                 should_stop=self.is_stopping,
             )
+
+    def _look_for_losses(self) -> None:
+        with connection_from(self._pool) as connection:
+            look_for_losses(connection, self._client)
 
     def _maintain(self) -> None:
         with connection_from(self._pool) as connection:

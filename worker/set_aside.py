@@ -18,7 +18,7 @@ from app.core.errors import (
     SetAside,
     Unavailable,
 )
-from app.core.stream.buffer import Entry
+from app.core.stream.entries import Entry
 from worker.store import DAY_MS, ReceivedEvent, StoreReport, decode_entry
 
 REUSED_KEY = "the Idempotency-Key was used before for an event with another body"

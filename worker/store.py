@@ -1,6 +1,6 @@
 """Store one batch: new events and their rollups in one transaction, each event exactly once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -9,12 +9,14 @@ from app.core.database import Connection, database_errors
 from app.core.errors import PartitionMissing, UndecodableEntry
 from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
 from app.core.queries.events import create_incoming_events, inserting, select_contents
+from app.core.queries.ledger import Outcome, Sightings, insert_sightings
 from app.core.queries.partitions import ensure_partitions
 from app.core.queries.rollups import create_incoming_rollups, merge_rollups
 from app.core.rollups.event_row import EventKey, EventRow
 from app.core.rollups.rollup import roll_up
-from app.core.stream.buffer import Entry
+from app.core.stream.entries import Entry
 from app.core.stream.events import LAST_STORABLE_MS, Event, decode_event
+from app.core.stream.numbering import runs_by_series
 
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,10 +24,11 @@ MAX_CACHED_VERSIONS = 100_000
 
 
 class ReceivedEvent(NamedTuple):
-    """A decoded entry. `received_at_ms`: milliseconds since the epoch by Redis's clock."""
+    """A decoded entry. `received_at_ms`: milliseconds since the epoch by Redis's clock. `label`: that of the entry."""
 
     event: Event
     received_at_ms: int
+    label: bytes | None = None
 
     @property
     def occurred_at_ms(self) -> int:
@@ -79,11 +82,14 @@ class EventStore:
                 create_incoming_rollups(connection)
                 with inserting(connection, rows) as insertion:
                     rollups = roll_up(rows)
+                stored = {placed.position for placed in distinct.values()}
                 if not insertion.all_new:
                     repeats = {key: distinct[key] for key in distinct.keys() - insertion.new_keys}
                     conflicting += _conflicting(connection, repeats)
                     rows = [row for row in rows if row.key in insertion.new_keys]
                     rollups = roll_up(rows)
+                    stored = {distinct[key].position for key in insertion.new_keys}
+                insert_sightings(connection, _sightings(batch, stored, set(conflicting)))
                 merge_rollups(connection, rollups)
         return StoreReport(len(rows), conflicting)
 
@@ -152,11 +158,22 @@ def _conflicting(connection: Connection, repeats: Mapping[EventKey, _Placed]) ->
     return [placed.position for key, placed in repeats.items() if stored.get(key) != placed.row.content]
 
 
+def _sightings(batch: Sequence[ReceivedEvent], stored: Collection[int], conflicting: Collection[int]) -> Sightings:
+    """What the ledger is to know of the batch, but for conflicting events: who sets them aside says so."""
+    labels: dict[Outcome, list[bytes]] = {"stored": [], "repeated": []}
+    for position, received in enumerate(batch):
+        if received.label is not None and position not in conflicting:
+            labels["stored" if position in stored else "repeated"].append(received.label)
+    return {
+        (series, outcome): runs for outcome, found in labels.items() for series, runs in runs_by_series(found).items()
+    }
+
+
 def decode_entry(entry: Entry) -> ReceivedEvent:
     """The event in an entry of the buffer. Raises UndecodableEntry."""
     if entry.received_at_ms > LAST_STORABLE_MS:
         raise UndecodableEntry("the time of the entry is out of range")
-    return ReceivedEvent(decode_event(entry.payload), entry.received_at_ms)
+    return ReceivedEvent(decode_event(entry.payload), entry.received_at_ms, entry.label)
 
 
 def received_at(entry: Entry) -> datetime:

@@ -62,6 +62,10 @@ class ConsumerGroupMissing(RedisUnavailable):
     """Redis has no consumer group for the buffer: it is new, or it lost its data."""
 
 
+class BufferDamaged(RedisUnavailable):
+    """Something else is in the place of the stream of events."""
+
+
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL did not answer."""
 

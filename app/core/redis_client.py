@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -21,6 +22,7 @@ def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_c
     """
     pool = redis.BlockingConnectionPool.from_url(
         url,
+        connection_class=_LeavingTlsConnection if url.startswith("rediss:") else _LeavingConnection,
         max_connections=max_connections,
         timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
@@ -32,6 +34,25 @@ def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_c
         health_check_interval=0,
     )
     return redis.Redis(connection_pool=pool)
+
+
+class _LeavesReplicas(redis.connection.AbstractConnection):
+    """Closes the connection to a Redis that has become a replica: behind its name there may be a primary by now."""
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().read_response(*args, **options)
+        except redis.ReadOnlyError:
+            self.disconnect()  # type: ignore[no-untyped-call]
+            raise
+
+
+class _LeavingConnection(_LeavesReplicas, redis.Connection):
+    pass
+
+
+class _LeavingTlsConnection(_LeavesReplicas, redis.SSLConnection):
+    pass
 
 
 @contextmanager

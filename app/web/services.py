@@ -1,8 +1,9 @@
 """What a request works with, built once in each process."""
 
+import functools
 import hashlib
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
@@ -11,12 +12,15 @@ from flask import Flask, current_app
 from gevent.monkey import is_module_patched
 
 from app.core import database, redis_client
+from app.core.acknowledgements import Acknowledgement
 from app.core.database import Connection, ConnectionPool
 from app.core.keys.directory import KeyDirectory
 from app.core.keys.uses import KeyUses
 from app.core.operations.refusals import Refusals
 from app.core.operations.tallies import EVENTS_BY_KEY, Tally
+from app.core.queries.ledger import insert_acknowledgements
 from app.core.stream.buffer import EventBuffer
+from app.core.stream.numbering import Numbering
 from app.web.fast.shared_connection import SharedConnectionRedis
 from app.web.limits import RateLimits
 from app.web.wake import worker_waker
@@ -55,8 +59,9 @@ def register_services(app: Flask, settings: Settings) -> None:
     if settings.fast_paths and is_module_patched("socket"):
         client = SharedConnectionRedis(client.connection_pool)
     pool = database.open_pool(settings.database_url, application_name="pa-web", size=settings.database_pool_size)
-    # Its threads must end with the app, and before the interpreter does.
-    weakref.finalize(app, pool.close)
+    numbering = Numbering(functools.partial(_keep_acknowledgements, pool))
+    # The pool's threads must end with the app, and before the interpreter does.
+    weakref.finalize(app, _close, numbering, pool)
     app.extensions[_EXTENSION] = Services(
         settings=settings,
         redis=client,
@@ -64,6 +69,7 @@ def register_services(app: Flask, settings: Settings) -> None:
             client,
             max_events=settings.buffer_max_events,
             idempotency_window_seconds=settings.idempotency_window_seconds,
+            numbering=numbering,
         ),
         database=pool,
         keys=KeyDirectory(client, pool, uses=KeyUses(client)),
@@ -73,6 +79,16 @@ def register_services(app: Flask, settings: Settings) -> None:
         wake_worker=worker_waker(client),
         idempotency_secret=derive_secret(settings.secret_key, b"idempotency"),
     )
+
+
+def _keep_acknowledgements(pool: ConnectionPool, acknowledgements: Sequence[Acknowledgement]) -> None:
+    with database.connection_from(pool) as connection:
+        insert_acknowledgements(connection, acknowledgements)
+
+
+def _close(numbering: Numbering, pool: ConnectionPool) -> None:
+    numbering.flush()
+    pool.close()
 
 
 def services() -> Services:

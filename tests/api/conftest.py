@@ -8,8 +8,8 @@ import httpx
 import pytest
 import redis
 
-from app.core.stream.buffer import STREAM
 from app.core.stream.events import Event, decode_event
+from app.core.stream.state import STREAM
 from tests.api_keys import create_key
 from tests.sign_in import create_project, signed_in_client
 

@@ -11,7 +11,8 @@ import redis
 
 from app.core.database import connect
 from app.core.redis_client import connect as connect_redis
-from app.core.stream.buffer import IDEMPOTENCY_PREFIX, STREAM, EventBuffer
+from app.core.stream.buffer import IDEMPOTENCY_PREFIX, EventBuffer
+from app.core.stream.state import STREAM
 from app.web.api.schemas import EventSchema
 from tests.api_keys import create_key
 from tests.batches import BATCH_PATH, EVENT, PATH, PROMPT_ID, Buffered, bearer, events, post

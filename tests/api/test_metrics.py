@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.core.operations import metrics as names
-from app.core.stream.buffer import GROUP, STREAM
+from app.core.stream.state import GROUP, STREAM
 from app.local.children import Guard
 from app.local.ports import free_port
 from app.web.application import create_app

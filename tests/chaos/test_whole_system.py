@@ -18,7 +18,7 @@ import pytest
 
 from app.core.database import Connection, connect
 from app.core.redis_client import connect as connect_redis
-from app.core.stream.buffer import GROUP, STREAM
+from app.core.stream.state import GROUP, STREAM
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key

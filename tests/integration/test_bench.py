@@ -13,7 +13,7 @@ import redis
 from app.core.contract import ANALYTICS_PATH
 from app.core.rollups.event_row import EventRow
 from app.core.rollups.rollup import Rollup, Sums
-from app.core.stream.buffer import STREAM
+from app.core.stream.state import STREAM
 from app.local.children import Guard
 from app.local.errors import CannotRun
 from bench.drain import Drained, drain_figures

@@ -10,8 +10,9 @@ import redis
 
 from app.core.errors import RedisFull, RedisUnavailable
 from app.core.redis_client import connect
-from app.core.stream.buffer import GROUP, STREAM, WAKE_FLAG, WAKE_QUEUE, EventBuffer, Outcome
+from app.core.stream.buffer import WAKE_FLAG, WAKE_QUEUE, EventBuffer, Outcome
 from app.core.stream.events import Event, decode_event, idempotent_event_id, new_event_id
+from app.core.stream.state import GROUP, STREAM
 from app.local.redis_server import RunningRedis
 
 SECRET = b"secret"

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 import redis
 
-from app.core.stream.buffer import STREAM
+from app.core.stream.state import STREAM
 from tests.commands import Run, Succeed, fails_with_one_line, select
 
 NOWHERE = "127.0.0.1:1"

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.database import Connection, connect
 from app.core.errors import UndecodableEntry
-from app.core.stream.buffer import Entry
+from app.core.stream.entries import Entry
 from app.core.stream.events import LAST_STORABLE_MS, Event, encode_event, idempotent_event_id, new_event_id
 from tests.recount import assert_rollups_equal_a_recount
 from tests.usage_recount import new_project

@@ -144,3 +144,24 @@ def test_a_connection_that_was_lost_while_nothing_was_in_flight_costs_nobody_an_
             gevent.sleep(0.1)
             assert all_at_once(*[(client.echo, "here") for _ in range(5)]) == [b"here"] * 5
     """)
+
+
+def test_nobody_waits_for_ever_even_where_the_sender_hangs(run):
+    run("""
+        client.ping()
+        client._send_forever = None
+        gevent.killall(client._greenlets)
+        client._greenlets = [None]
+        assert outcome(client.ping) == "TimeoutError"
+    """)
+
+
+def test_a_redis_that_became_a_replica_is_left(run):
+    run("""
+        before = client.client_id()
+        plain.replicaof("127.0.0.1", "1")
+        assert outcome(client.set, "a", "b") == "ReadOnlyError"
+        plain.replicaof("NO", "ONE")
+        until(lambda: outcome(client.client_id) not in (before, "ConnectionError", "ReadOnlyError"))
+        assert client.set("a", "b")
+    """)

@@ -12,7 +12,7 @@ from app.core.operations.readiness import (
     migrations_problem,
     settings_problem,
 )
-from app.core.stream.buffer import BufferState
+from app.core.stream.state import BufferState
 
 GOOD = {
     "redis_version": "7.0.15",

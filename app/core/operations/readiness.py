@@ -10,7 +10,8 @@ from app.core.errors import DatabaseUnavailable, RedisFull, RedisUnavailable
 from app.core.migrations import SCHEMA_REVISION, current_revision
 from app.core.queries.status import select_partition_days
 from app.core.redis_client import redis_errors
-from app.core.stream.buffer import BufferState, EventBuffer
+from app.core.stream.buffer import EventBuffer
+from app.core.stream.state import BufferState
 
 OLDEST_REDIS = (6, 2)
 OLDEST_EVENT_SECONDS = 60.0

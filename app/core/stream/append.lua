@@ -4,13 +4,16 @@
 --
 -- KEYS: stream, wake flag, wake queue, counter of the rate limit, idempotency mark
 -- ARGV: group, watermark (entries), wake interval (ms), longest wake queue, limit and window (ms) of the rate limit,
---       or '' for none, fingerprint, or '' where the client sent no Idempotency-Key, mark lifetime (ms), payloads
+--       or '' for none, fingerprint, or '' where the client sent no Idempotency-Key, mark lifetime (ms), the series and
+--       the first number that the events get in it (see numbering.py), or '' for none, payloads
 -- Returns what became of them (as in Outcome of buffer.py), whether the caller must wake a worker (1 or 0), the hits in
 -- the window, and how long it goes on (ms)
 
 local STORED, REPLAYED, KEY_REUSED, BUFFER_FULL, OVER_LIMIT = 0, 1, 2, 3, 4
+local FIRST_PAYLOAD = 11
+local LARGEST_LEAP_MS = 2000
 
-local events = #ARGV - 8
+local events = #ARGV - FIRST_PAYLOAD + 1
 local hits, window_left_ms = 0, 0
 
 if ARGV[5] ~= '' then
@@ -35,14 +38,51 @@ if depth + events > tonumber(ARGV[2]) then
 end
 
 -- The stream never exists without its group: a worker could not make it any more once Redis is full.
-if depth == 0 and redis.call('EXISTS', KEYS[1]) == 0 then
+local function make_stream()
   redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 end
 
--- The mark comes after the events: what is refused must not look like a repeat when it is sent again.
-for i = 9, #ARGV do
-  redis.call('XADD', KEYS[1], '*', 'e', ARGV[i])
+local command = {'XADD', KEYS[1], '*', 'e', ''}
+local series = ARGV[9] ~= '' and ARGV[9] .. ':'
+local function add(i)
+  command[5] = ARGV[i]
+  if series then
+    command[6], command[7] = 'n', series .. (ARGV[10] + i - FIRST_PAYLOAD)
+  end
+  return redis.pcall(unpack(command))
 end
+
+if depth == 0 and redis.call('EXISTS', KEYS[1]) == 0 then
+  make_stream()
+end
+
+-- An id is never smaller than the one before, so after a leap of the clock, or of an id that somebody has written, the
+-- ids no longer tell the time: then the entries bring it along. An empty stream begins anew instead.
+local time = redis.call('TIME')
+local added = add(FIRST_PAYLOAD)
+local exhausted = added.err and (string.find(added.err, 'exhausted') or string.find(added.err, 'equal or smaller'))
+if exhausted or not added.err and tonumber(string.match(added, '^%d+')) > time[1] * 1000 + LARGEST_LEAP_MS then
+  if depth == 0 then
+    redis.call('DEL', KEYS[1])
+    make_stream()
+  elseif not exhausted then
+    redis.call('XDEL', KEYS[1], added)
+    command[#command + 1] = 't'
+    command[#command + 1] = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  end
+  added = add(FIRST_PAYLOAD)
+end
+for i = FIRST_PAYLOAD + 1, #ARGV do
+  if added.err then
+    break
+  end
+  added = add(i)
+end
+if added.err then
+  return added
+end
+
+-- The mark comes after the events: what is refused must not look like a repeat when it is sent again.
 if ARGV[7] ~= '' then
   redis.call('SET', KEYS[5], ARGV[7], 'PX', ARGV[8])
 end

@@ -1,34 +1,31 @@
 """EventBuffer: the events between the 204 and PostgreSQL, in one Redis stream read by one consumer group."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 import redis
 
-from app.core.errors import ConsumerGroupMissing
+from app.core.errors import ConsumerGroupMissing, Rejected
 from app.core.fixed_window import COUNT_HITS, FixedWindow
 from app.core.redis_client import create_group, redis_errors
+from app.core.stream.entries import EVENT_FIELD, FIRST_RECEIVED_FIELD, Entry, entries_of
 from app.core.stream.events import Event, encode_event, fingerprint
+from app.core.stream.numbering import Numbering, Numbers
+from app.core.stream.state import GROUP, READ_SIZE, STREAM, BufferState, state_of
 
-STREAM = "pa:events"
-GROUP = "drain"
 WAKE_FLAG = "pa:wake"
 WAKE_QUEUE = "drain"
 """The RQ queue of wake-ups, and below the one function that comes through it."""
 WAKE_JOB = "worker.jobs.drain"
 _WAKE_LIST = "rq:queue:" + WAKE_QUEUE
 IDEMPOTENCY_PREFIX = "pa:idempotency:"
-RENEW_SIZE = 1_000
 
 WAKE_INTERVAL_MS = 1_000
 MAX_WAITING_WAKE_UPS = 4
 """Without a worker nobody empties the queue of wake-ups; this many are enough to wake several at once."""
 
-_FIELD = b"e"
-_FIRST_RECEIVED_FIELD = b"t"
 _APPEND = COUNT_HITS + files("app.core.stream").joinpath("append.lua").read_text()
 # One without the other would leave an entry that nobody reads or nobody deletes. MULTI is refused by a full Redis.
 _ACKNOWLEDGE = """
@@ -64,32 +61,23 @@ class Appended(NamedTuple):
     window_left_ms: int
 
 
-class Entry(NamedTuple):
-    """One buffered entry. `received_at_ms`: when Redis first took it, milliseconds since the epoch by its clock."""
-
-    entry_id: str
-    payload: bytes
-    received_at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class BufferState:
-    """`oldest_age_seconds` is 0 for an empty buffer; `last_drain_age_seconds` is None before the first drain."""
-
-    depth: int
-    pending: int
-    oldest_age_seconds: float
-    last_drain_age_seconds: float | None
-
-
 class EventBuffer:
     """Every method raises RedisUnavailable where Redis does not answer, and then the outcome is unknown."""
 
     def __init__(
-        self, client: redis.Redis, *, max_events: int = 1_000_000, idempotency_window_seconds: int = 900
+        self,
+        client: redis.Redis,
+        *,
+        max_events: int = 1_000_000,
+        idempotency_window_seconds: int = 900,
+        numbering: Numbering | None = None,
     ) -> None:
-        """`max_events` is the watermark: `append` refuses what would bring more entries than that."""
+        """`max_events` is the watermark: `append` refuses what would bring more entries than that.
+
+        Without `numbering` nobody would miss an event that Redis loses.
+        """
         self._client = client
+        self._numbering = numbering
         self._append = client.register_script(_APPEND)
         self._acknowledge = client.register_script(_ACKNOWLEDGE)
         self._append_limits = (GROUP, max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS)
@@ -111,9 +99,29 @@ class EventBuffer:
             IDEMPOTENCY_PREFIX + events[0].event_id.hex(),
         ]
         rate = (window.limit, window.length_ms) if window else ("", "")
-        arguments = [*self._append_limits, *rate, mark, self._idempotency_window_ms, *payloads]
-        with redis_errors():
-            outcome, must_wake, hits, window_left_ms = self._append(keys=keys, args=arguments)
+        arguments = [*self._append_limits, *rate, mark, self._idempotency_window_ms]
+        return self._append_numbered(events[0].project_id, keys, arguments, payloads)
+
+    def _append_numbered(
+        self, project_id: int, keys: Sequence[str], arguments: Sequence[Any], payloads: Sequence[bytes]
+    ) -> Appended:
+        numbering = self._numbering
+        numbers = numbering.take(project_id, len(payloads)) if numbering else Numbers("", 0, len(payloads))
+        try:
+            with redis_errors():
+                outcome, must_wake, hits, window_left_ms = self._append(
+                    keys=keys, args=[*arguments, numbers.series, numbers.first, *payloads]
+                )
+        except Rejected:
+            if numbering:
+                numbering.give_back(project_id, numbers)
+            raise
+        if numbering and outcome == Outcome.STORED:
+            numbering.acknowledge(project_id, numbers)
+        elif numbering:
+            numbering.give_back(project_id, numbers)
+            if outcome == Outcome.REPLAYED:
+                numbering.note_replayed(project_id, len(payloads))
         return Appended(Outcome(outcome), bool(must_wake), hits, window_left_ms)
 
     def append_again(self, payload: bytes, received_at_ms: int) -> None:
@@ -122,7 +130,7 @@ class EventBuffer:
         It passes watermark and wake-up by.
         """
         with redis_errors():
-            self._client.xadd(STREAM, {_FIELD: payload, _FIRST_RECEIVED_FIELD: received_at_ms})
+            self._client.xadd(STREAM, {EVENT_FIELD: payload, FIRST_RECEIVED_FIELD: received_at_ms})
 
     def read_new(self, consumer: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
         """Claim up to `count` entries that no consumer has had yet, waiting for the first one if told to.
@@ -132,7 +140,7 @@ class EventBuffer:
         answer = self._with_group(
             lambda: self._client.xreadgroup(GROUP, consumer, {STREAM: ">"}, count=count, block=wait_ms)
         )
-        return _entries(answer[0][1]) if answer else []
+        return entries_of(answer[0][1]) if answer else []
 
     def claim_stale(self, consumer: str, *, min_idle_ms: int, count: int, cursor: str) -> tuple[str, list[Entry]]:
         """Take over entries that another consumer holds unacknowledged for `min_idle_ms`.
@@ -142,13 +150,13 @@ class EventBuffer:
         answer = self._with_group(
             lambda: self._client.xautoclaim(STREAM, GROUP, consumer, min_idle_ms, start_id=cursor, count=count)
         )
-        return answer[0].decode(), _entries(answer[1])
+        return answer[0].decode(), entries_of(answer[1])
 
     def renew(self, consumer: str, entry_ids: Sequence[str]) -> None:
         """Have claims of the consumer look new; entries that were acknowledged meanwhile stay so."""
         with redis_errors():
-            for begin in range(0, len(entry_ids), RENEW_SIZE):
-                ids: list[Any] = list(entry_ids[begin : begin + RENEW_SIZE])
+            for begin in range(0, len(entry_ids), READ_SIZE):
+                ids: list[Any] = list(entry_ids[begin : begin + READ_SIZE])
                 self._client.xclaim(STREAM, GROUP, consumer, 0, ids, justid=True)
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
@@ -159,24 +167,8 @@ class EventBuffer:
             self._acknowledge(keys=[STREAM], args=[GROUP, *entry_ids])
 
     def state(self) -> BufferState:
-        """Depth and ages, by Redis's own clock, in one round trip."""
-        with redis_errors(), self._client.pipeline(transaction=False) as pipeline:
-            pipeline.time()
-            pipeline.xlen(STREAM)
-            pipeline.xrange(STREAM, count=1)
-            pipeline.xinfo_groups(STREAM)
-            pipeline.xinfo_consumers(STREAM, GROUP)
-            (seconds, microseconds), depth, oldest, groups, consumers = pipeline.execute(raise_on_error=False)
-        now_ms = seconds * 1_000 + microseconds // 1_000
-        oldest_ms = _entries(oldest)[0].received_at_ms if oldest else now_ms
-        group = [] if isinstance(groups, Exception) else [row for row in groups if row["name"] == GROUP.encode()]
-        idle = [] if isinstance(consumers, Exception) else [row["idle"] for row in consumers]
-        return BufferState(
-            depth=depth,
-            pending=group[0]["pending"] if group else 0,
-            oldest_age_seconds=max(0, now_ms - oldest_ms) / 1_000,
-            last_drain_age_seconds=min(idle) / 1_000 if idle else None,
-        )
+        """As `state_of`."""
+        return state_of(self._client)
 
     def _with_group(self, command: Callable[[], Any]) -> Any:
         """Run a group command, and make the group first where it is missing (a new or an emptied Redis).
@@ -191,16 +183,3 @@ class EventBuffer:
             with redis_errors():
                 create_group(self._client, STREAM, GROUP)
                 return command()
-
-
-def _entries(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]]) -> list[Entry]:
-    """Redis 6.2 answers an entry that was deleted while it was pending as (None, None)."""
-    return [
-        Entry(
-            entry_id.decode(),
-            fields.get(_FIELD, b""),
-            int(fields.get(_FIRST_RECEIVED_FIELD) or entry_id.split(b"-")[0]),
-        )
-        for entry_id, fields in raw
-        if entry_id is not None and fields is not None
-    ]

@@ -35,6 +35,8 @@ class SharedConnectionRedis(redis.Redis):
         self._shared: Any = None
         self._answered_at = 0.0
         self._greenlets: list[gevent.Greenlet] = []
+        # to connect, to send, and to wait for those before: each takes the socket's timeout at most
+        self._longest_wait_seconds = 3 * float(connection_pool.connection_kwargs["socket_timeout"])
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command together with whatever else is waiting, and wait for its own answer."""
@@ -44,6 +46,9 @@ class SharedConnectionRedis(redis.Redis):
         result = AsyncResult()
         self._waiting.append(_Command(args, result))
         self._has_waiting.set()
+        result.wait(self._longest_wait_seconds)
+        if not result.ready():
+            raise redis.TimeoutError("no answer in time")
         return self.parse_response(_Answer(result.get()), args[0], **options)  # type: ignore[no-untyped-call]
 
     def register_script(self, script: Any) -> Script:
@@ -79,6 +84,7 @@ class SharedConnectionRedis(redis.Redis):
                 try:
                     answer = connection.read_response(disconnect_on_error=False)
                 except redis.ResponseError as refusal:
+                    # a connection that ends with a refusal (that of a replica) is lost at the next answer
                     answer = refusal
                 except Exception as error:  # noqa: BLE001 - the same
                     self._lose(connection, error)

@@ -8,7 +8,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from app.core.stream.buffer import STREAM
+from app.core.stream.state import STREAM
 from tests.frozen import frozen
 from tests.health import Servers, new_client, problems
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 import redis
 
-from app.core.stream.buffer import STREAM
 from app.core.stream.events import Event, encode_event, new_event_id
+from app.core.stream.state import STREAM
 from tests.sign_in import create_project
 from tests.system_page import PAGE, letters, send, text
 from tests.waiting import wait_until

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from app.core.operations.tallies import DRAINED, REFUSALS, add_counts, five_minutes_of
-from app.core.stream.buffer import STREAM
+from app.core.stream.state import STREAM
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key

@@ -10,11 +10,12 @@ import redis
 
 from app.core.errors import RedisUnavailable
 from app.core.redis_client import connect as connect_redis
-from app.core.stream.buffer import GROUP, STREAM, EventBuffer
+from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import encode_event
+from app.core.stream.state import GROUP, READ_SIZE, STREAM
 from tests.drains import an_event, append_many, drain_with, open_connection, run_drain
 from tests.recount import assert_rollups_equal_a_recount
-from worker.drain import BATCH_SIZE, READ_SIZE, STALE_AFTER_MS
+from worker.drain import BATCH_SIZE, STALE_AFTER_MS
 from worker.set_aside import DrainReport
 from worker.store import ReceivedEvent, StoreReport
 

@@ -10,7 +10,8 @@ import pytest
 from app.core.database import Connection
 from app.core.errors import DatabaseTooSlow, DatabaseUnavailable, RowsLocked
 from app.core.queries.partitions import partition_name
-from app.core.stream.buffer import GROUP, STREAM, EventBuffer
+from app.core.stream.buffer import EventBuffer
+from app.core.stream.state import GROUP, STREAM
 from tests.drains import an_event, append_many, drain_with, open_connection, run_drain
 from tests.integration.drain.test_interruptions import age_pending_entries
 from tests.recount import assert_rollups_equal_a_recount

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from app.core.errors import DatabaseUnavailable
-from app.core.stream.buffer import GROUP, STREAM
 from app.core.stream.events import encode_event
+from app.core.stream.state import GROUP, STREAM
 from tests.drains import an_event, append_many, drain_into, drain_with, run_drain
 from tests.recount import assert_rollups_equal_a_recount
 from worker.store import EventStore, ReceivedEvent, StoreReport

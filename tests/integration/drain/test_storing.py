@@ -4,8 +4,9 @@ import random
 import threading
 from decimal import Decimal
 
-from app.core.stream.buffer import GROUP, STREAM, EventBuffer
+from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, encode_event, new_event_id
+from app.core.stream.state import GROUP, STREAM
 from tests.drains import PROMPTS, an_event, append_many, drain_into, run_drain
 from tests.recount import assert_rollups_equal_a_recount
 from worker.drain import BATCH_SIZE, LINGER_SECONDS

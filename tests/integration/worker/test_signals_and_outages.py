@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from app.core.database import Connection, connect
-from app.core.stream.buffer import STREAM, EventBuffer
+from app.core.stream.buffer import EventBuffer
+from app.core.stream.state import STREAM
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.waiting import wait_until

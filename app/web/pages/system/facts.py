@@ -19,7 +19,8 @@ from app.core.queries.dead_letters import (
 )
 from app.core.queries.status import select_events_stored
 from app.core.redis_client import redis_errors
-from app.core.stream.buffer import BufferState, EventBuffer
+from app.core.stream.buffer import EventBuffer
+from app.core.stream.state import BufferState
 from app.web.request_context import visitor
 
 REFUSAL_MEANINGS = {
