@@ -1,0 +1,113 @@
+"""Negative controls: five sabotaged builds, which must each be caught. A proof that can't fail proves nothing."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from app.local.errors import CannotRun
+from chaos.injections import CrashPoint, expect_applied
+from chaos.servers import Servers, open_servers, start_chaos_redis
+from chaos.service import Service, open_service
+from chaos.verdict import Verdict, verdict_on
+
+EVENTS = 400
+REDELIVERIES = 1
+WEB_KILLS = 3
+BEFORE_XACK = CrashPoint("before XACK", "app.core.stream.buffer:EventBuffer.acknowledge", "before", REDELIVERIES)
+BEFORE_COMMIT = CrashPoint("before COMMIT", "app.core.queries.rollups:merge_rollups", "after", REDELIVERIES)
+
+
+@dataclass(frozen=True)
+class Control:
+    """`symptoms`: of these figures the checker must call at least one broken. `trial` brings the fault about."""
+
+    name: str
+    symptoms: frozenset[str]
+    trial: Callable[[Service], None]
+    crash: CrashPoint | None = None
+    is_injected: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    control: Control
+    verdict: Verdict
+
+    @property
+    def is_caught(self) -> bool:
+        return bool(self.control.symptoms & set(self.verdict.broken))
+
+
+def post_some(service: Service) -> None:
+    """Until enough are acknowledged. What fails, fails by the crashes that the build brings."""
+    with service.load(1, single_clients=3, batch_clients=1, batch_events_per_second=500, largest_batch=100):
+        service.wait_for(EVENTS)
+
+
+def post_without_workers(service: Service) -> None:
+    """A backlog, as when workers or PostgreSQL are away for a while."""
+    workers = [name for name in service.processes if name != "web"]
+    with service.platform.holding(*workers):
+        for worker in service.workers:
+            worker.stop()
+        post_some(service)
+
+
+def kill_web_under_load(service: Service) -> None:
+    with service.load(1, single_clients=3, batch_clients=0):
+        for _ in range(WEB_KILLS):
+            service.wait_for(EVENTS // WEB_KILLS)
+            for child in psutil.Process(service.web.pid).children():
+                child.send_signal(signal.SIGKILL)
+
+
+def restart_redis_with_a_backlog(service: Service) -> None:
+    """Its append-only file is off: that is this build's fault."""
+    post_without_workers(service)
+    service.servers.redis.kill()
+    service.servers.redis.restart()
+
+
+LOSS = frozenset({"lost"})
+CONTROLS = (
+    Control("dedupe off", frozenset({"doubled"}), post_some, crash=BEFORE_XACK),
+    Control("XACK before COMMIT", LOSS, post_some, crash=BEFORE_COMMIT),
+    Control("stream trimmed by length", LOSS, post_without_workers),
+    Control("204 before Redis answered", LOSS, kill_web_under_load),
+    Control("append-only file off", LOSS, restart_redis_with_a_backlog, is_injected=False),
+)
+
+
+def run_controls(folder: Path, names: frozenset[str] | None = None) -> list[Outcome]:
+    """Each on a service of its own. CannotRun where a sabotage can't be applied to the code any more."""
+    with open_servers(folder) as servers:
+        return [run_control(servers, control) for control in CONTROLS if names is None or control.name in names]
+
+
+def run_control(servers: Servers, control: Control) -> Outcome:
+    if not control.is_injected:
+        servers = Servers(
+            servers.folder,
+            servers.guard,
+            servers.postgres,
+            start_chaos_redis(servers.folder / "redis-volatile", servers.guard, "--appendonly", "no"),
+        )
+    crashes = [control.crash] if control.crash else []
+    sabotages = [control.name] if control.is_injected else []
+    folder_name = f"control-{control.name.replace(' ', '-')}"
+    with open_service(servers, folder_name, crashes=crashes, sabotages=sabotages) as service:
+        try:
+            service.wait_until_up()
+            control.trial(service)
+            service.wait_until_empty()
+        except CannotRun:
+            # why it did not come so far: perhaps a sabotage that is out of date
+            for name in (*sabotages, *(crash.name for crash in crashes)):
+                expect_applied(service.folder, name)
+            raise
+        for name in (*sabotages, *(crash.name for crash in crashes)):
+            expect_applied(service.folder, name)
+        return Outcome(control, verdict_on(service))

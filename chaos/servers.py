@@ -1,0 +1,75 @@
+"""PostgreSQL and Redis of a chaos run: as in production, each fsync included, and meant to be killed."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import redis
+from psycopg import sql
+
+from app.local.binaries import RedisBinary, find_redis
+from app.local.children import Guard
+from app.local.postgres import RunningPostgres, start_postgres
+from app.local.redis_server import RunningRedis
+
+Fsync = Literal["always", "everysec"]
+
+
+class ChaosRedis(RunningRedis):
+    """A Redis with settings of its own, which hold over restarts."""
+
+    def __init__(self, data_dir: Path, guard: Guard, binary: RedisBinary, settings: Sequence[str]) -> None:
+        self.settings = list(settings)
+        super().__init__(data_dir, guard, binary)
+
+    def _command(self) -> list[str]:
+        return [*super()._command(), *self.settings]
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The two servers; each service gets a database of its own in them."""
+
+    folder: Path
+    guard: Guard
+    postgres: RunningPostgres
+    redis: ChaosRedis
+
+    def new_database(self) -> str:
+        """The URL of an empty one."""
+        name = f"chaos_{uuid4().hex}"
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return urlunsplit(urlsplit(self.postgres.url)._replace(path=f"/{name}"))
+
+    def empty_redis(self) -> None:
+        with redis.Redis.from_url(self.redis.url) as client:
+            client.flushall()
+
+    def make_sure_they_run(self) -> None:
+        """Whatever was done to them before."""
+        for server in (self.postgres, self.redis):
+            if server.exit_code() is not None:
+                server.restart()
+
+
+def start_chaos_redis(folder: Path, guard: Guard, *settings: str) -> ChaosRedis:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return ChaosRedis(folder.resolve(), guard, find_redis(), settings)
+
+
+@contextmanager
+def open_servers(folder: Path, *, fsync: Fsync = "always") -> Iterator[Servers]:
+    """Both, with nothing in them; they end with the block, or with this process, even if it is killed.
+
+    With `always` Redis has each acknowledged event on its disk; with `everysec` a kill can lose what it put off.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with Guard() as guard:
+        postgres = start_postgres(folder / "postgres", guard, durable=True)
+        yield Servers(folder, guard, postgres, start_chaos_redis(folder / "redis", guard, "--appendfsync", fsync))
