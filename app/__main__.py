@@ -5,6 +5,8 @@ import click
 from app.commands.dead_letters import dead_letters
 from app.commands.demo import demo
 from app.commands.keys import keys
+from app.commands.ledger import ledger, losses
+from app.commands.recount import recount
 from app.commands.servers import CommandGroup, settings
 from app.commands.status import status
 from app.commands.users import users
@@ -31,6 +33,9 @@ main.add_command(keys)
 main.add_command(users)
 main.add_command(dead_letters, name="dead-letters")
 main.add_command(status)
+main.add_command(ledger)
+main.add_command(losses)
+main.add_command(recount)
 main.add_command(demo)
 
 if __name__ == "__main__":

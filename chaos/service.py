@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import redis
 
-from app.core.stream.buffer import STREAM
+from app.core.stream.state import STREAM
 from app.local.children import REPOSITORY
 from app.local.errors import CannotRun
 from app.local.ports import free_port

@@ -13,9 +13,9 @@ from app.core.errors import PromptAnalyticsError, Rejected, Unavailable
 from app.core.operations.tallies import DRAINED, add_counts, five_minutes_of
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.entries import Entry
+from app.core.stream.losses import look_for_losses
 from worker.dead_letters import keep_dead_letter
 from worker.drain import drain
-from worker.losses import look_for_losses
 from worker.maintenance import agreed_time, maintain
 from worker.set_aside import DrainReport
 from worker.store import EventStore, ReceivedEvent, StoreReport

@@ -9,8 +9,9 @@ import redis
 
 from app.core import redis_client
 from app.core.database import Connection, connected
-from app.core.errors import DatabaseUnavailable, PromptAnalyticsError, RedisUnavailable, Rejected
+from app.core.errors import DatabaseUnavailable, NotFound, PromptAnalyticsError, RedisUnavailable, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision
+from app.core.queries.projects import select_project_id
 from app.core.stream.buffer import EventBuffer
 from app.local import running_environment
 from config.logging import redact
@@ -84,3 +85,11 @@ def redis_connection(current: Settings) -> Iterator[redis.Redis]:
 def event_buffer(current: Settings) -> Iterator[EventBuffer]:
     with redis_connection(current) as client:
         yield EventBuffer(client)
+
+
+def project_id_of(connection: Connection, name: str) -> int:
+    """The id of a project. Raises NotFound."""
+    found = select_project_id(connection, name)
+    if found is None:
+        raise NotFound(f"there is no project with the name {name}")
+    return found

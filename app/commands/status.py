@@ -4,12 +4,16 @@ import json
 
 import click
 
-from app.commands.servers import database_connection, describe, event_buffer, settings
+from app.commands.servers import database_connection, describe, redis_connection, settings
+from app.commands.tables import time_text
 from app.core.errors import PromptAnalyticsError
+from app.core.operations.readiness import acknowledgement_meaning, append_fsync, redis_info
+from app.core.queries.losses import select_loss
 from app.core.queries.status import count_dead_letters
+from app.core.stream.buffer import EventBuffer
 from config.settings import Settings
 
-Facts = dict[str, int | float | None]
+Facts = dict[str, int | float | str | None]
 
 
 @click.command()
@@ -26,6 +30,9 @@ def status(*, as_json: bool) -> None:
         "oldest_event_age_seconds": None,
         "last_drain_age_seconds": None,
         "dead_letters": None,
+        "lost_events": None,
+        "lost_since": None,
+        "a_204_means": None,
     }
     errors = []
     for look in (_buffer_facts, _database_facts):
@@ -39,9 +46,11 @@ def status(*, as_json: bool) -> None:
 
 
 def _buffer_facts(current: Settings) -> Facts:
-    with event_buffer(current) as buffer:
-        state = buffer.state()
+    with redis_connection(current) as client:
+        state = EventBuffer(client).state()
+        meaning = acknowledgement_meaning(redis_info(client), append_fsync(client))
     return {
+        "a_204_means": meaning,
         "buffer_depth": state.depth,
         "pending": state.pending,
         "oldest_event_age_seconds": state.oldest_age_seconds,
@@ -51,7 +60,12 @@ def _buffer_facts(current: Settings) -> Facts:
 
 def _database_facts(current: Settings) -> Facts:
     with database_connection(current) as connection:
-        return {"dead_letters": count_dead_letters(connection)}
+        loss = select_loss(connection)
+        return {
+            "dead_letters": count_dead_letters(connection),
+            "lost_events": loss.events,
+            "lost_since": None if loss.first_at is None else time_text(loss.first_at),
+        }
 
 
 def _text(facts: Facts) -> str:
@@ -61,5 +75,8 @@ def _text(facts: Facts) -> str:
         "oldest_event_age_seconds": "Age of the oldest (s)",
         "last_drain_age_seconds": "Last drain (s ago)",
         "dead_letters": "Dead letters",
+        "lost_events": "Acknowledged and missing",
+        "lost_since": "  since",
+        "a_204_means": "A 204 means",
     }
     return "\n".join(f"{label:30}{'-' if facts[name] is None else facts[name]}" for name, label in labels.items())

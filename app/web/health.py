@@ -1,5 +1,6 @@
 """/healthz and /readyz."""
 
+from datetime import UTC, datetime
 from typing import cast
 
 from flask import Blueprint, Response, current_app
@@ -36,7 +37,11 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Events flow, as of at most a second ago; else a 503 whose details name each failing check and what to do."""
     problems = current_problems()
-    details = [Detail(field=name, message=problem) for name, problem in problems.items() if problem is not None]
+    details = [
+        Detail(field=name, message=f"{problem} ({runbook_entry(name)})")
+        for name, problem in problems.items()
+        if problem
+    ]
     if details:
         raise ApiError(
             503,
@@ -48,12 +53,21 @@ def readyz() -> Response:
     return success({"checks": dict.fromkeys(problems, "ok")})
 
 
+def runbook_entry(check: str) -> str:
+    """Where it stands what a failing check means and what to do."""
+    return f"docs/runbook.md#{check}"
+
+
 def current_problems() -> Problems:
     """What keeps events from flowing, as of at most a second ago, whatever is down."""
     checks = cast(PerServer[Problems], current_app.extensions[_EXTENSION])
     at_work = services()
     max_events = at_work.settings.buffer_max_events
-    return checks.redis.result(
+    in_redis = checks.redis.result(
         lambda: check_redis(at_work.redis, at_work.buffer, buffer_max_events=max_events),
         if_late={"redis": REDIS_SILENT},
-    ) | checks.database.result(lambda: check_database(at_work.database), if_late={"postgresql": POSTGRESQL_SILENT})
+    )
+    in_database = checks.database.result(
+        lambda: check_database(at_work.database, datetime.now(UTC)), if_late={"postgresql": POSTGRESQL_SILENT}
+    )
+    return in_redis | in_database

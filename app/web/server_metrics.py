@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from app.core.database import ConnectionPool, connection_from
 from app.core.errors import DatabaseUnavailable, RedisFull, RedisUnavailable
 from app.core.operations import metrics as names
+from app.core.queries.losses import select_loss
 from app.core.queries.status import count_dead_letters, select_events_stored, select_partition_days
 from app.core.stream.buffer import EventBuffer
 
@@ -45,6 +46,7 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
         with connection_from(pool) as connection:
             stored = select_events_stored(connection)
             dead_letters = count_dead_letters(connection)
+            lost = select_loss(connection).events
             days_ahead = select_partition_days(connection).days_ahead
     except DatabaseUnavailable:
         return database_down()
@@ -52,6 +54,7 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
         _postgresql_up(1),
         CounterMetricFamily(names.EVENTS_STORED, "Events stored, by the rollups.", stored),
         GaugeMetricFamily(names.DEAD_LETTERS, "Entries set aside for a person to look at.", dead_letters),
+        GaugeMetricFamily(names.EVENTS_LOST, "Acknowledged events that are missing.", lost),
         GaugeMetricFamily(
             names.PARTITION_DAYS_AHEAD, "Days after today that have a partition for events already.", days_ahead
         ),

@@ -16,10 +16,10 @@ from app.core.queries.losses import note_losses, select_loss
 from app.core.redis_client import connect as connect_redis
 from app.core.stream.buffer import EventBuffer, Outcome
 from app.core.stream.events import Event, idempotent_event_id, new_event_id
+from app.core.stream.losses import look_for_losses
 from app.core.stream.numbering import Numbering
 from app.core.stream.state import STREAM
 from tests.drains import open_connection, run_drain
-from worker.losses import look_for_losses
 
 
 @pytest.fixture

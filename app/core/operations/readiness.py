@@ -1,13 +1,17 @@
 """Whether events flow: each check's name with what is wrong and what to do about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import redis
 
 from app.core.database import ConnectionPool, connection_from
-from app.core.errors import DatabaseUnavailable, RedisFull, RedisUnavailable
+from app.core.errors import BufferDamaged, DatabaseUnavailable, RedisFull, RedisUnavailable
 from app.core.migrations import SCHEMA_REVISION, current_revision
+from app.core.queries.losses import Loss, select_loss
+from app.core.queries.maintenance import select_now
+from app.core.queries.partitions import select_detached_partitions
 from app.core.queries.status import select_partition_days
 from app.core.redis_client import redis_errors
 from app.core.stream.buffer import EventBuffer
@@ -15,6 +19,8 @@ from app.core.stream.state import BufferState
 
 OLDEST_REDIS = (6, 2)
 OLDEST_EVENT_SECONDS = 60.0
+LARGEST_LEAP_SECONDS = 60.0
+LARGEST_DIFFERENCE = timedelta(hours=1)
 ROOM_FOR_A_REQUEST_BYTES = 64 * 1024
 """A full Redis has some room again while nobody is connected: what a request itself takes while it runs."""
 
@@ -32,33 +38,63 @@ def check_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: 
     It asks INFO, because hosted servers often forbid CONFIG. Raises nothing that a server causes.
     """
     try:
-        with redis_errors(), client.pipeline(transaction=False) as pipeline:
-            for section in ("server", "persistence", "memory", "replication"):
-                pipeline.info(section)
-            sections = pipeline.execute()
-        state = buffer.state()
+        info = redis_info(client)
     except (RedisUnavailable, RedisFull):
         return {"redis": REDIS_SILENT}
-    info = {name: value for section in sections for name, value in section.items()}
-    return {
+    problems: Problems = {
         "redis": None,
         "redis_settings": settings_problem(info),
         "redis_memory": memory_problem(info),
-        "buffer": buffer_problem(state, buffer_max_events),
     }
+    try:
+        return {**problems, "buffer": buffer_problem(buffer.state(), buffer_max_events)}
+    except BufferDamaged as error:
+        return {**problems, "buffer": f"{error}. Nothing can be taken: rename that key, and see who wrote it."}
+    except (RedisUnavailable, RedisFull):
+        return {"redis": REDIS_SILENT}
 
 
-def check_database(pool: ConnectionPool) -> Problems:
-    """PostgreSQL answers, is migrated, and has a place for today's events. Raises nothing that a server causes."""
+def redis_info(client: redis.Redis) -> dict[str, Any]:
+    """INFO's sections server, persistence, memory and replication. Raises RedisUnavailable."""
+    with redis_errors(), client.pipeline(transaction=False) as pipeline:
+        for section in ("server", "persistence", "memory", "replication"):
+            pipeline.info(section)
+        sections = pipeline.execute()
+    return {name: value for section in sections for name, value in section.items()}
+
+
+def append_fsync(client: redis.Redis) -> str | None:
+    """The setting appendfsync; None where Redis tells nobody. Raises nothing that a server causes."""
+    try:
+        with redis_errors():
+            return client.config_get("appendfsync").get("appendfsync")
+    except (RedisUnavailable, RedisFull):
+        return None
+
+
+def check_database(pool: ConnectionPool, now: datetime) -> Problems:
+    """PostgreSQL answers, is migrated, has a place for events and misses none; `now` is this machine's time in UTC.
+
+    Raises nothing that a server causes.
+    """
     try:
         with connection_from(pool) as connection:
             revision = current_revision(connection)
             if revision != SCHEMA_REVISION:
                 return {"postgresql": None, "migrations": migrations_problem(revision)}
-            today_exists = select_partition_days(connection).today_exists
+            days = select_partition_days(connection)
+            detached = select_detached_partitions(connection)
+            loss = select_loss(connection, only_unnoted=True)
+            difference = select_now(connection) - now
     except DatabaseUnavailable:
         return {"postgresql": POSTGRESQL_SILENT}
-    return {"postgresql": None, "migrations": None, "partitions": partitions_problem(today_exists=today_exists)}
+    return {
+        "postgresql": None,
+        "migrations": None,
+        "partitions": partitions_problem(today_exists=days.today_exists, detached=detached),
+        "losses": loss_problem(loss),
+        "clocks": clocks_problem(difference),
+    }
 
 
 def settings_problem(info: Mapping[str, object]) -> str | None:
@@ -67,6 +103,8 @@ def settings_problem(info: Mapping[str, object]) -> str | None:
     version = str(info.get("redis_version", "0.0"))
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
         wrong.append("Redis is older than 6.2: install a newer one.")
+    if info.get("redis_mode") == "cluster":
+        wrong.append("Redis runs as a cluster, where one script cannot reach all its keys: use a single primary.")
     if info.get("role") != "master":
         wrong.append("Redis is a replica: let REDIS_URL name the primary.")
     if info.get("maxmemory_policy") != "noeviction":
@@ -95,6 +133,12 @@ def buffer_problem(state: BufferState, max_events: int) -> str | None:
             f"The buffer is full: {state.depth} events wait, and BUFFER_MAX_EVENTS is {max_events}: "
             "start the worker, or more workers, and see their logs."
         )
+    if state.leap_seconds > LARGEST_LEAP_SECONDS:
+        return (
+            f"The last id of the stream is {state.leap_seconds:.0f} s ahead of Redis's clock, which has leapt, or "
+            "somebody has written that id. Events get the time at which they came; if none are taken, see that the "
+            "buffer is emptied: then it mends itself."
+        )
     if state.oldest_age_seconds <= OLDEST_EVENT_SECONDS:
         return None
     return (
@@ -110,7 +154,45 @@ def migrations_problem(revision: str | None) -> str | None:
     return f"PostgreSQL has {found}: run python -m app migrate of this release."
 
 
-def partitions_problem(*, today_exists: bool) -> str | None:
-    if today_exists:
+def partitions_problem(*, today_exists: bool, detached: Sequence[str]) -> str | None:
+    if not today_exists:
+        return "There is no partition for today's events: start the worker, or run python -m app migrate."
+    if detached:
+        return (
+            f"These tables have the names of partitions and are attached to nothing, so that events of their days have "
+            f"to wait: {', '.join(detached)}. Attach them again, or rename them."
+        )
+    return None
+
+
+def loss_problem(loss: Loss) -> str | None:
+    if not loss.events:
         return None
-    return "There is no partition for today's events: start the worker, or run python -m app migrate."
+    return (
+        f"{loss.events} acknowledged events are missing, acknowledged between {loss.first_at:%Y-%m-%d %H:%M:%S} and "
+        f"{loss.last_at:%Y-%m-%d %H:%M:%S} UTC: Redis had them and lost them. See what became of Redis then, and take "
+        "note of the loss with python -m app losses note."
+    )
+
+
+def clocks_problem(difference: timedelta) -> str | None:
+    if abs(difference) <= LARGEST_DIFFERENCE:
+        return None
+    return (
+        f"The clocks of PostgreSQL and of this machine are {abs(difference).total_seconds():.0f} s apart: set the "
+        "wrong one right. Until then nothing is cleaned up."
+    )
+
+
+def acknowledgement_meaning(info: Mapping[str, object], append_fsync: str | None) -> str:
+    """What a 204 means on this Redis, by its INFO and its appendfsync; None where that cannot be seen."""
+    if info.get("aof_enabled") != 1:
+        return "in memory only: a restart of Redis loses what is in the buffer"
+    match append_fsync:
+        case "always":
+            return "on disk: Redis syncs its append-only file before it answers"
+        case "everysec":
+            return "on disk within a second: a power failure of Redis's machine can lose the last one"
+        case "no":
+            return "on disk when the system pleases: a power failure of Redis's machine can lose half a minute"
+    return "in an append-only file, but how soon it is on disk cannot be seen here"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core.database import Connection
-from app.core.queries.rows import one_row
+from app.core.queries.rows import all_rows, one_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +33,29 @@ def note_losses(connection: Connection) -> int:
     """Mark all losses as known; returns how many rows that were."""
     sql = "UPDATE losses SET noted_at = now() WHERE noted_at IS NULL"
     return connection.execute(sql).rowcount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundLoss:
+    """Missing events of a project that were acknowledged between two moments. `noted_at`: None until somebody did."""
+
+    project: str
+    events: int
+    first_at: datetime
+    last_at: datetime
+    found_at: datetime
+    noted_at: datetime | None
+
+
+def select_losses(connection: Connection, *, limit: int = 1_000) -> list[FoundLoss]:
+    """The newest ones, the newest first."""
+    sql = """
+        SELECT projects.name AS project,
+               (SELECT sum(upper(run) - lower(run)) FROM unnest(numbers) AS run)::bigint AS events,
+               first_at, last_at, found_at, noted_at
+        FROM losses
+        JOIN projects ON projects.id = losses.project_id
+        ORDER BY losses.id DESC
+        LIMIT %(limit)s
+    """
+    return all_rows(connection, FoundLoss, sql, {"limit": limit})

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from app.core.database import Connection, database_errors
 from app.core.errors import PartitionBlocked, StatementRefused
-from app.core.queries.rows import all_rows
+from app.core.queries.rows import all_rows, all_values
 
 PARTITION_LOCK = 0x70615F70
 """An advisory lock key of our own: "pa_p"."""
@@ -95,6 +95,17 @@ def _partitions(connection: Connection) -> list[Partition]:
         ORDER BY first_day
     """
     return all_rows(connection, Partition, select)
+
+
+def select_detached_partitions(connection: Connection) -> list[str]:
+    """Tables with the names of partitions that are not attached to any table, by name."""
+    select = """
+        SELECT relname
+        FROM pg_class
+        WHERE relkind = 'r' AND NOT relispartition AND relname ~ '^events_[0-9]{8}$' AND pg_table_is_visible(oid)
+        ORDER BY relname
+    """
+    return all_values(connection, select)
 
 
 def _missing(connection: Connection, days: list[date]) -> list[date]:

@@ -20,6 +20,8 @@ HEALTHY = {
     "postgresql": "ok",
     "migrations": "ok",
     "partitions": "ok",
+    "losses": "ok",
+    "clocks": "ok",
 }
 
 

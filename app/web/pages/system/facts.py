@@ -1,14 +1,15 @@
 """What the system page tells of the way of the events; each part is None where its server does not answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import redis
 
 from app.core.database import Connection
 from app.core.errors import Rejected, Unavailable
+from app.core.operations.readiness import acknowledgement_meaning, append_fsync, redis_info
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.operations.tallies import BUCKET_SECONDS, DRAINED, five_minutes_of, read_counts
 from app.core.queries.dead_letters import (
@@ -18,7 +19,6 @@ from app.core.queries.dead_letters import (
     select_dead_letters,
 )
 from app.core.queries.status import select_events_stored
-from app.core.redis_client import redis_errors
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.state import BufferState
 from app.web.request_context import visitor
@@ -46,7 +46,9 @@ CHECKS = {
     "buffer": "The buffer is being emptied",
     "postgresql": "PostgreSQL answers",
     "migrations": "The database is migrated",
-    "partitions": "Today's events have a place",
+    "partitions": "Events of every day have a place",
+    "losses": "Nothing that was acknowledged is missing",
+    "clocks": "The clocks agree",
 }
 
 
@@ -81,10 +83,11 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class RedisFacts:
-    """All that Redis tells."""
+    """All that Redis tells. `acknowledgement`: what a 204 means on it."""
 
     buffer: BufferState
     memory: Memory
+    acknowledgement: str
     drained: Drained
     refusals: Sequence[RefusalCount]
 
@@ -115,11 +118,11 @@ def redis_facts(
 ) -> RedisFacts | None:
     """The facts; refusals of the project, or with None those of the whole service."""
     try:
-        with redis_errors():
-            info: Mapping[str, Any] = client.info("memory")
+        info = redis_info(client)
         return RedisFacts(
             buffer=buffer.state(),
             memory=Memory(info["used_memory"], info["maxmemory"] or None, info["maxmemory_policy"]),
+            acknowledgement=acknowledgement_meaning(info, append_fsync(client)),
             drained=_drained(client, now),
             refusals=count_refusals(client, now, project_id=project_id),
         )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from werkzeug.wrappers import Response
 
 from app.core.operations.refusals import RefusalCount, count_refusals
-from app.web.health import current_problems
+from app.web.health import current_problems, runbook_entry
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
@@ -49,7 +49,10 @@ def system() -> Response:
         "system/system.html",
         active="system",
         now=now,
-        checks=sorted(((CHECKS[name], problem) for name, problem in problems.items()), key=lambda check: not check[1]),
+        checks=sorted(
+            ((CHECKS[name], problem, runbook_entry(name)) for name, problem in problems.items()),
+            key=lambda check: not check[1],
+        ),
         in_redis=redis_facts(at_work.redis, at_work.buffer, now, project_id=project_id),
         in_database=ask_database(database_facts, project_id=project_id) if answers else None,
         preview=preview,

@@ -1,0 +1,99 @@
+"""`ledger`: whether all that was acknowledged is accounted for, and `losses`: what is not."""
+
+import json
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import click
+import redis
+
+from app.commands.parameters import a_name
+from app.commands.servers import database_connection, project_id_of, redis_connection, settings
+from app.commands.tables import show_table, time_text
+from app.core.database import Connection
+from app.core.queries.ledger_report import LedgerHour, select_ledger, select_miscounted_hours
+from app.core.queries.losses import note_losses, select_losses
+from app.core.rollups.grains import floor_to
+from app.core.stream.losses import look_for_losses
+
+PATIENCE_SECONDS = 10.0
+"""So long a worker that looks at the same moment is waited for."""
+COLUMNS = ("accepted", "stored", "repeated", "set_aside", "waiting", "lost", "replayed", "unanswered")
+
+
+@click.command()
+@click.option("--project", callback=a_name, help="Only this project.")
+@click.option("--hours", type=click.IntRange(1, 24 * 400), default=48, show_default=True, help="How far back.")
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+def ledger(project: str | None, hours: int, *, as_json: bool) -> None:
+    """Show what became of every acknowledged event, by project and hour.
+
+    accepted = stored + repeated + set aside + waiting in the buffer + lost. Exits with 1 where events are lost, and
+    where the rollups of an hour do not hold as many events as there are.
+    """
+    current = settings()
+    since = floor_to("hour", datetime.now(UTC)) - timedelta(hours=hours - 1)
+    with database_connection(current) as connection, redis_connection(current) as client:
+        project_id = None if project is None else project_id_of(connection, project)
+        was_looked = _look(connection, client)
+        rows = select_ledger(connection, since=since, project_id=project_id)
+        miscounted = select_miscounted_hours(connection, since=since, project_id=project_id)
+    lost = sum(row.lost for row in rows)
+    if as_json:
+        click.echo(
+            json.dumps({"hours": [_json(row) for row in rows], "miscounted": [_json(row) for row in miscounted]})
+        )
+    else:
+        show_table(
+            ("HOUR", "PROJECT", *(name.replace("_", " ").upper() for name in COLUMNS)), [_cells(row) for row in rows]
+        )
+    if not was_looked:
+        click.echo("too many events wait to tell whether some are lost", err=True)
+    for hour in miscounted:
+        click.echo(
+            f"{hour.project}, {time_text(hour.hour)}: {hour.events} events, {hour.rolled_up} in the rollups", err=True
+        )
+    if lost or miscounted:
+        raise click.ClickException(f"it does not add up: {lost} events lost, {len(miscounted)} hours miscounted")
+
+
+@click.group()
+def losses() -> None:
+    """Acknowledged events that are missing."""
+
+
+@losses.command(name="list")
+def list_losses() -> None:
+    """Show when the missing events were acknowledged, and when they were missed."""
+    with database_connection(settings()) as connection:
+        found = select_losses(connection)
+    headings = ("PROJECT", "EVENTS", "ACKNOWLEDGED FROM", "TO", "FOUND", "NOTED")
+    times = ("first_at", "last_at", "found_at", "noted_at")
+    rows = [(each.project, str(each.events), *(time_text(getattr(each, time)) for time in times)) for each in found]
+    show_table(headings, rows)
+
+
+@losses.command()
+def note() -> None:
+    """Take note of all losses: /readyz and the system page no longer warn of them."""
+    with database_connection(settings()) as connection:
+        click.echo(f"noted: {note_losses(connection)}")
+
+
+def _look(connection: Connection, client: redis.Redis) -> bool:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while look_for_losses(connection, client) is None:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _json(row: object) -> dict[str, object]:
+    fields = asdict(row)  # type: ignore[call-overload]
+    return {name: time_text(value) if isinstance(value, datetime) else value for name, value in fields.items()}
+
+
+def _cells(row: LedgerHour) -> tuple[str, ...]:
+    return (time_text(row.hour), row.project, *(str(getattr(row, name)) for name in COLUMNS))

@@ -1,0 +1,110 @@
+"""What /readyz says of losses, clocks, detached partitions, and of a stream that strangers have written into."""
+
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from app.core.operations.readiness import acknowledgement_meaning, clocks_problem, settings_problem
+from app.core.queries.losses import note_losses
+from app.core.stream.state import STREAM
+from tests.drains import open_connection
+from tests.health import Servers, problems
+
+INSERT_LOSS = """
+INSERT INTO losses (series, project_id, hour, numbers, first_at, last_at)
+VALUES ('s', 1, '2026-11-27 10:00+00', '{[5,9)}', '2026-11-27 10:05:06+00', '2026-11-27 10:05:09+00')
+"""
+
+
+def test_it_names_how_many_acknowledged_events_are_missing_and_since_when(
+    client: FlaskClient, servers: Servers
+) -> None:
+    with open_connection(servers.postgres.url) as connection:
+        connection.execute(INSERT_LOSS)
+        try:
+            found = problems(client)
+            assert set(found) == {"losses"}
+            assert "4 acknowledged events are missing" in found["losses"]
+            assert "2026-11-27 10:05:06" in found["losses"]
+            assert "docs/runbook.md#losses" in found["losses"]
+            assert b"prompt_analytics_events_lost 4.0" in client.get("/metrics").data
+            note_losses(connection)
+        finally:
+            connection.execute("DELETE FROM losses WHERE noted_at IS NULL")
+
+
+def test_a_loss_that_somebody_has_noted_is_no_news(client: FlaskClient, servers: Servers) -> None:
+    with open_connection(servers.postgres.url) as connection:
+        connection.execute(INSERT_LOSS)
+        note_losses(connection)
+        assert client.get("/readyz").status_code == 200
+        connection.execute("DELETE FROM losses")
+
+
+def test_it_names_a_partition_that_is_attached_to_nothing(client: FlaskClient, servers: Servers) -> None:
+    with psycopg.connect(servers.postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE events_20200101 (LIKE events)")
+        try:
+            assert "events_20200101" in problems(client)["partitions"]
+        finally:
+            connection.execute("DROP TABLE events_20200101")
+
+
+def test_it_names_what_is_in_the_place_of_the_stream(client: FlaskClient, redis_client: redis.Redis) -> None:
+    redis_client.set(STREAM, "a string")
+    found = problems(client)
+    assert set(found) == {"buffer"}
+    assert "no stream" in found["buffer"]
+    assert client.get("/metrics").status_code == 200
+
+
+def test_it_names_a_stream_whose_ids_are_used_up(client: FlaskClient, redis_client: redis.Redis) -> None:
+    redis_client.xadd(STREAM, {"e": b"x"}, id="18446744073709551615-18446744073709551615")
+    assert "ahead of Redis's clock" in problems(client)["buffer"]
+
+
+@pytest.mark.parametrize("received", ["abc", "-9999999999999999"])
+def test_an_entry_without_a_readable_time_leaves_the_checks_working(
+    client: FlaskClient, redis_client: redis.Redis, received: str
+) -> None:
+    redis_client.xadd(STREAM, {"e": b"x", "t": received})
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/metrics").status_code == 200
+
+
+def test_clocks_that_are_more_than_an_hour_apart_are_named() -> None:
+    now = datetime.now(UTC)
+    assert clocks_problem(now - now) is None
+    assert "nothing is cleaned up" in (clocks_problem(now.replace(year=2000) - now) or "")
+
+
+GOOD = {
+    "redis_version": "7.2.4",
+    "redis_mode": "standalone",
+    "role": "master",
+    "maxmemory_policy": "noeviction",
+    "aof_enabled": 1,
+    "aof_last_write_status": "ok",
+}
+
+
+def test_a_redis_cluster_is_named() -> None:
+    assert settings_problem(GOOD) is None
+    assert "cluster" in (settings_problem({**GOOD, "redis_mode": "cluster"}) or "")
+
+
+@pytest.mark.parametrize(
+    ("info", "append_fsync", "meaning"),
+    [
+        ({"aof_enabled": 0}, "always", "in memory only"),
+        ({"aof_enabled": 1}, "always", "on disk:"),
+        ({"aof_enabled": 1}, "everysec", "on disk within a second"),
+        ({"aof_enabled": 1}, "no", "when the system pleases"),
+        ({"aof_enabled": 1}, None, "cannot be seen here"),
+    ],
+)
+def test_what_a_204_means_is_told(info: dict[str, object], append_fsync: str | None, meaning: str) -> None:
+    assert meaning in acknowledgement_meaning(info, append_fsync)

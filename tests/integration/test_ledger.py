@@ -1,0 +1,167 @@
+"""`ledger`, `losses` and `recount`, as an operator uses them."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+import redis
+
+from app.core.database import Connection
+from app.core.queries.ledger import insert_acknowledgements
+from app.core.queries.recount import recount_hour
+from app.core.redis_client import connect as connect_redis
+from app.core.rollups.grains import floor_to
+from app.core.stream.buffer import EventBuffer
+from app.core.stream.events import Event, idempotent_event_id, new_event_id
+from app.core.stream.numbering import Numbering
+from tests.commands import Run, Succeed
+from tests.drains import an_event, open_connection, run_drain
+from tests.recount import assert_rollups_equal_a_recount
+from tests.stored_events import store_events
+from worker.store import EventStore, ReceivedEvent
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def database(database_url: str, clean_database: None) -> Iterator[Connection]:
+    with open_connection(database_url) as connection:
+        connection.execute("INSERT INTO projects (name) VALUES ('demo')")
+        yield connection
+
+
+@pytest.fixture
+def client(redis_url: str, clean_redis: None) -> Iterator[redis.Redis]:
+    with connect_redis(redis_url, timeout_seconds=5) as client:
+        yield client
+
+
+@pytest.fixture
+def numbering(database: Connection) -> Numbering:
+    return Numbering(lambda rows: insert_acknowledgements(database, rows), delay_seconds=3_600)
+
+
+@pytest.fixture
+def buffer(client: redis.Redis, numbering: Numbering) -> EventBuffer:
+    return EventBuffer(client, numbering=numbering)
+
+
+def ledger_of(succeed: Succeed, *arguments: str) -> dict[str, int]:
+    answer = json.loads(succeed("ledger", "--json", *arguments))
+    assert answer["miscounted"] == []
+    total: dict[str, int] = {}
+    for hour in answer["hours"]:
+        assert hour.pop("project") == "demo"
+        assert hour.pop("hour")
+        for name, events in hour.items():
+            total[name] = total.get(name, 0) + events
+    return total
+
+
+def test_the_ledger_adds_up(database, client, buffer, numbering, succeed: Succeed):
+    buffer.append(*[an_event(1, seed) for seed in range(4)])
+    event = an_event(1)
+    buffer.append(event, event)
+    buffer.append(event._replace(event_id=new_event_id(), version_hash="v\0"))
+    run_drain(database, client)
+    keyed = Event(idempotent_event_id(b"secret", 1, "k"), 1, UUID(int=1), "v1", Decimal(1))
+    buffer.append(keyed, idempotent=True)
+    buffer.append(keyed, idempotent=True)
+    buffer.append(an_event(1, 10))
+    numbering.flush()
+    found = ledger_of(succeed)
+    assert found == {
+        "accepted": 9,
+        "stored": 5,
+        "repeated": 1,
+        "set_aside": 1,
+        "waiting": 2,
+        "lost": 0,
+        "replayed": 1,
+        "unanswered": 0,
+    }
+    run_drain(database, client)
+    assert ledger_of(succeed, "--project", "demo") == {**found, "stored": 7, "waiting": 0}
+
+
+def test_events_of_a_process_that_wrote_nothing_down_are_not_counted_as_accepted(
+    database, client, numbering, succeed: Succeed
+):
+    silent = Numbering(lambda _rows: None, delay_seconds=3_600)
+    EventBuffer(client, numbering=silent).append(an_event(1))
+    EventBuffer(client, numbering=numbering).append(an_event(1))
+    numbering.flush()
+    run_drain(database, client)
+    found = ledger_of(succeed)
+    assert (found["accepted"], found["stored"], found["unanswered"]) == (1, 1, 0)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_loss_never_adds_up_even_when_it_was_noted(client, buffer, numbering, run: Run, succeed: Succeed):
+    buffer.append(*[an_event(1, seed) for seed in range(4)])
+    client.flushall()
+    numbering.flush()
+    finished = run("ledger")
+    assert finished.exit_code == 1
+    assert "4 events lost" in finished.stderr
+    listed = succeed("losses", "list").splitlines()
+    assert listed[1].split()[:2] == ["demo", "4"]
+    assert succeed("losses", "note") == "noted: 1\n"
+    assert run("ledger").exit_code == 1
+    assert json.loads(succeed("status", "--json"))["lost_events"] == 4
+
+
+def test_rollups_that_were_meddled_with_are_found_and_put_right(database, database_url, run: Run, succeed: Succeed):
+    events = [
+        ReceivedEvent(an_event(1, seed), int((NOW - timedelta(hours=seed)).timestamp() * 1e3)) for seed in range(40)
+    ]
+    store_events(database_url, events)
+    assert run("ledger").exit_code == 0
+    database.execute("UPDATE rollups SET events = events + 1, latency_sum = 7 WHERE grain = 'hour' AND version_key = 0")
+    database.execute("DELETE FROM rollups WHERE grain = 'day'")
+    finished = run("ledger")
+    assert finished.exit_code == 1
+    assert "40 hours miscounted" in finished.stderr
+    assert "wrong were" in succeed("recount", "--project", "demo")
+    assert_rollups_equal_a_recount(database)
+    assert "all were right" in succeed("recount")
+    assert run("ledger").exit_code == 0
+
+
+def test_a_recount_beside_working_workers_loses_and_doubles_nothing(database, database_url, succeed: Succeed):
+    ended = threading.Event()
+
+    def work(number: int) -> None:
+        with open_connection(database_url) as connection:
+            store = EventStore()
+            for seed in range(10_000):
+                batch = [
+                    ReceivedEvent(an_event(1, number * 100_000 + seed * 10 + each), int(NOW.timestamp() * 1e3) - each)
+                    for each in range(10)
+                ]
+                store.store(connection, batch)
+                if ended.is_set():
+                    return
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for worker in workers:
+        worker.start()
+    try:
+        for _ in range(5):
+            succeed("recount")
+    finally:
+        ended.set()
+        for worker in workers:
+            worker.join()
+    assert assert_rollups_equal_a_recount(database) > 100
+
+
+def test_minutes_past_their_time_are_not_made_again(database, database_url):
+    store_events(database_url, [ReceivedEvent(an_event(1), int((NOW - timedelta(days=10)).timestamp() * 1e3))])
+    database.execute("DELETE FROM rollups WHERE grain = 'minute'")
+    assert not recount_hour(database, 1, floor_to("hour", NOW - timedelta(days=10)), minutes=False)
+    assert database.execute("SELECT count(*) FROM rollups WHERE grain = 'minute'").fetchone() == (0,)
