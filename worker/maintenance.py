@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from app.core.contract import OLDEST_TIMESTAMP
 from app.core.database import Connection, database_errors
 from app.core.errors import ClocksDisagree, DatabaseUnavailable
+from app.core.queries.ledger import delete_series
 from app.core.queries.maintenance import release_maintenance_lock, select_now, try_maintenance_lock
 from app.core.queries.partitions import drop_partitions_before, ensure_coming_partitions
 from app.core.queries.projects import select_project_ids
@@ -52,7 +53,9 @@ def maintain(connection: Connection, now: datetime, *, retention_days: int) -> N
     if not try_maintenance_lock(connection):
         return
     try:
-        _drop_old_partitions(connection, now.date() - max(timedelta(days=retention_days), SHORTEST_RETENTION))
+        retention = max(timedelta(days=retention_days), SHORTEST_RETENTION)
+        _drop_old_partitions(connection, now.date() - retention)
+        delete_series(connection, now - retention)
         for _ in range(MAX_DELETE_BATCHES):
             if delete_minutes(connection, now - MINUTES_DELETED_AFTER, limit=DELETE_BATCH) < DELETE_BATCH:
                 break

@@ -180,3 +180,15 @@ def test_a_busy_table_puts_off_only_the_drop(database, database_url):
     assert database.execute("SELECT count(*) FROM rollups_minute").fetchone() == (0,)
     maintain(database, NOW, retention_days=30)
     assert database.execute("SELECT count(*) FROM events").fetchone() == (1,)
+
+
+def test_numbers_of_old_events_go_and_those_of_losses_stay(database):
+    database.execute("""
+        INSERT INTO series (series, project_id, hour, changed_at)
+        VALUES ('old', 1, '2031-01-01', '2031-01-01'), ('lossy', 1, '2031-01-01', '2031-01-01'),
+               ('new', 1, '2031-05-19', '2031-05-19');
+        INSERT INTO losses (series, project_id, hour, numbers, first_at, last_at)
+        VALUES ('lossy', 1, '2031-01-01', '{[1,2)}', now(), now())
+    """)
+    maintain(database, NOW, retention_days=90)
+    assert database.execute("SELECT series FROM series ORDER BY series").fetchall() == [("lossy",), ("new",)]

@@ -197,3 +197,17 @@ def insert_losses(connection: Connection, unsettled: Sequence[Unsettled], buffer
         "numbers": [multirange(runs) for runs in buffered.values()],
     }
     return int(one_value(connection, sql, parameters))
+
+
+def delete_series(connection: Connection, before: datetime) -> int:
+    """Delete what is known of series that began before a time, and have not changed since; returns how many.
+
+    Not those of which something is missing: losses stay until the end of days.
+    """
+    sql = """
+        DELETE FROM series
+        WHERE changed_at < %(before)s AND (hour IS NULL OR hour < %(before)s)
+          AND NOT EXISTS (SELECT FROM acknowledgements WHERE acknowledgements.series = series.series)
+          AND NOT EXISTS (SELECT FROM losses WHERE losses.series = series.series)
+    """
+    return connection.execute(sql, {"before": before}).rowcount
