@@ -11,13 +11,16 @@ from app.core import redis_client
 from app.core.database import Connection, connected
 from app.core.errors import DatabaseUnavailable, NotFound, PromptAnalyticsError, RedisUnavailable, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision
+from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.projects import select_project_id
 from app.core.stream.buffer import EventBuffer
+from app.core.stream.numbering import Numbering
 from app.local import running_environment
 from config.logging import redact
 from config.settings import Settings, SettingsError, load_settings
 
 REDIS_TIMEOUT_SECONDS = 5.0
+LATER = 86_400.0
 STATEMENT_TIMEOUT_MS = 30_000
 
 
@@ -82,9 +85,14 @@ def redis_connection(current: Settings) -> Iterator[redis.Redis]:
 
 
 @contextmanager
-def event_buffer(current: Settings) -> Iterator[EventBuffer]:
+def event_buffer(current: Settings, connection: Connection) -> Iterator[EventBuffer]:
+    """A buffer whose events are numbered; the ledger, behind `connection`, knows of them when the block ends."""
+    numbering = Numbering(lambda acknowledged: insert_acknowledgements(connection, acknowledged), delay_seconds=LATER)
     with redis_connection(current) as client:
-        yield EventBuffer(client)
+        try:
+            yield EventBuffer(client, numbering=numbering)
+        finally:
+            numbering.flush()
 
 
 def project_id_of(connection: Connection, name: str) -> int:

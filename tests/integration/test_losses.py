@@ -11,10 +11,12 @@ import redis
 
 from app.core.database import Connection
 from app.core.errors import RedisFull
+from app.core.queries.dead_letters import select_dead_letter_ids
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.losses import note_losses, select_loss
 from app.core.redis_client import connect as connect_redis
 from app.core.stream.buffer import EventBuffer, Outcome
+from app.core.stream.dead_letters import put_back, take_out
 from app.core.stream.events import Event, idempotent_event_id, new_event_id
 from app.core.stream.losses import look_for_losses
 from app.core.stream.numbering import Numbering
@@ -189,3 +191,13 @@ def test_any_order_of_what_can_happen_leaves_the_count_exact(database, client, b
     run_drain(database, client)
     look_for_losses(database, client)
     assert lost(database) == missing
+
+
+def test_a_replayed_dead_letter_that_gets_lost_is_missed(database, client, buffer, numbering):
+    buffer.append(an_event()._replace(project_id=77))
+    run_drain(database, client)
+    database.execute("INSERT INTO projects (id, name) OVERRIDING SYSTEM VALUE VALUES (77, 'late')")
+    assert len(take_out(database, select_dead_letter_ids(database), put_back(buffer))) == 1
+    client.flushall()
+    numbering.flush()
+    assert look_for_losses(database, client) == 1

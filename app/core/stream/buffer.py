@@ -10,9 +10,9 @@ import redis
 from app.core.errors import ConsumerGroupMissing, Rejected
 from app.core.fixed_window import COUNT_HITS, FixedWindow
 from app.core.redis_client import create_group, redis_errors
-from app.core.stream.entries import EVENT_FIELD, FIRST_RECEIVED_FIELD, Entry, entries_of
+from app.core.stream.entries import EVENT_FIELD, FIRST_RECEIVED_FIELD, LABEL_FIELD, Entry, entries_of
 from app.core.stream.events import Event, encode_event, fingerprint
-from app.core.stream.numbering import Numbering, Numbers
+from app.core.stream.numbering import Numbering, Numbers, label_of
 from app.core.stream.state import GROUP, READ_SIZE, STREAM, BufferState, state_of
 
 WAKE_FLAG = "pa:wake"
@@ -124,13 +124,20 @@ class EventBuffer:
                 numbering.note_replayed(project_id, len(payloads))
         return Appended(Outcome(outcome), bool(must_wake), hits, window_left_ms)
 
-    def append_again(self, payload: bytes, received_at_ms: int) -> None:
+    def append_again(self, payload: bytes, received_at_ms: int, *, project_id: int | None) -> None:
         """Add an entry as it was, with the time of its first arrival: the replay of a dead letter.
 
-        It passes watermark and wake-up by.
+        It passes watermark and wake-up by, and is numbered where its project is known. Raises RedisUnavailable.
         """
+        fields: dict[Any, Any] = {EVENT_FIELD: payload, FIRST_RECEIVED_FIELD: received_at_ms}
+        numbers = None
+        if self._numbering and project_id is not None:
+            numbers = self._numbering.take(project_id, 1)
+            fields[LABEL_FIELD] = label_of(numbers.series, numbers.first)
         with redis_errors():
-            self._client.xadd(STREAM, {EVENT_FIELD: payload, FIRST_RECEIVED_FIELD: received_at_ms})
+            self._client.xadd(STREAM, fields)
+        if self._numbering and project_id is not None and numbers:
+            self._numbering.acknowledge(project_id, numbers)
 
     def read_new(self, consumer: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
         """Claim up to `count` entries that no consumer has had yet, waiting for the first one if told to.

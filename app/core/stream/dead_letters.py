@@ -14,7 +14,7 @@ Disposal = Callable[[bytes, int], None]
 
 def put_back(buffer: EventBuffer) -> Disposal:
     """Append the entry to the buffer again; one that fails again comes back as a new dead letter."""
-    return buffer.append_again
+    return lambda payload, received_at_ms: buffer.append_again(payload, received_at_ms, project_id=project_of(payload))
 
 
 def give_up(_payload: bytes, _received_at_ms: int) -> None:
