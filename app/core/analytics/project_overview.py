@@ -60,7 +60,7 @@ def _read_prompts(
 ) -> Listed[PromptSummary]:
     step = default_interval(time_range)
     matching = select_matching_prompts(connection, project_id, search) if search else None
-    found = busiest_prompts(connection, project_id, counted, coarsest=step, only=matching)
+    found = busiest_prompts(connection, project_id, counted, activity_by=step, only=matching)
     last_seen = select_prompts_last_seen(connection, project_id, [prompt.prompt_key for prompt in found.rows])
     starts = [int(start.timestamp()) for start in bucket_starts(time_range, step)]
     prompts = [
@@ -74,6 +74,6 @@ def _activity(prompt: PromptUsageRow, starts: Sequence[int]) -> list[int]:
     """Events by bucket; `starts` are the beginnings of all buckets, evenly apart."""
     step_seconds = starts[1] - starts[0] if len(starts) > 1 else timedelta(days=1) // timedelta(seconds=1)
     counts = [0] * len(starts)
-    for start, events in zip(prompt.bucket_starts, prompt.bucket_events, strict=True):
+    for start, events in zip(prompt.bucket_starts or (), prompt.bucket_events or (), strict=True):
         counts[(start - starts[0]) // step_seconds] += events
     return counts

@@ -163,13 +163,14 @@ def busiest_prompts(
     project_id: int,
     counted: TimeRange,
     *,
-    coarsest: Grain = "day",
+    activity_by: Grain | None = None,
     only: Sequence[int] | None = None,
 ) -> Listed[PromptUsageRow]:
-    """The prompts with events: of all, or of `only` these."""
+    """The prompts with events: of all, or of `only` these; with `activity_by`, with their events by such buckets."""
     busiest = select_busiest_prompts(connection, project_id, fewest_parts(counted), MAX_ROWS, only)
-    parts = fewest_parts(counted, coarsest=coarsest)
-    rows = select_prompts(connection, project_id, parts, busiest[:MAX_ROWS] or only)
+    parts = fewest_parts(counted, coarsest=activity_by or "day")
+    keys = busiest[:MAX_ROWS] or only
+    rows = select_prompts(connection, project_id, parts, keys, with_activity=activity_by is not None)
     return Listed(sorted(rows, key=lambda row: (-row.events, row.prompt_id)), len(busiest) > MAX_ROWS)
 
 

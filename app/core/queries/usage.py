@@ -151,20 +151,27 @@ class PromptUsageRow(UsageRow):
     prompt_key: int
     prompt_id: UUID
     name: str | None
-    bucket_starts: list[int]
-    bucket_events: list[int]
+    bucket_starts: list[int] | None
+    bucket_events: list[int] | None
 
 
 def select_prompts(
-    connection: Connection, project_id: int, parts: Sequence[Part], only: Sequence[int] | None
+    connection: Connection,
+    project_id: int,
+    parts: Sequence[Part],
+    only: Sequence[int] | None,
+    *,
+    with_activity: bool,
 ) -> list[PromptUsageRow]:
     """The prompts with events, in any order; all of them, or only those with certain keys."""
-    # The times of a prompt's rows and the events in them come along: so its activity costs no query of its own.
-    # No ORDER BY here and below: it would sort the histograms, too.
+    # The times of a prompt's rows and the events in them come along: so its activity costs no query of its own, but
+    # half as much again as without. No ORDER BY here and below: it would sort the histograms, too.
+    activity: LiteralString = """
+               array_agg(extract(epoch FROM rollup.bucket_start)::bigint) AS bucket_starts,
+               array_agg(rollup.events) AS bucket_events"""
     sql = f"""
         SELECT prompts.id AS prompt_key, prompts.prompt_id, prompts.name,
-               array_agg(extract(epoch FROM rollup.bucket_start)::bigint) AS bucket_starts,
-               array_agg(rollup.events) AS bucket_events, {SUMS}
+               {activity if with_activity else "NULL AS bucket_starts, NULL AS bucket_events"}, {SUMS}
         FROM {ROLLUPS_OF_PROMPTS}
         JOIN prompts ON prompts.id = rollup.prompt_key
         GROUP BY prompts.id
