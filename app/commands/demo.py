@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from app.commands.parameters import a_name
-from app.commands.servers import database_connection, event_buffer, redis_connection, settings
+from app.commands.servers import database_connection, redis_connection, settings
 from app.core.database import Connection
 from app.core.keys.lifecycle import create_key, revoke_key
 from app.core.queries.api_keys import select_first_key_at
@@ -19,6 +19,7 @@ from app.core.queries.memberships import insert_membership, select_members
 from app.core.queries.names import update_prompt_name, update_version_name
 from app.core.queries.projects import insert_project
 from app.core.queries.users import select_users
+from app.core.stream.state import state_of as state_of_buffer
 from app.demo.events import OLDEST_DAYS, SLICE_SECONDS, History
 from app.demo.sending import send
 from app.demo.story import PROMPTS
@@ -127,8 +128,8 @@ def _send_all(history: History, url: str, api_key: str, *, idempotency_prefix: s
 
 def _wait_until_stored(current: Settings, sent_at: float) -> None:
     """Until the buffer holds nothing older than the end of the sending."""
-    with event_buffer(current) as buffer:
-        while buffer.state().oldest_age_seconds > (waited := time.monotonic() - sent_at):
+    with redis_connection(current) as client:
+        while state_of_buffer(client).oldest_age_seconds > (waited := time.monotonic() - sent_at):
             if waited > STORE_SECONDS:
                 raise click.ClickException(
                     "the events are in the buffer, but no worker stores them; start one, then repeat this command"
