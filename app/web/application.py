@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.web import assets, health, metrics
 from app.web.api import ingest, openapi, usage
+from app.web.body import take_rest
 from app.web.errors import register_error_handlers
 from app.web.fast.lean_flask import LeanFlask
 from app.web.pages import error_page, register_pages
@@ -56,8 +57,9 @@ def _complete_headers(response: Response) -> Response:
     known = context()
     # add, where nobody else sets a header: set looks for an older one first
     headers.add("X-Request-Id", known.request_id)
-    # of a 204 there is nothing to sniff or to keep
+    # of a 204 there is nothing to sniff or to keep, and before it the whole body was read
     if response.status_code != HTTPStatus.NO_CONTENT:
+        take_rest(request.environ)
         headers["X-Content-Type-Options"] = "nosniff"
         headers.setdefault("Cache-Control", "no-store")
     if known.window is not None:

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 _JSON = re.compile(r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?', re.ASCII | re.IGNORECASE)
 
-_DISCARD_SECONDS = 1.0
-_DISCARD_LIMITS = 64
-"""How much more of a body that is too large is taken, in multiples of the limit."""
-_PIECE_BYTES = 65_536
+_REST_SECONDS = 0.1
+_REST_BYTES = 65_536
+"""How much of a body that nobody wanted is taken, so that its connection can be used again."""
 _GZIP_ONLY = 16
 """Added to zlib's wbits: a gzip header and trailer, with its checksum, and nothing else."""
 
@@ -56,6 +55,30 @@ def read_form_body(*, limit_bytes: int, deadline_seconds: float) -> None:
     environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
+def take_rest(environ: "WSGIEnvironment") -> None:
+    """Before an answer: take what is left of a short body, so that its connection can be used again.
+
+    After one that is longer, or is not here in a moment, or that nobody has told the client to send, the connection is
+    not used again, and the answer says so.
+    """
+    if environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
+        return
+    stream = environ["wsgi.input"]
+    if getattr(stream, "failed", False):
+        return
+    taken = 0
+    try:
+        with Timeout(_REST_SECONDS, exception=False):
+            while taken < _REST_BYTES:
+                piece = stream.read(_REST_BYTES - taken)
+                if not piece:
+                    return
+                taken += len(piece)
+    except (ParseException, OSError):
+        pass  # the client is gone or sends nonsense
+    _close_after_answer(stream)
+
+
 def _read_whole(environ: "WSGIEnvironment", limit_bytes: int, deadline_seconds: float) -> bytes:
     stream = environ["wsgi.input"]
     declared = get_content_length(environ)
@@ -66,7 +89,6 @@ def _read_whole(environ: "WSGIEnvironment", limit_bytes: int, deadline_seconds: 
         too_large = len(body) > limit_bytes
     if too_large:
         _close_after_answer(stream)
-        _discard(stream, limit_bytes * _DISCARD_LIMITS)
         raise _too_large(f"The body is larger than {limit_bytes} bytes.")
     if declared is not None and len(body) < declared:
         _close_after_answer(stream)
@@ -112,17 +134,6 @@ def _read_in_time(stream: Any, size: int, deadline_seconds: float) -> bytes:
         ) from None
     finally:
         timeout.close()
-
-
-def _discard(stream: Any, at_most_bytes: int) -> None:
-    """Take what the client is still sending: closing the connection on it would reset it, and lose our answer."""
-    taken = 0
-    try:
-        with Timeout(_DISCARD_SECONDS, exception=False):
-            while taken < at_most_bytes and (piece := stream.read(_PIECE_BYTES)):
-                taken += len(piece)
-    except (ParseException, OSError):
-        return  # the client is gone or sends nonsense; the connection is closed in either case
 
 
 def _close_after_answer(stream: Any) -> None:
