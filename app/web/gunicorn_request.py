@@ -18,6 +18,9 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class EnvelopeRequest(Request):  # type: ignore[misc]  # gunicorn has no types
     """What `RequestParser.mesg_class` makes of each head."""
 
+    body: Any
+    _expected_100_continue: bool
+
     def set_body_reader(self) -> None:
         """Raises InvalidHeader where HTTP/1.1 has no Host (RFC 9112, 3.2), besides what gunicorn's own raises."""
         super().set_body_reader()

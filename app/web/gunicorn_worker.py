@@ -58,14 +58,20 @@ class EnvelopeWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             self.log.error("error handling a request", exc_info=error)
         with contextlib.suppress(Exception):  # the client has gone; there is nobody to tell
             util.write_nonblock(client, _answer(status))
+        self._count(status)
         _linger(client)
+
+    def _count(self, status: HTTPStatus) -> None:
+        # gevent has patched by now, and the application is loaded
+        from app.web.malformed import count_malformed  # noqa: PLC0415 - brings Flask and psycopg in
+
+        count_malformed(self.wsgi, status)
 
 
 def _linger(client: socket.socket) -> None:
-    """Take and drop what the client is still sending: closing the connection on that would reset it, and lose our answer.
+    """Take and drop what the client is still sending, so that no reset of the connection loses our answer.
 
-    nginx calls it a lingering close. It ends when the client has read the answer and closes, and is bounded in
-    bytes and time.
+    nginx calls it a lingering close. It ends when the client closes, and is bounded in bytes and time.
     """
     taken = 0
     with contextlib.suppress(OSError), Timeout(LINGER_SECONDS, exception=False):

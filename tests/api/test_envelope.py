@@ -104,6 +104,7 @@ def test_answers_are_not_cached_and_not_sniffed(web: str) -> None:
     ("request_bytes", "status"),
     [
         (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/9.9\r\n\r\n", 400),
         (b"GET / HTTP/1.1\nHost: a\n\n", 400),
         (b"GET / HTTP/1.1\r\nAuthorization Bearer eg_live_x\r\n\r\n", 400),
@@ -114,7 +115,7 @@ def test_answers_are_not_cached_and_not_sniffed(web: str) -> None:
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 500 + b"\r\n", 431),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_malformed_http_is_refused_in_the_envelope_too(web: str, request_bytes: bytes, status: int) -> None:
     with RawConnection(web) as connection:

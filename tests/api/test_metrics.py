@@ -22,6 +22,7 @@ from config.settings import load_settings
 from tests.api_keys import create_key
 from tests.conftest import StartProcess
 from tests.processes import SECRET_KEY, AppProcess, app_environment, start_process
+from tests.raw_http import RawConnection
 from tests.waiting import wait_until
 
 PATH = "/api/v1/prompts/analytics"
@@ -141,6 +142,17 @@ def test_it_counts_answers_by_endpoint_status_and_code(own_web: AppProcess, key:
     assert answered(found, "ingest.log_event", 400, "VALIDATION_ERROR") == 1
     assert answered(found, "", 404, "NOT_FOUND") == 1
     assert answered(found, "", 405, "METHOD_NOT_ALLOWED") == 1
+
+
+def test_it_counts_what_gunicorn_refused_by_itself(own_web: AppProcess) -> None:
+    before = scrape(own_web.url)
+    for head in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\n\r\n"):
+        with RawConnection(own_web.url) as connection:
+            connection.send(head)
+            connection.receive()
+    found = scrape_since(before, own_web.url)
+    assert answered(found, "", 400, "BAD_REQUEST") == 2
+    assert answered(found, "", 414, "REQUEST_URI_TOO_LONG") == 1
 
 
 def test_it_tells_replays_from_new_events(own_web: AppProcess, key: str) -> None:

@@ -12,6 +12,7 @@ import redis
 from app.core.operations.refusals import count_refusals
 from app.core.queries.projects import insert_project
 from tests.api_keys import create_key
+from tests.raw_http import RawConnection
 from tests.waiting import wait_until
 
 PATH = "/api/v1/prompts/analytics"
@@ -51,6 +52,14 @@ def test_what_is_not_the_api_is_not_counted(web, redis_client):
         assert client.get("/api/nowhere").status_code == 404
     wait_until(lambda: counted(redis_client)["NOT_FOUND"])
     assert counted(redis_client)["NOT_FOUND"] < 50
+
+
+def test_what_gunicorn_refused_by_itself_is_counted_without_a_project(web, redis_client):
+    for _ in range(2):
+        with RawConnection(web) as connection:
+            connection.send(b"nonsense\r\n\r\n")
+            assert connection.receive().status == 400
+    wait_until(lambda: counted(redis_client)["BAD_REQUEST"] == 2)
 
 
 def project_id_of(database_url: str, name: str) -> int:

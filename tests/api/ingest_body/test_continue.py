@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("clean_redis")
 
 @pytest.mark.parametrize("framing", [f"Content-Length: {len(EVENT)}", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize(
-    ("status", "old", "new"),
+    "refusal",
     [
         (401, b"eg_live_", b"eg_live_x"),
         (415, b"application/json", b"text/plain"),
@@ -22,8 +22,9 @@ pytestmark = pytest.mark.usefixtures("clean_redis")
     ],
 )
 def test_what_the_head_decides_is_answered_without_a_100(
-    connection: RawConnection, ingest_key: str, buffered: Buffered, framing: str, status: int, old: bytes, new: bytes
+    connection: RawConnection, ingest_key: str, buffered: Buffered, framing: str, refusal: tuple[int, bytes, bytes]
 ) -> None:
+    status, old, new = refusal
     connection.send(ingest_head(ingest_key, framing, EXPECT).replace(old, new, 1))
     answer = connection.receive()
     assert (answer.status, answer.headers["connection"]) == (status, "close")

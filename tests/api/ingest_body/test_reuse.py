@@ -69,7 +69,7 @@ def test_httpx_loses_no_event_after_a_refusal(client: httpx.Client, buffered: Bu
 
 @pytest.mark.parametrize("framing", ["Content-Length: 300000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize(
-    ("status", "old", "new"),
+    "refusal",
     [
         (401, b"eg_live_", b"eg_live_x"),
         (413, b"", b""),
@@ -79,8 +79,9 @@ def test_httpx_loses_no_event_after_a_refusal(client: httpx.Client, buffered: Bu
     ],
 )
 def test_an_answer_before_the_end_of_a_long_body_says_close_and_what_follows_is_no_request(
-    connection: RawConnection, ingest_key: str, buffered: Buffered, framing: str, status: int, old: bytes, new: bytes
+    connection: RawConnection, ingest_key: str, buffered: Buffered, framing: str, refusal: tuple[int, bytes, bytes]
 ) -> None:
+    status, old, new = refusal
     inner = ingest_request(ingest_key, EVENT)
     head = ingest_head(ingest_key, framing).replace(old, new, 1)
     body = inner + b" " * (300_000 - len(inner))
@@ -126,9 +127,7 @@ def test_a_body_that_ends_early_or_comes_too_slowly_says_close(web: str, ingest_
         assert [(answer.status, answer.headers["connection"]) for answer in answers] == [(400, "close"), (408, "close")]
 
 
-def test_every_answer_to_a_body_that_was_read_keeps_the_connection(
-    connection: RawConnection, ingest_key: str
-) -> None:
+def test_every_answer_to_a_body_that_was_read_keeps_the_connection(connection: RawConnection, ingest_key: str) -> None:
     for body, status in ((EVENT, 204), (json.dumps({}).encode(), 400), (b"x", 400)):
         connection.send(ingest_request(ingest_key, body))
         answer = connection.receive()
