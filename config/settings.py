@@ -1,11 +1,13 @@
 """Settings: the one reader of the environment. docs/operations.md lists what each means."""
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 import environs
 import limits
@@ -13,6 +15,7 @@ from environs import validate
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 SHORTEST_SECRET = 32
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-_:\[\]]+/?", re.ASCII | re.IGNORECASE)
 MAX_COUNT = 2**31 - 1
 """What PostgreSQL, Redis and the libraries all hold in 32 bits. As `MAX_INTEGER` of app.core.database: config imports
 nothing of the app, and the core no config."""
@@ -37,6 +40,7 @@ class Settings:
     idempotency_window_seconds: int
     retention_days: int
     trusted_proxy_count: int
+    public_url: str | None
     metrics_token: str | None = field(repr=False)
     database_pool_size: int
     redis_pool_size: int
@@ -106,6 +110,7 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
         "idempotency_window_seconds": env.int("IDEMPOTENCY_WINDOW_SECONDS", 900, validate=validate.Range(1, 86_400)),
         "retention_days": env.int("RETENTION_DAYS", 90, validate=validate.Range(1, 36_500)),
         "trusted_proxy_count": env.int("TRUSTED_PROXY_COUNT", 0, validate=validate.Range(0, 10)),
+        "public_url": env.str("PUBLIC_URL", None, validate=_public_url),
         "metrics_token": env.str("METRICS_TOKEN", None, validate=validate.Length(min=16)),
         "database_pool_size": env.int("DATABASE_POOL_SIZE", 4, validate=validate.Range(1, 1_000)),
         "redis_pool_size": env.int("REDIS_POOL_SIZE", 64, validate=validate.Range(1, 10_000)),
@@ -113,6 +118,7 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
         # A stable name lets a restarted worker find what it had claimed; Heroku names its machines in DYNO.
         "worker_name": env.str("WORKER_NAME", None, validate=validate.Length(max=128)) or env.str("DYNO", None),
     }
+    values["public_url"] = _normal_url(values["public_url"])
     values["log_level"] = str(values["log_level"]).lower()
     values["worker_name"] = values["worker_name"] or socket.gethostname()
     if set(values) != {each.name for each in fields(Settings)}:
@@ -132,6 +138,24 @@ def _scheme(*schemes: str) -> Any:
             raise environs.ValidationError(f"Must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}.")
 
     return check
+
+
+def _public_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not _ORIGIN.fullmatch(url):
+        raise environs.ValidationError("Must be a URL such as https://analytics.example.org, without a path.")
+
+
+def _normal_url(url: str | None) -> str | None:
+    """In lower case, without a slash at its end and without the port that its scheme has anyway."""
+    if url is None:
+        return None
+    normal = url.lower().rstrip("/")
+    return normal.removesuffix(":443" if normal.startswith("https:") else ":80")
 
 
 def _secret(value: str) -> None:

@@ -60,13 +60,14 @@ def add(email: str, project: str, role: Role) -> None:
 @users.command()
 @_EMAIL
 def link(email: str) -> None:
-    """Print the path of a one-time link, valid for 7 days, with which a user chooses a password."""
+    """Print a one-time link, valid for 7 days, with which a user chooses a password; its path, without PUBLIC_URL."""
+    loaded = settings()
     try:
-        with database_connection(settings()) as connection:
+        with database_connection(loaded) as connection:
             token = make_link_for(connection, email)
     except NotFound as error:
         raise click.ClickException(f"there is no user {email}") from error
-    click.echo(f"{LINK_PATH}{token}")
+    click.echo(f"{loaded.public_url or ''}{LINK_PATH}{token}")
 
 
 @users.command(name="list")

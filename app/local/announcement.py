@@ -20,8 +20,7 @@ def complain(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def announcement(port: int, access: FirstAccess, data_dir: Path) -> str:
-    url = f"http://127.0.0.1:{port}"
+def announcement(url: str, access: FirstAccess, data_dir: Path) -> str:
     authorization = f'-H "Authorization: Bearer {access.api_key}"'
     return f"""
 Prompt Analytics runs at {url}

@@ -25,7 +25,7 @@ from app.local.redis_server import start_redis
 from app.local.running import RUNNING_NAME, locked, write_secret
 from app.local.servers import RunningServer
 from app.local.web_client import get
-from config.settings import load_settings
+from config.settings import Settings, load_settings
 
 READY_SECONDS = 60.0
 RELEASE_SECONDS = 600.0
@@ -43,7 +43,8 @@ class Stop(BaseException):
 def run(data_dir: Path, environment: Mapping[str, str], *, parent_pid: int | None, wheels_only: bool) -> None:
     """Runs until it is told to stop, or until its parent has gone; CannotRun is one line for a person."""
     terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
-    port = _check_settings(environment)
+    checked = _check_settings(environment)
+    port = checked.port
     with ExitStack() as stack:
         stack.enter_context(_stop_on_signals())
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,7 +61,7 @@ def run(data_dir: Path, environment: Mapping[str, str], *, parent_pid: int | Non
         _wait_until_ready(port, processes)
         own_database = not environment.get("DATABASE_URL")
         access = first_access(data_dir, guard, whole, port, own_database=own_database)
-        say(announcement(port, access, data_dir))
+        say(announcement(checked.public_url or f"http://127.0.0.1:{port}", access, data_dir))
         while (parent_pid is None or os.getppid() == parent_pid) and not _hung_up(terminals):
             _look_after(guard, processes, servers)
             time.sleep(LOOK_SECONDS)
@@ -73,14 +74,14 @@ def _empty_folder(folder: Path) -> Path:
     return folder
 
 
-def _check_settings(environment: Mapping[str, str]) -> int:
-    """The port; raises SettingsError for all that is wrong with those settings which are given."""
+def _check_settings(environment: Mapping[str, str]) -> Settings:
+    """Raises SettingsError for all that is wrong with those settings which are given; stand-ins fill the others."""
     later = {
         "DATABASE_URL": "postgresql://later",
         "REDIS_URL": "redis://later",
         "SECRET_KEY": "later" * SHORTEST_SECRET,
     }
-    return load_settings({**later, **{name: value for name, value in environment.items() if value}}).port
+    return load_settings({**later, **{name: value for name, value in environment.items() if value}})
 
 
 def _check_port(port: int) -> None:

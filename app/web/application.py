@@ -13,6 +13,7 @@ from app.web.body import take_rest
 from app.web.errors import register_error_handlers
 from app.web.fast.lean_flask import LeanFlask
 from app.web.pages import error_page, register_pages
+from app.web.proxies import STRICT_TRANSPORT_SECURITY, is_https, notice_proxy
 from app.web.request_context import begin_request, context, request_id
 from app.web.services import register_services
 from config.logging import name_requests_in_logs
@@ -60,6 +61,9 @@ def _complete_headers(response: Response) -> Response:
     # of a 204 there is nothing to sniff or to keep, and before it the whole body was read
     if response.status_code != HTTPStatus.NO_CONTENT:
         take_rest(request.environ)
+        notice_proxy(request.environ)
+        if is_https():
+            headers["Strict-Transport-Security"] = STRICT_TRANSPORT_SECURITY
         headers["X-Content-Type-Options"] = "nosniff"
         headers.setdefault("Cache-Control", "no-store")
     if known.window is not None:

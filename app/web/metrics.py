@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 from app.core.operations import metrics as names
 from app.web.access import public
 from app.web.errors import ApiError
+from app.web.proxies import is_from_this_machine
 from app.web.request_context import context
 from app.web.server_metrics import database_down, database_metrics, redis_down, redis_metrics
 from app.web.services import services
@@ -88,7 +89,7 @@ def _record(response: Response) -> Response:
 
 
 @blueprint.get("/metrics")
-@public("Prometheus scrapes it; METRICS_TOKEN guards it where that is set")
+@public("Prometheus scrapes it, with METRICS_TOKEN or from this very machine")
 def metrics() -> Response:
     """Counters as of now, and the state of the servers as of at most a second ago; answers whatever is down."""
     _require_token()
@@ -122,6 +123,12 @@ def _counted() -> Collector:
 def _require_token() -> None:
     token = services().settings.metrics_token
     if token is None:
+        if not is_from_this_machine(request.environ):
+            raise ApiError(
+                403,
+                "FORBIDDEN",
+                "Without METRICS_TOKEN only this machine itself may ask: set it, and send it as a bearer token.",
+            )
         return
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip(" ").encode(), token.encode()):

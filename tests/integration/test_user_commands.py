@@ -5,7 +5,7 @@ import pytest
 
 from app.core.accounts.tokens import hash_token
 from tests.api_keys import create_key
-from tests.commands import Run, Succeed, fails_with_one_line, select
+from tests.commands import Run, Succeed, fails_with_one_line, run_command, select
 
 SELECT_MEMBERSHIPS = """
 SELECT email, name, role
@@ -68,6 +68,13 @@ def test_a_link_is_printed_as_a_path_and_the_older_one_ends(run: Run, succeed: S
     hashes = select(database_url, "SELECT token_hash FROM sign_in_links")
     assert hashes == [(hash_token(printed[1].removeprefix("/login/link/")),)]
     assert "there is no user" in fails_with_one_line(run("users", "link", "--email", "b@example.com"))
+
+
+def test_a_link_is_a_whole_address_where_the_service_has_one(succeed: Succeed, database_url: str, redis_url: str):
+    succeed("users", "create", "--email", "a@example.com")
+    settings = {"database_url": database_url, "redis_url": redis_url, "secret_key": "s" * 32}
+    printed = run_command("users", "link", "--email", "a@example.com", **settings, public_url="https://a.example")
+    assert printed.stdout.startswith("https://a.example/login/link/")
 
 
 def test_users_are_listed_with_their_projects_and_without_secrets(succeed: Succeed, database_url: str):

@@ -20,6 +20,7 @@ BAD = {
     "IDEMPOTENCY_WINDOW_SECONDS": ["0", "86401"],
     "RETENTION_DAYS": ["0", "-3"],
     "TRUSTED_PROXY_COUNT": ["-1", "yes"],
+    "PUBLIC_URL": ["analytics.example.org", "ftp://a", "https://", "https://a/b", "https://u@a", "https://a:b", "//a"],
     "METRICS_TOKEN": ["short"],
     "DATABASE_POOL_SIZE": ["0"],
     "REDIS_POOL_SIZE": ["0"],
@@ -134,3 +135,16 @@ def test_the_documentation_lists_every_setting_with_its_default():
     expected |= dict.fromkeys(NEEDED, "required")
     expected["WORKER_NAME"] = "`DYNO` or the host's name"
     assert documented == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://analytics.example.org", "https://analytics.example.org"),
+        ("https://Analytics.example.org:443/", "https://analytics.example.org"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://[::1]:80/", "http://[::1]"),
+    ],
+)
+def test_the_public_url_is_kept_in_one_form(given: str, kept: str):
+    assert load_settings({**NEEDED, "PUBLIC_URL": given}).public_url == kept

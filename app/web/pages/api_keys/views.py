@@ -7,7 +7,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import flash, redirect, request, url_for
+from flask import flash, redirect, url_for
 from limits import RateLimitItemPerHour
 from werkzeug.wrappers import Response
 
@@ -23,6 +23,7 @@ from app.web.pages.api_keys.listing import CSV_COLUMNS, listed_keys, when_used
 from app.web.pages.api_keys.snippets import snippets
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.rendering import page
+from app.web.proxies import base_url
 from app.web.request_context import visitor
 from app.web.services import ask_database, services
 
@@ -145,7 +146,7 @@ def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
 
 def _show_once(new: NewKey, *, replaced: ApiKeyDescription | None = None) -> Response:
     key = _find(new.key_id)
-    shown = snippets(request.url_root, new.key, key.scopes)
+    shown = snippets(base_url(), new.key, key.scopes)
     return _key_page("created", key, secret=new.key, replaced=replaced, snippets=shown)
 
 

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from flask import request, url_for
+from flask import request
 from werkzeug.wrappers import Response
 
 from app.core.analytics.period import Period
@@ -24,6 +24,7 @@ from app.web.pages.dashboard.prompt_table import (
 )
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.ranges import read_range
+from app.web.proxies import public_url_for
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
 
@@ -60,7 +61,7 @@ def dashboard() -> Response:
         columns=list(COLUMNS.values()),
         longest_search=LONGEST_SEARCH,
         sparkline=sparkline,
-        ingest_url=url_for("ingest.log_event", _external=True),
+        ingest_url=public_url_for("ingest.log_event"),
         example_event=json.dumps(EXAMPLE_EVENT, indent=2),
     )
 

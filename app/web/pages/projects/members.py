@@ -16,6 +16,7 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.rendering import page
 from app.web.pages.projects.forms import InviteForm, RoleForm
+from app.web.proxies import public_url_for
 from app.web.request_context import visitor
 from app.web.services import ask_database
 
@@ -94,7 +95,7 @@ def _members_page(form: InviteForm, *, invitation: Invitation | None = None, sta
     found = ask_database(select_members, visitor().project_id)
     link = None
     if invitation is not None:
-        link = url_for("pages_one_time_link.show_link", token=invitation.token, _external=True)
+        link = public_url_for("pages_one_time_link.show_link", token=invitation.token)
     return page(
         "projects/members.html",
         active="members",

@@ -1,0 +1,94 @@
+"""What is known of HTTPS and of proxies in front: HSTS, a warning, and who may read /metrics without a token."""
+
+import logging
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.web.application import create_app
+from config.settings import load_settings
+from tests.processes import SECRET_KEY
+
+pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
+
+HSTS = "Strict-Transport-Security"
+FORWARDED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+PATHS = ("/login", "/docs", "/healthz", "/nowhere", "/dashboard/nothing")
+
+
+@pytest.fixture
+def environment(database_url: str, redis_url: str) -> dict[str, str]:
+    return {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": SECRET_KEY}
+
+
+def new_client(environment: dict[str, str], **settings: str) -> FlaskClient:
+    return create_app(load_settings({**environment, **settings})).test_client()
+
+
+def hsts(client: FlaskClient, headers: dict[str, str]) -> set[str | None]:
+    return {client.get(path, headers=headers).headers.get(HSTS) for path in PATHS}
+
+
+def test_browsers_are_told_to_keep_to_https_where_it_is_known(environment: dict[str, str]) -> None:
+    a_year = {"max-age=31536000"}
+    assert hsts(new_client(environment, TRUSTED_PROXY_COUNT="1"), FORWARDED) == a_year
+    public = new_client(environment, PUBLIC_URL="https://analytics.example.org")
+    assert hsts(public, {"Host": "analytics.example.org"}) == a_year
+
+
+def test_nobody_is_told_so_where_it_is_not_known(environment: dict[str, str]) -> None:
+    assert hsts(new_client(environment), FORWARDED) == {None}
+    assert hsts(new_client(environment, TRUSTED_PROXY_COUNT="1"), {}) == {None}
+    assert hsts(new_client(environment, PUBLIC_URL="http://localhost"), {}) == {None}
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if "TRUSTED_PROXY_COUNT" in record.getMessage()]
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"])
+def test_a_proxy_that_no_setting_knows_of_is_warned_of_once(
+    environment: dict[str, str], caplog: pytest.LogCaptureFixture, header: str
+) -> None:
+    client = new_client(environment)
+    client.get("/healthz")
+    assert warnings(caplog) == []
+    for _ in range(3):
+        client.get("/healthz", headers={header: "planted"})
+    (warning,) = warnings(caplog)
+    assert "planted" not in warning
+
+
+def test_a_proxy_that_is_known_is_not_warned_of(environment: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    new_client(environment, TRUSTED_PROXY_COUNT="1").get("/healthz", headers=FORWARDED)
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1"])
+def test_without_a_token_this_machine_reads_the_metrics(environment: dict[str, str], peer: str) -> None:
+    answer = new_client(environment).get("/metrics", environ_overrides={"REMOTE_ADDR": peer})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.7", "203.0.113.9", "2001:db8::1", "::ffff:10.0.0.7", "", "unix"])
+def test_without_a_token_no_other_machine_does(environment: dict[str, str], peer: str) -> None:
+    answer = new_client(environment).get("/metrics", environ_overrides={"REMOTE_ADDR": peer})
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (403, "FORBIDDEN")
+    assert "METRICS_TOKEN" in answer.get_json()["error"]["message"]
+    assert "prompt_analytics" not in answer.text
+
+
+@pytest.mark.parametrize("trusted", ["0", "1"])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-Ip"])
+def test_a_proxy_on_this_machine_is_not_this_machine(environment: dict[str, str], trusted: str, header: str) -> None:
+    client = new_client(environment, TRUSTED_PROXY_COUNT=trusted)
+    assert client.get("/metrics", headers={header: "127.0.0.1"}).status_code == 403
+
+
+def test_with_a_token_every_machine_that_has_it_reads_them(environment: dict[str, str]) -> None:
+    token = "a-token-for-prometheus"
+    client = new_client(environment, METRICS_TOKEN=token)
+    for headers, status in ((FORWARDED, 401), ({**FORWARDED, "Authorization": f"Bearer {token}"}, 200)):
+        answer = client.get("/metrics", headers=headers, environ_overrides={"REMOTE_ADDR": "10.0.0.7"})
+        assert answer.status_code == status
