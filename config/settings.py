@@ -150,11 +150,11 @@ def _public_url(url: str) -> None:
         raise environs.ValidationError("Must be a URL such as https://analytics.example.org, without a path.")
 
 
-def _normal_url(url: str | None) -> str | None:
+def _normal_url(url: object) -> str | None:
     """In lower case, without a slash at its end and without the port that its scheme has anyway."""
     if url is None:
         return None
-    normal = url.lower().rstrip("/")
+    normal = str(url).lower().rstrip("/")
     return normal.removesuffix(":443" if normal.startswith("https:") else ":80")
 
 

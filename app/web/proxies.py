@@ -2,7 +2,7 @@
 
 import ipaddress
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import current_app, request, url_for
@@ -57,7 +57,7 @@ def base_url() -> str:
     return services().settings.public_url or request.url_root.rstrip("/")
 
 
-def public_url_for(endpoint: str, **values: str) -> str:
+def public_url_for(endpoint: str, **values: Any) -> str:
     """The address of a view, to be passed on to others."""
     return base_url() + url_for(endpoint, **values)
 
