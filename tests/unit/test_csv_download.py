@@ -14,6 +14,22 @@ def test_what_a_spreadsheet_takes_for_a_formula_becomes_text(text):
     assert defused(text) == f"'{text}"
 
 
+UNSEEN = (
+    *("\u200b", "\u200d", "\ufeff", "\u202e", "\u2066", "\u00ad", "\u034f", "\u061c", "\u180e", "\u2060", "\u2061"),
+    *("\ufe0f", "\u3164", "\u115f", "\u2800", "\u2028", "\u3000", "\u0000", "\u001b", "\u007f", "\u0085", "\ue000"),
+    *("\U000e0020", "\ufff9"),
+)
+
+
+@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
+def test_no_formula_hides_behind_what_is_not_seen(unseen: str):
+    for sign in ("=", "+", "-", "@", "\uff1d"):
+        for before in (unseen, unseen * 300, f" {unseen}\t{unseen}"):
+            assert defused(f"{before}{sign}1") == f"'{before}{sign}1"
+            assert defused(f"x;{before}{sign}1") == f"x;'{before}{sign}1"
+    assert defused(f"{unseen}v1=2;{unseen}b-1") == f"{unseen}v1=2;{unseen}b-1"
+
+
 @pytest.mark.parametrize(
     ("text", "inert"),
     [("x;=1;y", "x;'=1;y"), ("x; -1", "x;' -1"), ('x;"=1"', 'x;\'"=1"'), (";=1;@x", ";'=1;'@x"), ("=1;+1", "'=1;'+1")],

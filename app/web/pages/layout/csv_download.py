@@ -9,15 +9,15 @@ from typing import TypeVar
 
 from flask import Response
 
+from app.web.pages.layout.formatting import is_unseen
+
 _Item = TypeVar("_Item")
 
 ROWS_PER_CHUNK = 200
 BYTE_ORDER_MARK = "\ufeff"
-# What makes spreadsheets take text for a formula, full-width forms included, also behind white space.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# What makes spreadsheets take text for a formula, full-width forms included, also behind what is not seen.
+_FORMULA_SIGN = re.compile("[-=+@\uff1d\uff0b\uff0d\uff20]")
 _CONTROL_STARTS = ("\t", "\r", "\n")
-# Where a comma is the decimal mark, Excel divides lines at semicolons, in the middle of a cell of ours.
-_CELL_AFTER_SEMICOLON = re.compile(rf";(?=[\s\"]*[{re.escape(''.join(_FORMULA_STARTS))}])")
 
 
 def csv_response(file_name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
@@ -73,7 +73,14 @@ def _cell(value: object) -> object:
 
 def defused(text: str) -> str:
     """The text, with an apostrophe before what a spreadsheet would take for a formula."""
-    text = _CELL_AFTER_SEMICOLON.sub(";'", text)
-    if text.startswith(_CONTROL_STARTS) or text.lstrip().startswith(_FORMULA_STARTS):
-        return "'" + text
-    return text
+    if _FORMULA_SIGN.search(text):
+        # Where a comma is the decimal mark, Excel divides lines at semicolons, in the middle of a cell of ours.
+        first, *others = text.split(";")
+        cells = [_as_text(first, first), *(_as_text(cell, cell.replace('"', "")) for cell in others)]
+        text = ";".join(cells)
+    return "'" + text if text.startswith(_CONTROL_STARTS) else text
+
+
+def _as_text(cell: str, seen_as: str) -> str:
+    sign = _FORMULA_SIGN.search(seen_as)
+    return "'" + cell if sign and all(map(is_unseen, seen_as[: sign.start()])) else cell

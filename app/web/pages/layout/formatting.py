@@ -19,6 +19,7 @@ _AS_DATE_AFTER = timedelta(days=60)
 # These are letters by category, and yet nothing is seen of them.
 _BLANK = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 _UNSEEN_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+_UNSEEN_OR_MARKS = (*_UNSEEN_CATEGORIES, "Mn", "Me")
 
 Number = float | int | Decimal
 Better = Literal["lower", "higher", "neither"]
@@ -152,6 +153,11 @@ def utc(time: datetime | None) -> str:
 def visible_text(text: str) -> str:
     """Text that others chose, in which what is not seen, or turns the direction of writing, stands as its number."""
     return "".join(_visible(character) for character in text)
+
+
+def is_unseen(character: str) -> bool:
+    """Whether a reader sees nothing of it: white space, controls, marks on what is before them, and the like."""
+    return character.isspace() or unicodedata.category(character) in _UNSEEN_OR_MARKS or character in _BLANK
 
 
 def _visible(character: str) -> str:
