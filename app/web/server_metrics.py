@@ -12,6 +12,8 @@ from app.core.queries.losses import select_loss
 from app.core.queries.status import count_dead_letters, select_events_stored, select_partition_days
 from app.core.stream.buffer import EventBuffer
 
+SECONDS_A_DAY = 86_400
+
 
 def redis_metrics(buffer: EventBuffer) -> list[Metric]:
     """The state of the buffer. Raises nothing that Redis causes."""
@@ -56,7 +58,9 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
         GaugeMetricFamily(names.DEAD_LETTERS, "Entries set aside for a person to look at.", dead_letters),
         GaugeMetricFamily(names.EVENTS_LOST, "Acknowledged events that are missing.", lost),
         GaugeMetricFamily(
-            names.PARTITION_DAYS_AHEAD, "Days after today that have a partition for events already.", days_ahead
+            names.PARTITIONS_AHEAD_SECONDS,
+            "For how long after today there are partitions for events already.",
+            days_ahead * SECONDS_A_DAY,
         ),
     ]
 

@@ -42,6 +42,13 @@ def test_a_wrong_method_is_told_which_are_right(web: str) -> None:
         assert "POST" in answer.headers["Allow"]
 
 
+def test_no_answer_lets_pages_of_other_hosts_in(web: str) -> None:
+    asked = {"Origin": "https://other.example", "Access-Control-Request-Method": "POST"}
+    for method, path in (("OPTIONS", PATH), ("POST", PATH), ("GET", PATH), ("GET", "/openapi.json"), ("GET", "/login")):
+        headers = httpx.request(method, web + path, headers=asked).headers
+        assert not any(name.lower().startswith("access-control-") for name in headers)
+
+
 def test_a_path_that_was_found_before_is_found_by_its_method_only(failing_client: FlaskClient) -> None:
     for _ in range(3):
         assert failing_client.get("/healthz").status_code == 200

@@ -191,6 +191,15 @@ def test_it_promises_retry_after_on_429_and_503_and_on_nothing_else() -> None:
             assert with_header == {"429", "503"}
 
 
+def test_a_429_tells_how_the_limit_stands_where_there_is_a_key() -> None:
+    for path in DOCUMENT["paths"].values():
+        for operation in path.values():
+            headers = resolved(operation["responses"]["429"])["headers"]
+            for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"):
+                assert headers[name]["schema"]["type"] == "integer"
+                assert headers[name]["required"] is False
+
+
 def test_every_answer_names_its_request() -> None:
     for path in DOCUMENT["paths"].values():
         for operation in path.values():

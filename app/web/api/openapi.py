@@ -33,14 +33,15 @@ def document() -> bytes:
     """The OpenAPI 3.1 document, built once in each process from openapi.json and the schemas that validate requests.
 
     In openapi.json paths go on behind ANALYTICS_PATH, what is among the components stands by its name, "query" stands
-    for the parameters of the read API, an answer lists the names of its headers, one in the error envelope its codes.
+    for the parameters of the read API, an answer lists the names of its headers, those that it has `withAValidKey`
+    only, and one in the error envelope its codes.
     """
     written = json.loads(_WRITTEN.read_text())
     spec = APISpec(
         written["info"]["title"], written["info"]["version"], written["openapi"], plugins=[MarshmallowPlugin()]
     )
     for name, response in written["components"].pop("responses").items():
-        spec.components.response(name, _in_full(response))
+        spec.components.response(name, _in_full(response, written["components"]["headers"]))
     for name, parameter in written["components"].pop("parameters").items():
         spec.components.parameter(name, parameter["in"], parameter)
     spec.components.schema("Event", schema=EventSchema)
@@ -51,17 +52,22 @@ def document() -> bytes:
     for path, operations in written["paths"].items():
         for operation in operations.values():
             operation["parameters"] = [_QUERY if each == "query" else each for each in operation["parameters"]]
-            operation["responses"] = {status: _in_full(each) for status, each in operation["responses"].items()}
+            operation["responses"] = {
+                status: _in_full(each, written["components"]["headers"])
+                for status, each in operation["responses"].items()
+            }
         spec.path(ANALYTICS_PATH + path, operations=operations)
     made = spec.to_dict()
     made["components"]["schemas"] |= written["components"].pop("schemas")
     return encode(written | made | {"info": written["info"], "components": written["components"] | made["components"]})
 
 
-def _in_full(response: Any) -> Any:
+def _in_full(response: Any, headers: dict[str, Any]) -> Any:
     if isinstance(response, str):
         return response
     full = {**response, "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in response["headers"]}}
+    for name in full.pop("withAValidKey", ()):
+        full["headers"][name] = {**headers[name], "required": False}
     if "codes" in response:
         narrowed = {"properties": {"error": {"properties": {"code": {"enum": full.pop("codes")}}}}}
         schema = {"allOf": [{"$ref": "#/components/schemas/Error"}, narrowed]}
