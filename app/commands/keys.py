@@ -78,7 +78,8 @@ def revoke(key_id: int) -> None:
         raise
     except PromptAnalyticsError as error:
         raise click.ClickException(f"{describe(error)}; the key may still be valid: revoke it again") from error
-    click.echo(f"key {key_id} is revoked" + ("" if at_once else "; Redis is full, so it may work for another minute"))
+    doubt = "" if at_once else "; Redis is full or down, so it may work for another minute"
+    click.echo(f"key {key_id} is revoked{doubt}")
 
 
 def _cells(key: ApiKeyDescription, now: datetime) -> tuple[str, ...]:

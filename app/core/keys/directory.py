@@ -2,7 +2,9 @@
 
 Three places are asked in turn: this process's memory (at most 1 s old), Redis, PostgreSQL. A record in Redis that
 PostgreSQL has not confirmed for a minute is used as it is, and confirmed in the background where PostgreSQL answers.
-A revocation leaves a tombstone in Redis, which is read with the record in one trip and always wins.
+A revocation leaves a tombstone in Redis, which is read with the record in one trip and always wins. While Redis is lost
+no key is found for longer than memory lasts; a revocation of that time is in PostgreSQL alone, so a process that has
+noticed the loss has records from before it confirmed before it uses them again.
 """
 
 import threading
@@ -19,7 +21,7 @@ import redis
 
 from app.core import background
 from app.core.database import Connection, ConnectionPool, answer_of, connection_from
-from app.core.errors import DatabaseUnavailable, InvalidApiKey, Rejected, Unavailable
+from app.core.errors import DatabaseUnavailable, InvalidApiKey, RedisUnavailable, Rejected, Unavailable
 from app.core.keys.api_key import hash_key, is_well_formed
 from app.core.keys.uses import KeyUses
 from app.core.queries.api_keys import ApiKey, select_api_key_by_hash
@@ -58,6 +60,7 @@ class KeyDirectory:
         self._now = now
         self._uses = uses
         self._memory: dict[bytes, tuple[float, ApiKey | None]] = {}
+        self._lost_redis_at = 0.0
         self._confirming = threading.Lock()
         self._asking: dict[bytes, Future[ApiKey | None]] = {}
         self._asking_lock = threading.Lock()
@@ -80,7 +83,7 @@ class KeyDirectory:
             remembered = (asked_at, self._look_up(key_hash, may_ask_database))
             self._remember(key_hash, remembered)
         api_key = remembered[1]
-        if api_key is None or (api_key.expires_at is not None and api_key.expires_at <= self._now()):
+        if api_key is None or _has_expired(api_key, self._now()):
             raise InvalidApiKey
         if is_old and self._uses is not None:
             self._uses.note(api_key.key_id, self._now().timestamp())
@@ -92,22 +95,49 @@ class KeyDirectory:
         self._memory[key_hash] = entry
 
     def _look_up(self, key_hash: bytes, may_ask_database: Callable[[], bool]) -> ApiKey | None:
-        name = key_hash.hex()
-        with redis_errors():
-            record, tombstone = self._client.mget(RECORD_PREFIX + name, TOMBSTONE_PREFIX + name)
-        if tombstone is not None:
-            return None
+        record, is_revoked = self._read_redis(key_hash.hex())
         known, checked_at = _decode(record) if record is not None else (None, 0.0)
-        if known is None:
+        if known is None or is_revoked or _has_expired(known, self._now()):
+            # All keys that are not valid go the same way, so that the time tells nobody which kind theirs is.
             if not may_ask_database():
                 # raised, and so not remembered: the key may be good, and another client may ask PostgreSQL for it
                 raise InvalidApiKey
-            return answer_of(self._asked(key_hash), deadline_seconds=DATABASE_DEADLINE_SECONDS)
+            try:
+                told = self._ask_in_time(key_hash)
+            except DatabaseUnavailable:
+                if known is None and not is_revoked:
+                    raise
+                told = known
+            return None if is_revoked else told
+        if checked_at <= self._lost_redis_at:
+            return self._confirmed_after_loss(key_hash, known)
         too_old = self._now().timestamp() - checked_at > CONFIRM_AFTER_SECONDS
         # One at a time, the other keys at a later look-up: a PostgreSQL that hangs holds no more than that one.
         if too_old and self._confirming.acquire(blocking=False):
             threading.Thread(target=self._confirm, args=(key_hash,), daemon=True).start()
         return known
+
+    def _read_redis(self, name: str) -> tuple[bytes | None, bool]:
+        """The record, and whether there is a tombstone."""
+        try:
+            with redis_errors():
+                record, tombstone = self._client.mget(RECORD_PREFIX + name, TOMBSTONE_PREFIX + name)
+        except RedisUnavailable:
+            self._lost_redis_at = self._now().timestamp()
+            raise
+        return record, tombstone is not None
+
+    def _confirmed_after_loss(self, key_hash: bytes, known: ApiKey) -> ApiKey | None:
+        """As PostgreSQL has it; where that does not answer either, ingestion goes on with what Redis says."""
+        try:
+            return self._ask_in_time(key_hash)
+        except DatabaseUnavailable:
+            # nobody waits for it a second time; it is confirmed as all records are
+            self._lost_redis_at = 0.0
+            return known
+
+    def _ask_in_time(self, key_hash: bytes) -> ApiKey | None:
+        return answer_of(self._asked(key_hash), deadline_seconds=DATABASE_DEADLINE_SECONDS)
 
     def _asked(self, key_hash: bytes) -> "Future[ApiKey | None]":
         """One question a key, however many requests wait for it: a new client's first requests come all at once."""
@@ -130,15 +160,19 @@ class KeyDirectory:
             return publish_in_redis(self._client, connection, key_hash, self._now())
 
 
+def _has_expired(api_key: ApiKey, now: datetime) -> bool:
+    return api_key.expires_at is not None and api_key.expires_at <= now
+
+
 def publish_in_redis(client: redis.Redis, connection: Connection, key_hash: bytes, now: datetime) -> ApiKey | None:
-    """The key as PostgreSQL knows it, which all processes then find in Redis; None for one that is not valid.
+    """The key as PostgreSQL knows it, which all processes then find in Redis; None for an unknown or revoked one.
 
     A record that Redis does not take is only asked for again.
     """
     api_key = select_api_key_by_hash(connection, key_hash)
     name = RECORD_PREFIX + key_hash.hex()
     with suppress(Unavailable, Rejected), redis_errors():
-        if api_key is None:
+        if api_key is None or _has_expired(api_key, now):
             client.delete(name)
         else:
             client.set(name, _encode(api_key, now), ex=RECORD_LIFETIME_SECONDS)

@@ -13,7 +13,7 @@ from enum import StrEnum
 import redis
 
 from app.core.database import Connection
-from app.core.errors import NotFound, RedisFull, Rejected
+from app.core.errors import NotFound, RedisFull, RedisUnavailable, Rejected
 from app.core.keys.api_key import display_prefix, hash_key, mint_key
 from app.core.keys.directory import publish_in_redis, revoke_in_redis
 from app.core.queries.api_keys import (
@@ -102,10 +102,11 @@ def revoke_key(
     project_id: int | None = None,
     revoked_by: int | None = None,
 ) -> bool:
-    """Make a key invalid within a second, for good; False where a full Redis delays that by up to a minute.
+    """Make a key invalid within a second, for good; False where a Redis that is full or down may delay that.
 
-    Raises NotFound where there is no such key, or not in the project where one is named, and RedisUnavailable:
-    then the key may still be valid, and this must be done again.
+    While Redis is down no key works. Afterwards a process that was not asked meanwhile may take this one for up to a
+    minute. Raises NotFound where there is no such key, or not in the project where one is named, and
+    DatabaseUnavailable: then the key may still be valid, and this must be done again.
 
     In Redis before PostgreSQL, so that it holds from the start; and again after it, so that a process that asked
     PostgreSQL in between leaves nothing behind.
@@ -177,6 +178,6 @@ def _require_replaceable(key: ApiKeyDescription, now: datetime) -> None:
 def _mark_revoked(client: redis.Redis, key_hash: bytes) -> bool:
     try:
         revoke_in_redis(client, key_hash)
-    except RedisFull:
+    except (RedisFull, RedisUnavailable):
         return False
     return True

@@ -114,9 +114,7 @@ def test_a_key_is_made_while_redis_is_full_and_works_after_it(web, admin, redis_
     assert status_with(web, key) == 204
 
 
-def test_the_keys_are_listed_and_a_failed_revocation_is_told_while_redis_hangs(
-    admin, stored, redis_server: RunningRedis
-):
+def test_the_keys_are_listed_and_a_key_is_revoked_while_redis_hangs(admin, stored, redis_server: RunningRedis):
     create(admin, name="nightly batch")
     ((key_id, *_),) = stored()
     token = csrf_token(admin)
@@ -124,5 +122,5 @@ def test_the_keys_are_listed_and_a_failed_revocation_is_told_while_redis_hangs(
         listed = admin.get(PAGE)
         answer = admin.post(f"{PAGE}/{key_id}/revoke", data={"csrf_token": token})
     assert (listed.status_code, "nightly batch" in listed.text) == (200, True)
-    assert (answer.status_code, "may still be valid" in answer.text) == (503, True)
-    assert stored()[0][5] is None
+    assert (answer.status_code, "Redis is full or down: it may work for another minute" in answer.text) == (200, True)
+    assert stored()[0][5] is not None, "it is revoked in PostgreSQL"

@@ -143,3 +143,42 @@ def test_an_expired_key_is_refused_though_it_is_remembered(
     clock.seconds += 0.5
     with pytest.raises(InvalidApiKey):
         directory.find(key)
+
+
+def test_unknown_revoked_and_expired_keys_go_the_same_way(
+    directory: KeyDirectory, pool: ConnectionPool, client: redis.Redis, database_url: str, clock: Clock
+) -> None:
+    """So that the time that a refusal takes tells nobody which of them a key is."""
+    expiring = create_key(database_url, expires_at=clock.now() + timedelta(seconds=10))
+    revoked = create_key(database_url)
+    for key in (expiring, revoked):
+        directory.find(key)
+    revoke_in_redis(client, hash_key(revoked))
+    revoke_key_in_database(database_url, revoked)
+    clock.seconds += 11
+    asked_whether: list[bool] = []
+
+    def may_ask_database() -> bool:
+        asked_whether.append(True)
+        return True
+
+    asked_before = pool.get_stats()["requests_num"]
+    for number, key in enumerate((mint_key(), revoked, expiring), 1):
+        with pytest.raises(InvalidApiKey):
+            directory.find(key, may_ask_database=may_ask_database)
+        assert (len(asked_whether), pool.get_stats()["requests_num"]) == (number, asked_before + number)
+
+
+def test_a_revoked_or_expired_key_is_refused_without_postgresql_too(
+    directory: KeyDirectory, client: redis.Redis, dead_pool: ConnectionPool, database_url: str, clock: Clock
+) -> None:
+    expiring = create_key(database_url, expires_at=clock.now() + timedelta(seconds=10))
+    revoked = create_key(database_url)
+    for key in (expiring, revoked):
+        directory.find(key)
+    revoke_in_redis(client, hash_key(revoked))
+    clock.seconds += 11
+    alone = KeyDirectory(client, dead_pool, monotonic=clock.monotonic, now=clock.now)
+    for key in (revoked, expiring):
+        with pytest.raises(InvalidApiKey):
+            alone.find(key)

@@ -117,10 +117,10 @@ def revoke(key_id: int) -> Response:
     try:
         project_id, user_id = visitor().project_id, visitor().user_id
         at_once = ask_database(revoke_key, services().redis, key_id, project_id=project_id, revoked_by=user_id)
-    except (RedisUnavailable, DatabaseUnavailable):
+    except DatabaseUnavailable:
         problem = "A server did not answer, so the key may still be valid. Revoke it again."
         return _key_page("revoke", key, status=503, last_used=None, problem=problem)
-    delay = "" if at_once else " Redis is full: it may work for a minute."
+    delay = "" if at_once else " Redis is full or down: it may work for another minute."
     flash(f"{key.prefix}… is revoked.{delay}", "success")
     return _to_list()
 
