@@ -112,9 +112,16 @@ def _revoked(connection: Connection, stand: Stand, new: NewKey) -> str:
 
 def _start_web(stand: Stand) -> str:
     port = free_port()
-    variables = {"GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}", "TRUSTED_PROXY_COUNT": "1", "WEB_CONCURRENCY": "1"}
-    command = shell_command(read_procfile()["web"])
-    return stand.start("web", command, port=port, ready_path="/healthz", **variables).url
+    web = stand.start(
+        "web",
+        shell_command(read_procfile()["web"]),
+        port=port,
+        ready_path="/healthz",
+        GUNICORN_CMD_ARGS=f"--bind=127.0.0.1:{port}",
+        TRUSTED_PROXY_COUNT="1",
+        WEB_CONCURRENCY="1",
+    )
+    return web.url
 
 
 if __name__ == "__main__":

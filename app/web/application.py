@@ -7,6 +7,7 @@ from http import HTTPStatus
 from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.core.keys.api_key import PREFIX as API_KEY_PREFIX
 from app.web import assets, health, metrics
 from app.web.api import ingest, openapi, usage
 from app.web.body import take_rest
@@ -19,7 +20,8 @@ from app.web.services import register_services
 from config.logging import name_requests_in_logs
 from config.settings import Settings, load_settings
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+# An API key in the wrong header must not get into logs and answers.
+_REQUEST_ID = re.compile(rf"(?!.*{API_KEY_PREFIX})[A-Za-z0-9._-]{{1,64}}", re.ASCII)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

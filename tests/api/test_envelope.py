@@ -13,6 +13,7 @@ from config.settings import load_settings
 from tests.raw_http import RawConnection
 
 PATH = "/api/v1/prompts/analytics"
+A_KEY = "eg_live_" + "x" * 38
 
 
 @pytest.fixture
@@ -94,7 +95,9 @@ def test_the_callers_request_id_comes_back(web: str, request_id: str) -> None:
     assert answer.headers["X-Request-Id"] == answer.json()["error"]["requestId"] == request_id
 
 
-@pytest.mark.parametrize("request_id", ["", "x" * 65, "a b", "a,b", 'a"b', "<script>", "é".encode("latin-1")])
+@pytest.mark.parametrize(
+    "request_id", ["", "x" * 65, A_KEY, f"for-{A_KEY}", "a b", "a,b", 'a"b', "<script>", "é".encode("latin-1")]
+)
 def test_a_request_id_of_another_form_is_replaced(web: str, request_id: str | bytes) -> None:
     value = request_id if isinstance(request_id, bytes) else request_id.encode()
     answer = httpx.get(f"{web}/nothing", headers=[(b"X-Request-Id", value)])

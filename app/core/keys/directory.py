@@ -117,7 +117,7 @@ class KeyDirectory:
             threading.Thread(target=self._confirm, args=(key_hash,), daemon=True).start()
         return known
 
-    def _read_redis(self, name: str) -> tuple[bytes | None, bool]:
+    def _read_redis(self, name: str) -> tuple[bytes | str | None, bool]:
         """The record, and whether there is a tombstone."""
         try:
             with redis_errors():
