@@ -50,7 +50,8 @@ class EnvelopeWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def handle_error(self, _request: Any, client: socket.socket, address: Any, error: BaseException) -> None:
         """Neither log nor answer repeats what was sent: a broken header may hold a key."""
-        if isinstance(error, errors.ParseException):
+        is_malformed = isinstance(error, errors.ParseException)
+        if is_malformed:
             status = _STATUSES.get(type(error), HTTPStatus.BAD_REQUEST)
             self.log.warning("refused a malformed request from %s: %s", address and address[0], type(error).__name__)
         else:
@@ -59,7 +60,8 @@ class EnvelopeWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         with contextlib.suppress(Exception):  # the client has gone; there is nobody to tell
             util.write_nonblock(client, _answer(status))
         self._count(status)
-        _linger(client)
+        if is_malformed:
+            _linger(client)
 
     def _count(self, status: HTTPStatus) -> None:
         # gevent has patched by now, and the application is loaded

@@ -161,6 +161,13 @@ def test_a_taken_port_gives_one_line(runs):
         assert runs.fail() == f"port {runs.port} is taken: choose another one, as in PORT={runs.port + 1} make run"
 
 
+def test_the_printed_lines_name_the_public_url(runs):
+    run = runs.start(public_url="https://analytics.example.org").wait_until_up()
+    assert "https://analytics.example.org/login" in run.terminal()
+    assert "http://127.0.0.1" not in run.terminal()
+    assert run.is_ready(), "health checks ask by address"
+
+
 def test_wrong_settings_give_lines_of_their_own(runs):
     assert "PORT" in runs.fail(port="many")
     assert "WEB_CONCURRENCY" in runs.fail(web_concurrency="none")
