@@ -10,7 +10,6 @@ from datetime import date
 from uuid import uuid4
 
 import pytest
-from app.web.fast.schemas import FastBatchSchema, FastEventSchema
 from marshmallow import Schema
 
 from app.core.rollups.event_row import EventRow
