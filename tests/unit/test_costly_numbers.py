@@ -15,7 +15,7 @@ from marshmallow import Schema
 from app.core.rollups.event_row import EventRow
 from app.core.rollups.rollup import roll_up
 from app.core.stream.events import Event, decode_event, encode_event, new_event_id
-from app.web.api.schemas import BatchSchema, EventSchema, decode_json, load
+from app.web.api.schemas import BatchSchema, EventSchema, FastBatchSchema, FastEventSchema, decode_json, load
 from app.web.errors import ApiError
 from app.web.json_response import encode
 from tests.bad_values import PROMPT_ID
