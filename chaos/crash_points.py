@@ -1,0 +1,134 @@
+"""A crash at each step of the way of an event, in turn: the systematic part beside the random kills."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from app.core.stream.buffer import GROUP, STREAM
+from chaos.injections import CrashPoint, crashes_at, expect_applied, write_plan
+from chaos.servers import open_servers
+from chaos.service import Service, open_service, wait_until
+from chaos.verdict import Verdict, verdict_on
+
+BUFFER = "app.core.stream.buffer:EventBuffer"
+ROLLUPS = "app.core.queries.rollups"
+DEAD_LETTERS = "app.core.queries.dead_letters:insert_dead_letter"
+TRANSACTION = "psycopg.transaction:Transaction.__exit__"
+POINTS = (
+    CrashPoint("web, before the append", f"{BUFFER}.append", "before"),
+    CrashPoint("web, after the append, before the 204", f"{BUFFER}.append", "after"),
+    CrashPoint("after a claim", f"{BUFFER}.read_new", "after"),
+    CrashPoint("after taking over from a dead worker", f"{BUFFER}.claim_stale", "after"),
+    CrashPoint("after partitions were looked at", "app.core.queries.partitions:ensure_partitions", "after"),
+    CrashPoint("after BEGIN", "app.core.queries.events:create_incoming_events", "before"),
+    CrashPoint("after the insert", f"{ROLLUPS}:merge_rollups", "before"),
+    CrashPoint("after the rollups", f"{ROLLUPS}:merge_rollups", "after"),
+    CrashPoint("before COMMIT", TRANSACTION, "before"),
+    CrashPoint("after COMMIT", TRANSACTION, "after"),
+    CrashPoint("before XACK and XDEL", f"{BUFFER}.acknowledge", "before"),
+    CrashPoint("after XACK and XDEL", f"{BUFFER}.acknowledge", "after"),
+    CrashPoint("before a dead letter", DEAD_LETTERS, "before"),
+    CrashPoint("after a dead letter, before XACK", DEAD_LETTERS, "after"),
+)
+"""XACK and XDEL are one script, so that there is nothing between them."""
+
+SPREAD = 3
+"""A process crashes at the first, second or third passing."""
+PAUSE_SECONDS = 0.05
+AGE_SECONDS = 0.5
+AGED_MS = 60_000
+GHOST, GHOST_ENTRIES = "ghost", 5
+"""A worker that dies after each claim."""
+CRASH_SECONDS = 20.0
+"""At most so long for one crash: the start of a process, and a batch."""
+
+
+@dataclass(frozen=True)
+class CrashRun:
+    """How often it crashed at each point, and what the checker says of all of them together."""
+
+    crashes: dict[str, int]
+    each: int
+    verdict: Verdict
+
+    @property
+    def held(self) -> bool:
+        return self.verdict.holds and all(count >= self.each for count in self.crashes.values())
+
+
+def run_crash_points(folder: Path, *, seed: int, each: int, points: Sequence[CrashPoint] = POINTS) -> CrashRun:
+    """Under load, `each` crashes at one point after the other. CannotRun where a point is not reached any more."""
+    with (
+        open_servers(folder) as servers,
+        open_service(servers, "crash-points", pause_seconds=PAUSE_SECONDS) as service,
+    ):
+        service.wait_until_up()
+        with service.load(seed, single_clients=2, batch_clients=1, batch_events_per_second=300, largest_batch=100):
+            with _poison_and_ageing(service):
+                crashes = {point.name: _crash_at(service, point, each) for point in points}
+            write_plan(service.folder)
+            _start_anew(service)
+        service.wait_until_empty()
+        return CrashRun(crashes, each, verdict_on(service))
+
+
+def _crash_at(service: Service, point: CrashPoint, each: int) -> int:
+    point = replace(point, limit=each, spread=SPREAD)
+    write_plan(service.folder, crashes=[point])
+    _start_anew(service)
+    wait_until(
+        lambda: crashes_at(service.folder, point) >= each, f"{each} crashes {point.name}", CRASH_SECONDS * each + 20
+    )
+    expect_applied(service.folder, point.name)
+    return crashes_at(service.folder, point)
+
+
+def _start_anew(service: Service) -> None:
+    """So that all processes read the plan; the platform starts them."""
+    for name, process in service.processes.items():
+        with service.platform.holding(name):
+            process.kill()
+
+
+@contextmanager
+def _poison_and_ageing(service: Service) -> Iterator[None]:
+    """While the block runs there is always something to set aside and something to take over.
+
+    What a dead worker holds is taken over after 12 s; here each pending entry is made that old again and again.
+    """
+    ended = threading.Event()
+    planted = 0
+
+    def work() -> None:
+        nonlocal planted
+        with service.redis_client() as client:
+            while not ended.wait(AGE_SECONDS):
+                with client.pipeline(transaction=True) as pipeline:
+                    pipeline.xadd(STREAM, {"e": f"poison {planted}"})
+                    pipeline.xreadgroup(GROUP, GHOST, {STREAM: ">"}, count=GHOST_ENTRIES)
+                    pipeline.execute()
+                planted += 1
+                age_pending(client)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        service.plant(planted)
+
+
+def age_pending(client: redis.Redis) -> None:
+    """Let each pending entry look as if its worker had held it for a minute."""
+    by_consumer: dict[Any, list[Any]] = {}
+    for entry in client.xpending_range(STREAM, GROUP, "-", "+", 10_000):
+        by_consumer.setdefault(entry["consumer"], []).append(entry["message_id"])
+    for consumer, ids in by_consumer.items():
+        client.xclaim(STREAM, GROUP, consumer, 0, ids, idle=AGED_MS, justid=True)
