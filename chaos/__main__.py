@@ -24,7 +24,9 @@ def main() -> int:
     began_at = time.monotonic()
     try:
         with _own_folder() as folder:
-            plan = Plan(folder, options.results, options.seed, options.short, options.events, options.kills)
+            plan = Plan(
+                folder, options.results, options.seed, options.short, options.events, options.kills, options.only
+            )
             sections = [section for name in options.parts for section in _run(name, plan)]
     except CannotRun as error:
         print(error, file=sys.stderr)
@@ -47,6 +49,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="a minute for each part, to try it out")
     parser.add_argument("--events", type=int, default=0, help="acknowledged events of a kill run, at least")
     parser.add_argument("--kills", type=int, default=0, help="kills of a kill run, at least")
+    parser.add_argument(
+        "--only", nargs="+", default=(), metavar="WORD", help="scenarios with such words in their names"
+    )
     parser.add_argument("--proof", action="store_true", help="write the results into docs/proof.md")
     parser.add_argument("--results", type=Path, default=DATA_DIR / "chaos-results", help="where ledgers and dumps go")
     options = parser.parse_args()

@@ -2,16 +2,30 @@
 
 import json
 import sys
+import time
 
 from app.local.children import REPOSITORY
 from chaos.service import Service
 from chaos.verdict import Verdict
 
 KEY = "lost_events"
+NOTICED_SECONDS = 120.0
 
 
-def reported_loss(service: Service) -> int | None:
-    """As `python -m app status --json` has it; None where this release does not count losses."""
+def reported_loss(service: Service, lost: int) -> int | None:
+    """As `python -m app status --json` has it; None where this release does not count losses.
+
+    It is given two minutes to come to the number that the ledger shows, then what it says stands.
+    """
+    deadline = time.monotonic() + NOTICED_SECONDS
+    told = _status(service)
+    while told is not None and told != lost and time.monotonic() < deadline:
+        time.sleep(1)
+        told = _status(service)
+    return told
+
+
+def _status(service: Service) -> int | None:
     command = [sys.executable, "-m", "app", "status", "--json"]
     environment = {**service.environment, "DATABASE_URL": service.database_url, "REDIS_URL": service.servers.redis.url}
     told = service.servers.guard.run(command, name="status", environment=environment, cwd=REPOSITORY)

@@ -86,6 +86,8 @@ def kill_under_load(service: Service, *, fsync: Fsync, seed: int, extent: Extent
         killer.run(goes_on, **pauses)
         last_kill_at = time.monotonic()
     service.wait_until_empty(10 * RECOVERY_SECONDS)
+    recovery_seconds = time.monotonic() - last_kill_at
+    verdict = verdict_on(service)
     return KillRun(
         fsync=fsync,
         seed=seed,
@@ -93,8 +95,8 @@ def kill_under_load(service: Service, *, fsync: Fsync, seed: int, extent: Extent
         kills=Counter({kind: killer.kills[kind] for kind in KINDS}),
         restarts=service.platform.restarts,
         seconds=last_kill_at - began_at,
-        recovery_seconds=time.monotonic() - last_kill_at,
-        verdict=verdict_on(service),
-        reported_loss=reported_loss(service),
+        recovery_seconds=recovery_seconds,
+        verdict=verdict,
+        reported_loss=reported_loss(service, verdict.figures["lost"]),
         artifacts=(),
     )

@@ -66,6 +66,11 @@ def _client_backends(postmaster_id: int) -> list[psutil.Process]:
     return [backend for backend in _children(postmaster_id) if "127.0.0.1" in " ".join(backend.cmdline())]
 
 
+def kill(process_id: int) -> None:
+    """SIGKILL to one process of this run alone; the platform finds it ended."""
+    psutil.Process(process_id).kill()
+
+
 def _running(pid: int) -> list[psutil.Process]:
     process = psutil.Process(pid)
     return [process] if process.status() != psutil.STATUS_ZOMBIE else []

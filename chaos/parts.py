@@ -5,10 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaos.controls import CONTROLS, Outcome, run_controls
+from chaos.crash_points import run_crash_points
 from chaos.detector import said
 from chaos.killing import LONG, SHORT, KillRun, run_kills
 from chaos.report import Section, law_rows
-from chaos.servers import Fsync
+from chaos.scenarios import SCENARIOS
+from chaos.scenarios.trial import Result, run_scenario
+from chaos.servers import Fsync, open_servers
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Plan:
     is_short: bool
     events: int = 0
     kills: int = 0
+    only: Sequence[str] = ()
 
 
 def kills_always(plan: Plan) -> list[Section]:
@@ -36,10 +40,26 @@ def controls(plan: Plan) -> list[Section]:
     return [controls_section(run_controls(plan.folder / "controls"))]
 
 
+def crashes(plan: Plan) -> list[Section]:
+    run = run_crash_points(plan.folder / "crashes", seed=plan.seed, each=1 if plan.is_short else 100)
+    facts = [f"{count} crashes {name}" for name, count in run.crashes.items()]
+    return [Section("A crash at each step", run.held, facts, law_rows(run.verdict))]
+
+
+def scenarios(plan: Plan) -> list[Section]:
+    """Those whose names hold one of the words asked for; without any: all."""
+    chosen = [each for each in SCENARIOS if not plan.only or any(word in each.name for word in plan.only)]
+    with open_servers(plan.folder / "scenarios") as servers:
+        results = [run_scenario(servers, each, seed=plan.seed, is_short=plan.is_short) for each in chosen]
+    return [scenarios_section(results)]
+
+
 PARTS: dict[str, Callable[[Plan], Sequence[Section]]] = {
     "kills": kills_always,
     "kills-everysec": kills_everysec,
     "controls": controls,
+    "crashes": crashes,
+    "scenarios": scenarios,
 }
 
 
@@ -71,3 +91,18 @@ def controls_section(outcomes: Sequence[Outcome]) -> Section:
         rows.append([outcome.control.name, caught, ", ".join(outcome.verdict.broken), *numbers])
     held = len(outcomes) == len(CONTROLS) and all(outcome.is_caught for outcome in outcomes)
     return Section("Negative controls", held, rows=rows)
+
+
+def scenarios_section(results: Sequence[Result]) -> Section:
+    rows = [["scenario", "acked", "unknown", "refused", "lost", "doubled", "seconds", "as it must be", "besides"]]
+    for result in results:
+        figures = result.verdict.figures if result.verdict else {}
+        names = ("acked", "unknown", "refused", "lost", "doubled")
+        told = [said(result.reported_loss)] if result.scenario.loses else []
+        besides = "; ".join(
+            [*result.facts, *told, *result.complaints, *(result.verdict.broken if result.verdict else [])]
+        )
+        numbers = [f"{figures[name]:,}" if name in figures else "?" for name in names]
+        held = "yes" if result.held else "NO"
+        rows.append([result.scenario.name, *numbers, f"{result.seconds:.0f}", held, besides])
+    return Section("Scenarios", all(result.held for result in results), rows=rows)

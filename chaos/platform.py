@@ -59,6 +59,10 @@ class Process:
     def kill(self) -> None:
         self._child.kill()
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM, without waiting for it."""
+        self._child.ask_to_stop()
+
     def restart(self) -> None:
         if self.exit_code() is None:
             self.stop()

@@ -81,6 +81,9 @@ class Proxy:
         )
         try:
             await pumps
+        except asyncio.CancelledError:
+            # the proxy is closed: nobody waits for this task
+            pumps.cancel()
         finally:
             to_client.transport.abort()
             to_server.transport.abort()

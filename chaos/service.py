@@ -83,7 +83,7 @@ class Service:
         self.platform.look_after(name, process)
 
     @contextmanager
-    def load(self, seed: int, **orders: float) -> Iterator[None]:
+    def load(self, seed: int, **orders: float | str) -> Iterator[None]:
         """Clients post while the block runs; when it has ended each has had its last answer."""
         given = Orders(
             url=self.url,
@@ -136,6 +136,10 @@ class Service:
         began_at = time.monotonic()
         wait_until(lambda: self.depth() == 0, "an empty buffer", timeout_seconds)
         return time.monotonic() - began_at
+
+    def wait_until_restarted(self, name: str, restarts: int) -> None:
+        """Until the platform has started it more often than that."""
+        wait_until(lambda: self.platform.restarts[name] > restarts, f"a new {name}", START_SECONDS)
 
     def wait_until_up(self) -> None:
         """Until web answers; whether it is content with its servers is another question."""

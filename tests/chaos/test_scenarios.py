@@ -1,0 +1,54 @@
+"""The short forms of the crash points and of the faults that operators meet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.crash_points import POINTS, run_crash_points
+from chaos.parts import scenarios_section
+from chaos.report import markdown, terminal
+from chaos.scenarios import SCENARIOS
+from chaos.scenarios.trial import run_scenario
+from chaos.servers import Servers, open_servers
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+QUICK = (
+    "Redis, every 50th reply: drop",
+    "PostgreSQL, every 50th reply: cut",
+    "Redis in a black hole",
+    "Redis full",
+    "FLUSHALL",
+    "group deleted",
+    "a partition missing",
+    "poison, 1 in 1,000",
+    "entries of 50 dead workers",
+    "ten times overload",
+)
+"""The others take longer, or are much like one of these: `make chaos ARGS="scenarios"` runs all of them."""
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with open_servers(tmp_path_factory.mktemp("servers")) as servers:
+        yield servers
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_law_holds_after(name: str, servers: Servers):
+    result = run_scenario(servers, BY_NAME[name], seed=1, is_short=True)
+    section = scenarios_section([result])
+    assert section.held, terminal(section)
+    assert name in markdown(section)
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_the_law_holds_after_a_crash_at_each_step(half: int, tmp_path: Path):
+    run = run_crash_points(tmp_path, seed=1, each=1, points=POINTS[half::2])
+    assert run.held, run
+
+
+def test_every_scenario_has_a_name_of_its_own():
+    assert len(BY_NAME) == len(SCENARIOS)
