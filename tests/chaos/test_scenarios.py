@@ -17,12 +17,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 QUICK = (
     "Redis, every 50th reply: drop",
-    "PostgreSQL, every 50th reply: cut",
-    "Redis in a black hole",
     "Redis full",
     "FLUSHALL",
-    "group deleted",
-    "a partition missing",
     "poison, 1 in 1,000",
     "entries of 50 dead workers",
     "ten times overload",

@@ -1,0 +1,284 @@
+"""Whatever happens in whatever order, the law holds afterwards: Hypothesis draws the sequences."""
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+import pytest
+import redis
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from app.core.contract import ANALYTICS_PATH, BATCH_PATH
+from app.core.database import Connection, connect
+from app.core.errors import RejectedByDatabase
+from app.core.queries.dead_letters import insert_dead_letter
+from app.core.redis_client import connect as connect_redis
+from app.core.stream.buffer import STREAM, Entry, EventBuffer
+from app.core.stream.dead_letters import put_back, take_out
+from app.local.postgres import RunningPostgres
+from app.local.redis_server import RunningRedis
+from chaos.check import check
+from chaos.crash_points import age_pending
+from chaos.events import body_of, last_midnight
+from chaos.ledger import Ledger
+from tests.api_keys import create_key
+from tests.databases import empty_redis, empty_tables
+from worker.drain import drain
+from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+
+DAY_MS = 86_400_000
+POISON = (b"", b"x", b"[9]", b"\xff")
+CRASHES = ("after the claim", "inside the transaction", "after COMMIT", "after XACK")
+
+
+class Crash(BaseException):
+    """The worker dies here; nothing of it goes on."""
+
+
+class CrashingBuffer(EventBuffer):
+    """Dies where it is told to, and has a clock that goes on by whole days: `midnights` are entry ids."""
+
+    def __init__(self, client: redis.Redis, midnights: Sequence[int]) -> None:
+        super().__init__(client)
+        self.crash = ""
+        self._midnights = midnights
+
+    def read_new(self, consumer: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
+        return self._seen(super().read_new(consumer, count, wait_ms=wait_ms))
+
+    def claim_stale(self, consumer: str, *, min_idle_ms: int, count: int, cursor: str) -> tuple[str, list[Entry]]:
+        after, entries = super().claim_stale(consumer, min_idle_ms=min_idle_ms, count=count, cursor=cursor)
+        return after, self._seen(entries)
+
+    def acknowledge(self, entry_ids: Sequence[str]) -> None:
+        if self.crash == "after COMMIT":
+            raise Crash
+        super().acknowledge(entry_ids)
+        if self.crash == "after XACK":
+            raise Crash
+
+    def _seen(self, entries: list[Entry]) -> list[Entry]:
+        if entries and self.crash == "after the claim":
+            raise Crash
+        return [entry._replace(received_at_ms=entry.received_at_ms + DAY_MS * self._days(entry)) for entry in entries]
+
+    def _days(self, entry: Entry) -> int:
+        """Of an entry that comes back from the dead letters the time is right already."""
+        entered_ms = int(entry.entry_id.split("-")[0])
+        return sum(midnight <= entered_ms for midnight in self._midnights) if entered_ms == entry.received_at_ms else 0
+
+
+@dataclass
+class Stand:
+    url: str
+    postgres: RunningPostgres
+    redis: RunningRedis
+    folder: Path
+    runs: int = field(default=0)
+
+
+class AnySequence(RuleBasedStateMachine):
+    def __init__(self, stand: Stand) -> None:
+        super().__init__()
+        self.stand = stand
+        empty_tables(stand.postgres.url)
+        empty_redis(stand.redis.url)
+        stand.runs += 1
+        self.folder = stand.folder / f"run-{stand.runs}"
+        self.folder.mkdir()
+        self.ledger = Ledger(self.folder / "client.ledger")
+        headers = {"Authorization": f"Bearer {create_key(stand.postgres.url)}", "Content-Type": "application/json"}
+        self.http = httpx.Client(base_url=stand.url, headers=headers, timeout=20)
+        self.client = connect_redis(stand.redis.url, timeout_seconds=5)
+        self.connection = self._connect()
+        self.midnights: list[int] = []
+        self.store = EventStore()
+        self.next_number = 1
+        self.last_keyed: tuple[int, int] | None = None
+        self.lost: set[int] = set()
+        self.rejected: set[int] = set()
+        self.planted = 0
+
+    def _connect(self) -> Connection:
+        return connect(self.stand.postgres.url, application_name="test", statement_timeout_ms=30_000)
+
+    @rule(count=st.sampled_from([1, 1, 2, 7, 60]), has_key=st.booleans())
+    def post(self, count: int, has_key: bool) -> None:
+        first, self.next_number = self.next_number, self.next_number + count
+        self._send(first, count, f"key-{first}" if has_key else None)
+        if has_key:
+            self.last_keyed = first, count
+
+    @precondition(lambda self: self.last_keyed)
+    @rule()
+    def retry(self) -> None:
+        assert self.last_keyed
+        self._send(*self.last_keyed, f"key-{self.last_keyed[0]}")
+
+    @precondition(lambda self: self.last_keyed)
+    @rule()
+    def reuse_the_key_for_another_event(self) -> None:
+        assert self.last_keyed
+        first, self.next_number = self.next_number, self.next_number + 1
+        self._send(first, 1, f"key-{self.last_keyed[0]}")
+
+    def _send(self, first: int, count: int, key: str | None) -> None:
+        path = ANALYTICS_PATH if count == 1 else BATCH_PATH
+        self.ledger.intend(first, count)
+        body = body_of(first, count, last_midnight())
+        answer = self.http.post(path, content=body, headers={"Idempotency-Key": key} if key else {})
+        if answer.status_code == httpx.codes.NO_CONTENT:
+            self.ledger.acknowledged(first, count, repeated="Idempotent-Replayed" in answer.headers)
+            self.lost -= set(range(first, first + count))
+        elif answer.status_code in (400, 429):
+            self.ledger.refused(first, count, answer.status_code)
+        else:
+            self.ledger.unknown(first, count, answer.status_code)
+
+    @rule(consumer=st.sampled_from(["worker-1", "worker-2"]), crash=st.sampled_from(["", "", *CRASHES]))
+    def drain(self, consumer: str, crash: str) -> None:
+        buffer = CrashingBuffer(self.client, self.midnights)
+        buffer.crash = crash
+        try:
+            self._drain(buffer, consumer)
+        except Crash:
+            self.connection.close()
+            self.connection, self.store = self._connect(), EventStore()
+
+    def _drain(self, buffer: CrashingBuffer, consumer: str) -> None:
+        def store(batch: Sequence[ReceivedEvent]) -> StoreReport:
+            if self.rejected & {int(received.event.cost_usd or 0) for received in batch}:
+                raise RejectedByDatabase("by the test")
+            with (
+                patch("worker.store.merge_rollups", die) if buffer.crash == "inside the transaction" else nullcontext()
+            ):
+                return self.store.store(self.connection, batch)
+
+        def set_aside(entry: Entry, reason: str) -> None:
+            insert_dead_letter(self.connection, entry.entry_id, entry.payload, reason, received_at(entry))
+
+        drain(
+            buffer,
+            store,
+            set_aside,
+            consumer=consumer,
+            clock=time.monotonic,
+            pause=lambda _seconds: None,
+            should_stop=lambda: False,
+            wait_ms=1,
+        )
+
+    @rule()
+    def let_claims_grow_old(self) -> None:
+        if self.client.exists(STREAM):
+            age_pending(self.client)
+
+    @rule()
+    def pass_midnight(self) -> None:
+        """Known: a repeat after midnight without its mark is another event; so nobody repeats across both."""
+        seconds, microseconds = self.client.time()
+        self.midnights.append(seconds * 1_000 + microseconds // 1_000)
+
+    @rule(poison=st.sampled_from(POISON))
+    def poison(self, poison: bytes) -> None:
+        self.client.xadd(STREAM, {"e": poison})
+        self.planted += 1
+
+    @rule(number=st.integers(1, 20))
+    def let_postgresql_refuse(self, number: int) -> None:
+        self.rejected.add(number)
+
+    @rule()
+    def replay_dead_letters(self) -> None:
+        self.rejected.clear()
+        letters = self.connection.execute("SELECT id FROM dead_letters").fetchall()
+        take_out(self.connection, [letter_id for (letter_id,) in letters], put_back(EventBuffer(self.client)))
+
+    @rule()
+    def flush(self) -> None:
+        """What was acknowledged and is not stored is lost, and the marks with it."""
+        self.planted -= self._buffered_poison()
+        self.client.flushall()
+        self.lost |= self._missing()
+        self.last_keyed = None
+
+    def _buffered_poison(self) -> int:
+        """Some of what is buffered may be a dead letter already, if its worker died at the wrong moment."""
+        kept = {entry_id for (entry_id,) in self.connection.execute("SELECT entry_id FROM dead_letters")}
+        entries: Any = self.client.xrange(STREAM)
+        return sum(fields[b"e"] in POISON and entry_id.decode() not in kept for entry_id, fields in entries)
+
+    def _missing(self) -> set[int]:
+        """Acknowledged, neither stored nor set aside."""
+        costs = "SELECT cost_usd FROM events UNION ALL SELECT nullif(substring(convert_from(payload, 'LATIN1'),"
+        costs += " '^\\[[12](?:,[^,]*){4},[^,]*,\"(\\d+)\"'), '')::numeric FROM dead_letters"
+        kept = {int(cost) for (cost,) in self.connection.execute(costs.encode()) if cost is not None}
+        return acknowledged(self.folder) - kept
+
+    @rule(server=st.sampled_from(["Redis", "PostgreSQL"]))
+    def restart(self, server: str) -> None:
+        self.client.close()
+        self.connection.close()
+        (self.stand.redis if server == "Redis" else self.stand.postgres).restart()
+        self.client = connect_redis(self.stand.redis.url, timeout_seconds=5)
+        self.connection, self.store = self._connect(), EventStore()
+
+    def teardown(self) -> None:
+        try:
+            self._settle()
+            self.ledger.planted(self.planted)
+            broken = check(self.folder, self.stand.postgres.url, buffered=0, known_lost=len(self.lost))
+            assert broken[1] == [], broken
+        finally:
+            self.ledger.close()
+            self.http.close()
+            self.client.close()
+            self.connection.close()
+
+    def _settle(self) -> None:
+        self.replay_dead_letters()
+        while self.client.xlen(STREAM):
+            age_pending(self.client)
+            self.drain("worker-1", "")
+
+
+def die(*_: Any) -> None:
+    raise Crash
+
+
+def acknowledged(folder: Path) -> set[int]:
+    numbers: set[int] = set()
+    for line in (folder / "client.ledger").read_text().splitlines():
+        word, first, *count = line.split()
+        if word in ("A", "D"):
+            numbers |= set(range(int(first), int(first) + int(count[0])))
+    return numbers
+
+
+def test_the_law_holds_after_any_sequence(
+    web: str, postgres: RunningPostgres, redis_server: RunningRedis, database_url: str, tmp_path: Path
+):
+    stand = Stand(web, postgres, redis_server, tmp_path)
+    run_state_machine_as_test(
+        partial(AnySequence, stand),  # type: ignore[arg-type]  # it calls what it gets
+        settings=settings(
+            max_examples=6,
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            # a sequence takes seconds: to shorten one that fails is for a person who asks for it
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
