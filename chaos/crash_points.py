@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,11 @@ def _poison_and_ageing(service: Service) -> Iterator[None]:
 def age_pending(client: redis.Redis) -> None:
     """Let each pending entry look as if its worker had held it for a minute."""
     by_consumer: dict[Any, list[Any]] = {}
-    for entry in client.xpending_range(STREAM, GROUP, "-", "+", 10_000):
+    pending: list[dict[str, Any]] = []
+    # without a group nothing is pending
+    with suppress(redis.ResponseError):
+        pending = client.xpending_range(STREAM, GROUP, "-", "+", 10_000)
+    for entry in pending:
         by_consumer.setdefault(entry["consumer"], []).append(entry["message_id"])
     for consumer, ids in by_consumer.items():
         client.xclaim(STREAM, GROUP, consumer, 0, ids, idle=AGED_MS, justid=True)
