@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from app.core.stream.buffer import GROUP, STREAM
+from app.core.stream.state import GROUP, STREAM
 from chaos.injections import CrashPoint, crashes_at, expect_applied, write_plan
 from chaos.servers import open_servers
 from chaos.service import Service, open_service, wait_until

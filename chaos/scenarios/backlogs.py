@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.core.stream.buffer import GROUP, STREAM
+from app.core.stream.state import GROUP, STREAM
 from chaos.crash_points import age_pending
 from chaos.scenarios.trial import Scenario, Trial
 

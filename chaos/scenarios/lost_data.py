@@ -6,7 +6,7 @@ from functools import partial
 
 import redis
 
-from app.core.stream.buffer import GROUP, STREAM
+from app.core.stream.state import GROUP, STREAM
 from chaos.scenarios.trial import Scenario, Trial
 
 EVENTS = 300

@@ -21,8 +21,10 @@ from app.core.database import Connection, connect
 from app.core.errors import RejectedByDatabase
 from app.core.queries.dead_letters import insert_dead_letter
 from app.core.redis_client import connect as connect_redis
-from app.core.stream.buffer import STREAM, Entry, EventBuffer
+from app.core.stream.buffer import EventBuffer
 from app.core.stream.dead_letters import put_back, take_out
+from app.core.stream.entries import Entry
+from app.core.stream.state import STREAM
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from chaos.check import check
