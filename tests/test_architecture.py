@@ -23,6 +23,7 @@ GROUND = tuple(
         "fixed_window",
         "names",
         "redis_client",
+        "runbook",
     )
 )
 QUERIES = (*GROUND, "app.core.queries", "app.core.rollups")

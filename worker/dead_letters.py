@@ -5,6 +5,7 @@ import logging
 from app.core.database import Connection
 from app.core.queries.dead_letters import insert_dead_letter
 from app.core.queries.ledger import insert_sightings
+from app.core.runbook import runbook_entry
 from app.core.stream.dead_letters import project_of
 from app.core.stream.entries import Entry
 from app.core.stream.numbering import runs_by_series
@@ -26,4 +27,7 @@ def keep_dead_letter(connection: Connection, entry: Entry, reason: str) -> None:
             project_id=project_of(entry.payload),
         )
         insert_sightings(connection, {(series, "set_aside"): runs for series, runs in seen.items()})
-    log.error("set an entry aside as a dead letter", extra={"entry_id": entry.entry_id, "reason": reason})
+    log.error(
+        "set an entry aside as a dead letter",
+        extra={"entry_id": entry.entry_id, "reason": reason, "see": runbook_entry("dead_letters")},
+    )

@@ -11,6 +11,7 @@ import redis
 from app.core.database import Connection, ConnectionPool, connection_from, database_errors
 from app.core.errors import PromptAnalyticsError, Rejected, Unavailable
 from app.core.operations.tallies import DRAINED, add_counts, five_minutes_of
+from app.core.runbook import entry_for
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.entries import Entry
 from app.core.stream.losses import look_for_losses
@@ -77,14 +78,14 @@ class Runner:
                 self._next_upkeep = time.monotonic() + UPKEEP_INTERVAL_SECONDS
             except PromptAnalyticsError as error:
                 self._next_upkeep = time.monotonic() + UPKEEP_RETRY_SECONDS
-                log.warning("upkeep put off", extra={"reason": str(error)})
+                log.warning("upkeep put off", extra={"reason": str(error), "see": entry_for(error)})
         self.drain()
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_INTERVAL_SECONDS
             try:
                 self._look_for_losses()
             except PromptAnalyticsError as error:
-                log.warning("the look for losses was put off", extra={"reason": str(error)})
+                log.warning("the look for losses was put off", extra={"reason": str(error), "see": entry_for(error)})
 
     def drain(self) -> None:
         """Empty the buffer. Never raises for a server that does not answer: it logs, and the next drain goes on."""
@@ -94,7 +95,7 @@ class Runner:
         except PromptAnalyticsError as error:
             # The next drain may find another server behind the same name, to which old keys mean nothing.
             self._connection = None
-            log.warning("drain put off", extra={"reason": str(error)})
+            log.warning("drain put off", extra={"reason": str(error), "see": entry_for(error)})
             return
         self._has_more = not report.emptied
         if report.batches:

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, current_app
 from flask.blueprints import BlueprintSetupState
 
 from app.core.operations.readiness import POSTGRESQL_SILENT, REDIS_SILENT, Problems, check_database, check_redis
+from app.core.runbook import runbook_entry
 from app.web.access import public
 from app.web.envelope import Detail
 from app.web.errors import ApiError
@@ -51,11 +52,6 @@ def readyz() -> Response:
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
     return success({"checks": dict.fromkeys(problems, "ok")})
-
-
-def runbook_entry(check: str) -> str:
-    """Where it stands what a failing check means and what to do."""
-    return f"docs/runbook.md#{check}"
 
 
 def current_problems() -> Problems:

@@ -29,7 +29,7 @@ from app.web.access import public
 from app.web.errors import ApiError
 from app.web.proxies import is_from_this_machine
 from app.web.request_context import context
-from app.web.server_metrics import database_down, database_metrics, redis_down, redis_metrics
+from app.web.server_metrics import check_metrics, database_down, database_metrics, redis_down, redis_metrics
 from app.web.services import services
 from app.web.single_flight import PerServer
 
@@ -98,6 +98,7 @@ def metrics() -> Response:
     scrape = _Scrape(
         servers.redis.result(lambda: redis_metrics(at_work.buffer), if_late=redis_down()),
         servers.database.result(lambda: database_metrics(at_work.database), if_late=database_down()),
+        check_metrics(),
     )
     return Response(generate_latest(scrape), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 

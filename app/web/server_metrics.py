@@ -11,6 +11,7 @@ from app.core.operations import metrics as names
 from app.core.queries.losses import select_loss
 from app.core.queries.status import count_dead_letters, select_events_stored, select_partition_days
 from app.core.stream.buffer import EventBuffer
+from app.web.health import current_problems
 
 SECONDS_A_DAY = 86_400
 
@@ -63,6 +64,14 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
             days_ahead * SECONDS_A_DAY,
         ),
     ]
+
+
+def check_metrics() -> list[Metric]:
+    """Each check of /readyz that could be made."""
+    checks = GaugeMetricFamily(names.CHECK_OK, "Whether a check of /readyz found all well.", labels=["check"])
+    for check, problem in current_problems().items():
+        checks.add_metric([check], problem is None)
+    return [checks]
 
 
 def database_down() -> list[Metric]:

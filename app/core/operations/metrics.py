@@ -10,6 +10,9 @@ EVENTS_ACCEPTED = "prompt_analytics_events_accepted_total"
 EVENTS_REPLAYED = "prompt_analytics_events_replayed_total"
 APPEND_SECONDS = "prompt_analytics_append_seconds"
 
+# What /readyz says, by the name of the check
+CHECK_OK = "prompt_analytics_check_ok"
+
 # Read from Redis at scrape time; absent where it does not answer
 REDIS_UP = "prompt_analytics_redis_up"
 BUFFERED_EVENTS = "prompt_analytics_buffered_events"

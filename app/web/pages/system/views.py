@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from werkzeug.wrappers import Response
 
 from app.core.operations.refusals import RefusalCount, count_refusals
-from app.web.health import current_problems, runbook_entry
+from app.core.runbook import runbook_entry
+from app.web.health import current_problems
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
@@ -56,6 +57,7 @@ def system() -> Response:
         in_redis=redis_facts(at_work.redis, at_work.buffer, now, project_id=project_id),
         in_database=ask_database(database_facts, project_id=project_id) if answers else None,
         preview=preview,
+        runbook_entry=runbook_entry,
         meanings=REFUSAL_MEANINGS,
         max_events=at_work.settings.buffer_max_events,
         at_once=AT_ONCE,

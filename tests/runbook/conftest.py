@@ -1,0 +1,86 @@
+"""What tests that follow the runbook share: servers that run, an operator's shell, and a web application to ask."""
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from app.core.stream.state import STREAM
+from tests.batches import EVENT, PATH, bearer
+from tests.conftest import StartProcess
+from tests.health import new_client, problems
+from tests.processes import AppProcess, app_environment
+from tests.runbook_entries import Operator
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def operator(database_url: str, redis_url: str, clean_database: None, clean_redis: None) -> Operator:
+    return Operator(app_environment(database_url, redis_url))
+
+
+@pytest.fixture
+def client(database_url: str, redis_url: str, operator: Operator) -> Iterator[FlaskClient]:
+    """Of a new app, which remembers no earlier answer. What it acknowledged is written down before the next test."""
+    client = new_client(database_url, redis_url)
+    yield client
+    client.application.extensions["prompt_analytics"].buffer._numbering.flush()
+
+
+@pytest.fixture
+def redis_client(redis_url: str, operator: Operator) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def is_ready(client: FlaskClient) -> Callable[[], bool]:
+    return lambda: client.get("/readyz").status_code == 200
+
+
+@pytest.fixture
+def post(client: FlaskClient, database_url: str) -> Callable[[], int]:
+    """Sends an event with a good key; returns the status of the answer."""
+    headers = bearer(database_url)
+    return lambda: client.post(PATH, json=EVENT, headers=headers).status_code
+
+
+@pytest.fixture
+def problem(client: FlaskClient) -> Callable[[str], str]:
+    """Waits until /readyz names nothing but this check, and returns what it says."""
+
+    def wait_for(check: str) -> str:
+        wait_until(lambda: client.get("/readyz").status_code == 503)
+        found = problems(client)
+        assert set(found) == {check}
+        assert f"(docs/runbook.md#{check})" in found[check]
+        return found[check]
+
+    return wait_for
+
+
+@pytest.fixture
+def stored(database_url: str) -> Callable[[], int]:
+    """How many events are stored."""
+
+    def count() -> int:
+        with psycopg.connect(database_url) as connection:
+            row = connection.execute("SELECT count(*) FROM events").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    return count
+
+
+@pytest.fixture
+def work(start: StartProcess, redis_client: redis.Redis) -> Callable[[], AppProcess]:
+    """Starts a worker, and waits until it has emptied the buffer."""
+
+    def start_and_wait() -> AppProcess:
+        worker = start("worker")
+        wait_until(lambda: redis_client.xlen(STREAM) == 0, 50)
+        return worker
+
+    return start_and_wait
