@@ -9,10 +9,18 @@ import redis
 
 from app.core import redis_client
 from app.core.database import Connection, connected
-from app.core.errors import DatabaseUnavailable, NotFound, PromptAnalyticsError, RedisUnavailable, Rejected
+from app.core.errors import (
+    DatabaseUnavailable,
+    NotFound,
+    PartitionBlocked,
+    PromptAnalyticsError,
+    RedisUnavailable,
+    Rejected,
+)
 from app.core.migrations import SCHEMA_REVISION, current_revision
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.projects import select_project_id
+from app.core.runbook import entry_for
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.numbering import Numbering
 from app.local import running_environment
@@ -37,6 +45,8 @@ class CommandGroup(click.Group):
 
 def describe(error: Exception) -> str:
     """An error for a person, without credentials. The cause of a server's silence says more than the error itself."""
+    if isinstance(error, PartitionBlocked):
+        return f"{redact(str(error))} ({entry_for(error)})"
     if isinstance(error, DatabaseUnavailable):
         cause = str(error.__cause__ or error).strip() or str(error)
         return f"PostgreSQL does not answer as it should: {redact(cause.splitlines()[0])}"

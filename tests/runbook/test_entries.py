@@ -55,4 +55,4 @@ def test_an_entry_says_how_it_shows_what_it_means_what_to_do_and_what_is_lost(en
 @pytest.mark.parametrize("name", entries())
 def test_an_entry_is_followed_by_a_test(name: str) -> None:
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
-    assert f'follow("{name}"' in tests
+    assert re.search(rf'\.follow\(\s*"{name}"', tests)

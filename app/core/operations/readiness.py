@@ -155,14 +155,16 @@ def migrations_problem(revision: str | None) -> str | None:
 
 
 def partitions_problem(*, today_exists: bool, detached: Sequence[str]) -> str | None:
-    if not today_exists:
-        return "There is no partition for today's events: start the worker, or run python -m app migrate."
+    """The detached ones first: while today's is one of them, nobody can make it."""
+    wrong: list[str] = []
     if detached:
-        return (
+        wrong.append(
             f"These tables have the names of partitions and are attached to nothing, so that events of their days have "
             f"to wait: {', '.join(detached)}. Attach them again, or rename them."
         )
-    return None
+    if not today_exists:
+        wrong.append("There is no partition for today's events: start the worker, or run python -m app migrate.")
+    return " ".join(wrong) or None
 
 
 def loss_problem(loss: Loss) -> str | None:

@@ -1,0 +1,62 @@
+"""The alert rules: what they measure exists, each names an entry, and each fires where it should."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.core.operations import metrics as names
+from app.local.children import REPOSITORY
+from app.web.pages.system.facts import CHECKS
+from tests.runbook_entries import entries
+
+ALERTS = REPOSITORY / "ops" / "alerts.yaml"
+ALERT = re.compile(r"^      - alert: (\w+)$(.+?)(?=^      - alert|\Z)", re.MULTILINE | re.DOTALL)
+BY_ITS_COMING_NAME = {"prompt_analytics_event_partitions_ahead_seconds"}
+RULES = dict(ALERT.findall(ALERTS.read_text()))
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_rule_measures_what_is_on_the_closed_list(rule: str) -> None:
+    closed = {name for attribute, name in vars(names).items() if attribute.isupper()}
+    measured = set(re.findall(r"prompt_analytics_\w+", rule))
+    assert measured
+    assert measured <= closed | BY_ITS_COMING_NAME
+
+
+@pytest.mark.parametrize("alert", RULES)
+def test_an_alert_has_an_entry_that_names_it(alert: str) -> None:
+    (entry,) = re.findall(r"docs/runbook\.md#(\S+?)\"?$", RULES[alert], re.MULTILINE) or [""]
+    if alert == "PromptAnalyticsNotReady":
+        assert 'runbook: "docs/runbook.md#{{ $labels.check }}"' in RULES[alert]
+    else:
+        assert f"`{alert}`" in entries()[entry].parts["Shows"]
+
+
+def test_each_check_of_readyz_is_a_metric(client: FlaskClient) -> None:
+    text = client.get("/metrics").text
+    found = dict(re.findall(r'^prompt_analytics_check_ok{check="(\w+)"} (\S+)$', text, re.MULTILINE))
+    assert found == dict.fromkeys(CHECKS, "1.0")
+
+
+def test_a_check_that_fails_is_0_and_one_that_cannot_be_made_is_absent(client: FlaskClient, postgres) -> None:
+    postgres.stop()
+    text = client.get("/metrics").text
+    assert 'prompt_analytics_check_ok{check="postgresql"} 0.0' in text
+    assert 'prompt_analytics_check_ok{check="redis"} 1.0' in text
+    assert 'check="migrations"' not in text
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="there is no promtool on this machine (Debian: prometheus)")
+def test_each_rule_fires_where_it_should(tmp_path: Path) -> None:
+    for path in (ALERTS, Path(__file__).with_name("alerts.test.yaml")):
+        shutil.copy(path, tmp_path)
+    done = subprocess.run(
+        ["promtool", "test", "rules", "alerts.test.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    checked = subprocess.run(["promtool", "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -1,0 +1,57 @@
+"""Web does not start, refuses clients, or a secret is out: the entry's commands lead out of it."""
+
+from flask.testing import FlaskClient
+
+from tests.batches import EVENT, PATH
+from tests.conftest import StartProcess
+from tests.health import new_client
+from tests.runbook_entries import Operator
+from tests.sign_in import create_user, session_cookie
+from tests.waiting import wait_until
+
+
+def test_web_does_not_start(operator: Operator, start: StartProcess) -> None:
+    web = start("web", wait=False, default_rate_limit="many")
+    wait_until(lambda: web.exit_code() is not None, 30)
+    assert "DEFAULT_RATE_LIMIT" in web.log()
+    mistaken = Operator({**operator.environment, "DEFAULT_RATE_LIMIT": "many"})
+    assert "DEFAULT_RATE_LIMIT" in mistaken.follow("web", may_fail={1})[0]
+    assert "A 204 means" in operator.follow("web")[0]
+
+
+def send(client: FlaskClient, key: str) -> int:
+    return client.post(PATH, json=EVENT, headers={"Authorization": f"Bearer {key}"}).status_code
+
+
+def test_a_key_is_over_its_limit(operator: Operator, client: FlaskClient) -> None:
+    create = "python -m app keys create --project demo --name sender --limit 2/minute"
+    key = operator.run(create).stdout.strip()
+    assert [send(client, key) for _ in range(3)] == [204, 204, 429]
+    printed = operator.follow("refusals", PROJECT="demo", NAME="sender", LIMIT="60000/minute")
+    assert "2/minute" in printed[0]
+    assert send(client, printed[0].split()[-1]) == 204
+
+
+def test_an_api_key_has_leaked(operator: Operator, client: FlaskClient) -> None:
+    leaked = operator.run("python -m app keys create --project demo --name sender").stdout.strip()
+    assert send(client, leaked) == 204
+    key_id = operator.run("python -m app keys list").stdout.splitlines()[1].split()[0]
+    printed = operator.follow("api_key_leaked", PROJECT="demo", NAME="sender", ID=key_id)
+    assert leaked[:12] in printed[0]
+    successor = next(line for line in printed[0].splitlines() if line.startswith("eg_live_"))
+    wait_until(lambda: send(client, leaked) == 401, 5)
+    assert send(client, successor) == 204
+
+
+def test_the_secret_key_has_leaked(operator: Operator, client: FlaskClient, database_url: str, redis_url: str) -> None:
+    user_id = create_user(database_url, "operator@example.org", is_operator=True)
+    cookie = session_cookie(database_url, user_id)
+    client.set_cookie("session", cookie)
+    assert client.get("/account").status_code == 200
+    new_secret = operator.follow("secret_key_leaked")[0].strip()
+    restarted = new_client(database_url, redis_url, SECRET_KEY=new_secret)
+    restarted.set_cookie("session", cookie)
+    answer = restarted.get("/account")
+    assert (answer.status_code, answer.headers["Location"].partition("?")[0]) == (303, "/login")
+    key = operator.run("python -m app keys create --project demo --name sender").stdout.strip()
+    assert send(restarted, key) == 204
