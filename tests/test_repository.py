@@ -68,7 +68,8 @@ def test_locked_requirements_name_no_registry(locked: str):
 
 def links() -> list[tuple[Path, str]]:
     targets = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
-    return [(document, target) for document in DOCUMENTS for target in targets.findall(document.read_text())]
+    found = [(document, target) for document in DOCUMENTS for target in targets.findall(document.read_text())]
+    return list(dict.fromkeys(found))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)

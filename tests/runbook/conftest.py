@@ -21,12 +21,28 @@ def operator(database_url: str, redis_url: str, clean_database: None, clean_redi
     return Operator(app_environment(database_url, redis_url))
 
 
+OpenClient = Callable[..., FlaskClient]
+
+
 @pytest.fixture
-def client(database_url: str, redis_url: str, operator: Operator) -> Iterator[FlaskClient]:
-    """Of a new app, which remembers no earlier answer. What it acknowledged is written down before the next test."""
-    client = new_client(database_url, redis_url)
-    yield client
-    client.application.extensions["prompt_analytics"].buffer._numbering.flush()
+def open_client() -> Iterator[OpenClient]:
+    """Makes clients of new apps, which remember no earlier answer; what they acknowledged is written down at the end."""
+    opened: list[FlaskClient] = []
+
+    def open_one(database_url: str, redis_url: str, **settings: str) -> FlaskClient:
+        opened.append(new_client(database_url, redis_url, **settings))
+        return opened[-1]
+
+    yield open_one
+    for client in opened:
+        at_work = client.application.extensions["prompt_analytics"]
+        at_work.buffer._numbering.flush()
+        at_work.database.close()
+
+
+@pytest.fixture
+def client(database_url: str, redis_url: str, operator: Operator, open_client: OpenClient) -> FlaskClient:
+    return open_client(database_url, redis_url)
 
 
 @pytest.fixture

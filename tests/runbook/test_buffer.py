@@ -7,11 +7,12 @@ from uuid import UUID
 import psycopg
 import pytest
 import redis
+from flask.testing import FlaskClient
 
 from app.core.stream.events import Event, encode_event, new_event_id
 from app.core.stream.state import STREAM
 from tests.batches import EVENT, PATH, bearer
-from tests.health import new_client, problems
+from tests.health import problems
 from tests.processes import AppProcess
 from tests.runbook_entries import Operator, entries
 from tests.waiting import wait_until
@@ -46,9 +47,15 @@ def test_nobody_empties_the_buffer(
 
 @pytest.mark.usefixtures("project")
 def test_the_buffer_is_full(
-    operator: Operator, database_url: str, redis_url: str, redis_client: redis.Redis, work: Callable[[], AppProcess]
+    *,
+    operator: Operator,
+    open_client: Callable[..., FlaskClient],
+    database_url: str,
+    redis_url: str,
+    redis_client: redis.Redis,
+    work: Callable[[], AppProcess],
 ) -> None:
-    client = new_client(database_url, redis_url, BUFFER_MAX_EVENTS="2")
+    client = open_client(database_url, redis_url, BUFFER_MAX_EVENTS="2")
     headers = bearer(database_url)
     for _ in range(2):
         redis_client.xadd(STREAM, an_entry())

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from flask.testing import FlaskClient
 
 from app.core.migrations import migrate
 from app.core.stream.state import STREAM
@@ -15,7 +16,7 @@ from app.local.children import Guard
 from app.local.postgres import RunningPostgres, start_postgres
 from app.local.redis_server import RunningRedis, start_redis
 from tests.batches import EVENT, PATH, bearer
-from tests.health import new_client, problems
+from tests.health import problems
 from tests.processes import app_environment, start_process
 from tests.runbook_entries import Operator, entries
 from tests.waiting import wait_until
@@ -58,9 +59,11 @@ def own_redis(disk: Callable[[int], Path], guard: Guard, wheels_only: bool) -> I
     server.kill()
 
 
-def test_the_disk_of_redis_is_full(own_redis: RunningRedis, database_url: str, clean_database: None) -> None:
+def test_the_disk_of_redis_is_full(
+    own_redis: RunningRedis, database_url: str, clean_database: None, open_client: Callable[..., FlaskClient]
+) -> None:
     operator = Operator(app_environment(database_url, own_redis.url))
-    client = new_client(database_url, own_redis.url)
+    client = open_client(database_url, own_redis.url)
     headers = bearer(database_url)
     assert client.post(PATH, json=EVENT, headers=headers).status_code == 204
     ballast = fill(own_redis.data_dir.parent)
@@ -88,10 +91,16 @@ def own_postgres(disk: Callable[[int], Path], guard: Guard, wheels_only: bool) -
 
 
 def test_the_disk_of_postgresql_is_full(
-    own_postgres: RunningPostgres, redis_url: str, clean_redis: None, guard: Guard, tmp_path: Path
+    *,
+    own_postgres: RunningPostgres,
+    redis_url: str,
+    clean_redis: None,
+    guard: Guard,
+    tmp_path: Path,
+    open_client: Callable[..., FlaskClient],
 ) -> None:
     operator = Operator(app_environment(own_postgres.url, redis_url))
-    client = new_client(own_postgres.url, redis_url)
+    client = open_client(own_postgres.url, redis_url)
     assert client.post(PATH, json=EVENT, headers=bearer(own_postgres.url)).status_code == 204
     ballast = fill(own_postgres.data_dir.parent)
     worker = start_process("worker", guard, tmp_path, dict(operator.environment))

@@ -17,7 +17,7 @@ from app.local.postgres import RunningPostgres
 from tests.batches import PATH, bearer
 from tests.conftest import StartProcess
 from tests.databases import new_database
-from tests.health import new_client, problems
+from tests.health import problems
 from tests.processes import AppProcess, app_environment, start_process
 from tests.runbook_entries import Operator, entries
 from tests.waiting import wait_until
@@ -38,6 +38,11 @@ def own_database(postgres: RunningPostgres) -> Iterator[str]:
 @pytest.fixture
 def own_operator(own_database: str, redis_url: str, clean_redis: None) -> Operator:
     return Operator(app_environment(own_database, redis_url))
+
+
+@pytest.fixture
+def own_client(own_database: str, redis_url: str, open_client: Callable[..., FlaskClient]) -> FlaskClient:
+    return open_client(own_database, redis_url)
 
 
 def test_postgresql_is_down(
@@ -97,30 +102,28 @@ def sleeping_worker(connection: "psycopg.Connection[tuple[object, ...]]") -> obj
     return row and row[0]
 
 
-def test_the_database_is_not_migrated(own_operator: Operator, own_database: str, redis_url: str) -> None:
-    client = new_client(own_database, redis_url)
-    assert entries()["migrations"].says(problems(client)["migrations"])
+def test_the_database_is_not_migrated(own_operator: Operator, own_client: FlaskClient) -> None:
+    assert entries()["migrations"].says(problems(own_client)["migrations"])
     own_operator.follow("migrations")
-    wait_until(lambda: client.get("/readyz").status_code == 200)
+    wait_until(lambda: own_client.get("/readyz").status_code == 200)
 
 
-def test_the_database_is_of_another_release(own_operator: Operator, own_database: str, redis_url: str) -> None:
+def test_the_database_is_of_another_release(own_operator: Operator, own_database: str, own_client: FlaskClient) -> None:
     migrate(own_database)
     with psycopg.connect(own_database) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    found = problems(new_client(own_database, redis_url))["migrations"]
+    found = problems(own_client)["migrations"]
     assert entries()["migrations"].says(found)
     assert "does not know" in own_operator.run("python -m app migrate").stderr
 
 
-def test_there_is_no_partition_for_today(own_operator: Operator, own_database: str, redis_url: str) -> None:
+def test_there_is_no_partition_for_today(own_operator: Operator, own_database: str, own_client: FlaskClient) -> None:
     migrate(own_database)
     with psycopg.connect(own_database) as connection:
         connection.execute(sql.SQL("DROP TABLE {}").format(partition_of_today()))
-    client = new_client(own_database, redis_url)
-    assert entries()["partitions"].says(problems(client)["partitions"])
+    assert entries()["partitions"].says(problems(own_client)["partitions"])
     own_operator.follow("partitions")
-    wait_until(lambda: client.get("/readyz").status_code == 200)
+    wait_until(lambda: own_client.get("/readyz").status_code == 200)
 
 
 def partition_of_today() -> sql.Identifier:
@@ -128,13 +131,12 @@ def partition_of_today() -> sql.Identifier:
 
 
 def test_partitions_are_detached(
-    own_operator: Operator, own_database: str, redis_url: str, guard: Guard, tmp_path: Path
+    own_operator: Operator, own_database: str, own_client: FlaskClient, guard: Guard, tmp_path: Path
 ) -> None:
     migrate(own_database)
-    client = new_client(own_database, redis_url)
     with psycopg.connect(own_database) as connection:
         connection.execute(sql.SQL("ALTER TABLE events DETACH PARTITION {}").format(partition_of_today()))
-    found = problems(client)["partitions"]
+    found = problems(own_client)["partitions"]
     assert entries()["partitions_detached"].says(found)
     assert "no partition for today" in found
     assert "docs/runbook.md#partitions_detached" in own_operator.run("python -m app migrate").stderr
@@ -143,7 +145,7 @@ def test_partitions_are_detached(
         said = wait_until(lambda: [line for line in worker.log().splitlines() if "upkeep put off" in line], 30)
         assert "docs/runbook.md#partitions_detached" in said[0]
         own_operator.follow("partitions_detached")
-        wait_until(lambda: client.get("/readyz").status_code == 200)
+        wait_until(lambda: own_client.get("/readyz").status_code == 200)
     finally:
         worker.kill()
 

@@ -2,20 +2,20 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
+from flask.testing import FlaskClient
 
 from app.core.migrations import migrate
 from app.core.stream.state import STREAM
 from app.local.children import Guard
 from app.local.postgres import RunningPostgres, start_postgres
 from tests.batches import EVENT, PATH, bearer
-from tests.health import new_client
 from tests.processes import app_environment, start_process
 from tests.runbook_entries import Operator
 from tests.waiting import wait_until
@@ -39,11 +39,11 @@ def own_operator(own_postgres: RunningPostgres, redis_url: str, clean_redis: Non
 class Service:
     """A worker while it is needed, and one web process that lives through it all."""
 
-    def __init__(self, environment: dict[str, str], guard: Guard, folder: Path) -> None:
+    def __init__(self, client: FlaskClient, environment: dict[str, str], guard: Guard, folder: Path) -> None:
         self._environment, self._guard, self._folder = environment, guard, folder
         self._sent_at = datetime.now(UTC).isoformat()
         self._headers = bearer(environment["DATABASE_URL"])
-        self._client = new_client(environment["DATABASE_URL"], environment["REDIS_URL"])
+        self._client = client
 
     def send(self, number: int) -> bool:
         """Whether it was taken for a repeat."""
@@ -75,10 +75,16 @@ def copy_of(folder: Path) -> Path:
 
 
 def test_postgresql_is_restored_from_a_backup(
-    own_operator: Operator, own_postgres: RunningPostgres, guard: Guard, tmp_path: Path
+    *,
+    own_operator: Operator,
+    own_postgres: RunningPostgres,
+    redis_url: str,
+    guard: Guard,
+    tmp_path: Path,
+    open_client: Callable[..., FlaskClient],
 ) -> None:
     began_in_hour = f"{datetime.now(UTC):%H}"
-    service = Service(dict(own_operator.environment), guard, tmp_path)
+    service = Service(open_client(own_postgres.url, redis_url), dict(own_operator.environment), guard, tmp_path)
     for number in range(3):
         service.send(number)
     assert service.stored_by_a_worker() == [0, 1, 2]

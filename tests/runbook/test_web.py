@@ -1,10 +1,11 @@
 """Web does not start, refuses clients, or a secret is out: the entry's commands lead out of it."""
 
+from collections.abc import Callable
+
 from flask.testing import FlaskClient
 
 from tests.batches import EVENT, PATH
 from tests.conftest import StartProcess
-from tests.health import new_client
 from tests.runbook_entries import Operator
 from tests.sign_in import create_user, session_cookie
 from tests.waiting import wait_until
@@ -43,13 +44,15 @@ def test_an_api_key_has_leaked(operator: Operator, client: FlaskClient) -> None:
     assert send(client, successor) == 204
 
 
-def test_the_secret_key_has_leaked(operator: Operator, client: FlaskClient, database_url: str, redis_url: str) -> None:
+def test_the_secret_key_has_leaked(
+    operator: Operator, client: FlaskClient, database_url: str, redis_url: str, open_client: Callable[..., FlaskClient]
+) -> None:
     user_id = create_user(database_url, "operator@example.org", is_operator=True)
     cookie = session_cookie(database_url, user_id)
     client.set_cookie("session", cookie)
     assert client.get("/account").status_code == 200
     new_secret = operator.follow("secret_key_leaked")[0].strip()
-    restarted = new_client(database_url, redis_url, SECRET_KEY=new_secret)
+    restarted = open_client(database_url, redis_url, SECRET_KEY=new_secret)
     restarted.set_cookie("session", cookie)
     answer = restarted.get("/account")
     assert (answer.status_code, answer.headers["Location"].partition("?")[0]) == (303, "/login")
