@@ -22,7 +22,7 @@ from app.web.application import create_app
 from config.settings import load_settings
 from tests.api_keys import create_key
 from tests.conftest import StartProcess
-from tests.processes import SECRET_KEY, AppProcess, app_environment, start_process
+from tests.processes import SECRET_KEY, AppProcess, answers, app_environment, start_process
 from tests.raw_http import RawConnection
 from tests.waiting import wait_until
 
@@ -125,6 +125,7 @@ def test_nothing_counted_is_lost_with_its_process(own_web: AppProcess, key: str)
     for worker in workers:
         worker.kill()
     wait_until(lambda: len(workers_of(own_web)) == 2 and not set(workers_of(own_web)) & set(workers))
+    wait_until(lambda: answers(own_web), 30)
     assert post(own_web, key) == 204
     assert accepted(scrape_since(before, own_web.url)) == 41
 
