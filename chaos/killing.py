@@ -53,7 +53,8 @@ class KillRun:
     def held(self) -> bool:
         """The law, the extent that was asked for, and recovery in time."""
         reached = self.verdict.figures["acked"] >= self.extent.events and self.kills.total() >= self.extent.kills
-        law = self.verdict.holds if self.fsync == "always" else loss_is_told(self.verdict, self.reported_loss)
+        law = self.verdict.holds or self.fsync != "always"
+        law &= loss_is_told(self.verdict, self.reported_loss)
         return law and reached and self.recovery_seconds <= RECOVERY_SECONDS
 
 

@@ -12,6 +12,7 @@ from chaos.report import Section, law_rows
 from chaos.scenarios import SCENARIOS
 from chaos.scenarios.trial import Result, run_scenario
 from chaos.servers import Fsync, open_servers
+from chaos.soak import DELETED, Soak, run_soak
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,17 @@ def scenarios(plan: Plan) -> list[Section]:
     return [scenarios_section(results)]
 
 
+def soak(plan: Plan) -> list[Section]:
+    return [soak_section(run_soak(plan.folder / "soak", seed=plan.seed, minutes=1 if plan.is_short else 60))]
+
+
 PARTS: dict[str, Callable[[Plan], Sequence[Section]]] = {
     "kills": kills_always,
     "kills-everysec": kills_everysec,
     "controls": controls,
     "crashes": crashes,
     "scenarios": scenarios,
+    "soak": soak,
 }
 
 
@@ -80,6 +86,18 @@ def kills_section(run: KillRun) -> Section:
         said(run.reported_loss),
     ]
     return Section(f"kill -9 with appendfsync {run.fsync}", run.held, facts, law_rows(run.verdict), run.artifacts)
+
+
+def soak_section(run: Soak) -> Section:
+    by_kind = ", ".join(f"{kind} {count}" for kind, count in sorted(run.kills.items()))
+    acked = run.verdict.figures["acked"]
+    facts = [
+        f"{acked:,} events acknowledged in {run.seconds / 60:.0f} minutes, {run.deploys} rolling deploys",
+        f"killed with SIGKILL: {by_kind}",
+        f"looked {run.looks} times for what the service tells as lost: {run.false_alarms} false alarms",
+        f"{DELETED} entries deleted behind its back: {run.told} told as lost",
+    ]
+    return Section("A soak with deploys and kills", run.held, facts, law_rows(run.verdict))
 
 
 def controls_section(outcomes: Sequence[Outcome]) -> Section:
