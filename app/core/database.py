@@ -5,6 +5,7 @@ A connection is held inside `connected` or `connection_from`, which translate ps
 `database_errors` around the part in question.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -80,29 +81,30 @@ def open_pool(
 ) -> ConnectionPool:
     """A pool that connects in the background; open it after the fork, never before.
 
-    It hands out a connection within POOL_WAIT_SECONDS, or raises: a stopped PostgreSQL is a quick 503.
+    `connection_from` takes connections out of it, and looks whether they are alive: psycopg_pool's own look pauses for
+    a second after each that it finds dead, and after a restart of PostgreSQL there may be as many as the pool has.
     """
     return psycopg_pool.ConnectionPool(
         url,
         kwargs=_connection_options(application_name, statement_timeout_ms, lock_timeout_ms),
         min_size=0,
         max_size=size,
-        timeout=POOL_WAIT_SECONDS,
         reconnect_timeout=2.0,
         max_idle=60.0,
-        check=psycopg_pool.ConnectionPool.check_connection,
         open=True,
     )
 
 
 @contextmanager
-def connection_from(pool: ConnectionPool, *, snapshot: bool = False) -> Iterator[Connection]:
+def connection_from(
+    pool: ConnectionPool, *, snapshot: bool = False, wait_seconds: float = POOL_WAIT_SECONDS
+) -> Iterator[Connection]:
     """A connection of the pool, whose errors leave as core errors.
 
     With `snapshot` all queries of the block see the same moment, and none can write. Raises DatabaseUnavailable where
-    there is no connection within POOL_WAIT_SECONDS.
+    there is no connection within `wait_seconds`: a stopped PostgreSQL is a quick 503.
     """
-    with database_errors(), pool.connection() as connection:
+    with database_errors(), _live_connection(pool, wait_seconds) as connection:
         if not snapshot:
             yield connection
             return
@@ -111,16 +113,44 @@ def connection_from(pool: ConnectionPool, *, snapshot: bool = False) -> Iterator
             yield connection
 
 
+@contextmanager
+def _live_connection(pool: ConnectionPool, wait_seconds: float) -> Iterator[Connection]:
+    """Raises psycopg_pool.PoolTimeout. One that is found dead goes back, and the pool connects anew in its place."""
+    until = time.monotonic() + wait_seconds
+    while True:
+        connection = pool.getconn(timeout=until - time.monotonic())
+        try:
+            if _is_alive(connection):
+                with connection:
+                    yield connection
+                return
+        finally:
+            pool.putconn(connection)
+
+
+def _is_alive(connection: Connection) -> bool:
+    try:
+        ConnectionPool.check_connection(connection)
+    except psycopg.Error:
+        return False
+    return True
+
+
 def run(
-    pool: ConnectionPool, work: Callable[[Connection], _T], *, deadline_seconds: float, snapshot: bool = False
+    pool: ConnectionPool,
+    work: Callable[[Connection], _T],
+    *,
+    deadline_seconds: float,
+    wait_seconds: float = POOL_WAIT_SECONDS,
+    snapshot: bool = False,
 ) -> _T:
     """What `work` makes of a connection of the pool, in another thread, which knows nothing of the request.
 
-    Raises what it raises, and as `answer_of` and `connection_from`, which `snapshot` is for.
+    Raises what it raises, and as `answer_of` and `connection_from`, which `wait_seconds` and `snapshot` are for.
     """
 
     def run_connected() -> _T:
-        with connection_from(pool, snapshot=snapshot) as connection:
+        with connection_from(pool, snapshot=snapshot, wait_seconds=wait_seconds) as connection:
             return work(connection)
 
     return answer_of(background.begin(run_connected), deadline_seconds=deadline_seconds)

@@ -147,16 +147,6 @@ def test_an_address_with_too_many_failures_costs_postgresql_nothing_more(
     assert client.post(PATH, json=EVENT).status_code == 204
 
 
-def test_a_new_key_works_as_soon_as_postgresql_is_back(web: str, postgres: RunningPostgres, database_url: str) -> None:
-    headers = {"Authorization": f"Bearer {create_key(database_url)}"}
-    postgres.stop()
-    try:
-        assert_unavailable(httpx.post(web + PATH, json=EVENT, headers=headers))
-    finally:
-        postgres.restart()
-    wait_until(lambda: httpx.post(web + PATH, json=EVENT, headers=headers).status_code == 204)
-
-
 def test_without_redis_nothing_is_accepted_and_nothing_hangs(
     client: httpx.Client, redis_server: RunningRedis, stopped_redis: Callable[[], None]
 ) -> None:
