@@ -5,10 +5,10 @@ import hashlib
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
 import redis
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 from gevent.monkey import is_module_patched
 
 from app.core import database, redis_client
@@ -23,12 +23,25 @@ from app.core.stream.buffer import EventBuffer
 from app.core.stream.numbering import Numbering
 from app.web.fast.shared_connection import SharedConnectionRedis
 from app.web.limits import RateLimits
+from app.web.page_paths import is_page_path
 from app.web.wake import worker_waker
 from config.settings import Settings
 
-ANSWER_SECONDS = 5.0
-SNAPSHOT_SECONDS = 10.0
-"""For questions to the rollups of long ranges."""
+
+class Patience(NamedTuple):
+    """How long to wait for a connection of the pool, and for PostgreSQL's answer all in all.
+
+    `snapshot_seconds` is for questions to the rollups of long ranges.
+    """
+
+    connection_seconds: float
+    answer_seconds: float
+    snapshot_seconds: float
+
+
+OF_PROGRAMS = Patience(database.POOL_WAIT_SECONDS, 5.0, 10.0)
+OF_PEOPLE = Patience(5.0, 10.0, 15.0)
+"""Programs try again by themselves. People would rather wait for a busy machine than be sent away by it."""
 
 _EXTENSION = "prompt_analytics"
 
@@ -97,23 +110,33 @@ def services() -> Services:
 
 
 def ask_database(work: _Work[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """What `work` makes of a connection and these arguments, in the time that an answer may take.
+    """What `work` makes of a connection and these arguments, in the time that who asks will wait.
 
     As `app.core.database.run`: in a thread that knows nothing of the request, so what it needs of that are arguments.
     """
+    patience = _patience()
     return database.run(
-        services().database, lambda connection: work(connection, *args, **kwargs), deadline_seconds=ANSWER_SECONDS
+        services().database,
+        lambda connection: work(connection, *args, **kwargs),
+        deadline_seconds=patience.answer_seconds,
+        wait_seconds=patience.connection_seconds,
     )
 
 
 def ask_snapshot(work: _Work[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """The same where all statements are to see one state of the database, with the time that long ranges take."""
+    patience = _patience()
     return database.run(
         services().database,
         lambda connection: work(connection, *args, **kwargs),
-        deadline_seconds=SNAPSHOT_SECONDS,
+        deadline_seconds=patience.snapshot_seconds,
+        wait_seconds=patience.connection_seconds,
         snapshot=True,
     )
+
+
+def _patience() -> Patience:
+    return OF_PEOPLE if is_page_path(request.path) else OF_PROGRAMS
 
 
 def derive_secret(secret_key: str, purpose: bytes) -> bytes:

@@ -25,11 +25,20 @@ def signed_in(app: Flask) -> FlaskClient:
     return client
 
 
-def test_without_postgresql_a_page_says_so_at_once(redis_url: str):
+def test_without_postgresql_a_page_says_so(redis_url: str):
     answer = signed_in(app_with(DATABASE_URL=f"postgres://{NOWHERE}/x", REDIS_URL=redis_url)).get("/account")
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
     assert "Not available right now" in answer.text
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
+
+
+def test_a_page_that_a_server_failed_tries_again_unless_something_was_to_be_changed(redis_url: str):
+    visitor = signed_in(app_with(DATABASE_URL=f"postgres://{NOWHERE}/x", REDIS_URL=redis_url))
+    asked, sent = visitor.get("/account?a=1&b=2"), visitor.post("/account")
+    assert (asked.status_code, sent.status_code) == (503, 503)
+    assert '<a class="button primary" href="/account?a=1&amp;b=2">Try again</a>' in asked.text
+    assert 'id="retry"' in asked.text
+    assert "retry" not in sent.text
 
 
 def test_without_redis_nobody_signs_in_but_is_told_why(database_url: str):

@@ -1,6 +1,8 @@
 """Errors as pages. Which error is which status is decided in app.web.errors."""
 
-from flask import Response
+from http import HTTPStatus
+
+from flask import Response, request
 
 from app.web.errors import ApiError
 from app.web.pages.layout.rendering import page, with_security_headers
@@ -34,10 +36,20 @@ class PageError(ApiError):
 
 
 def error_page(error: ApiError) -> Response:
-    """The page that says what went wrong, in the layout of all pages; asks no server for anything."""
+    """The page that says what went wrong, in the layout of all pages; asks no server for anything.
+
+    Where a server did not answer, it tries again by itself, unless something was to be changed.
+    """
     title, message = _TEXTS.get(error.status, _UNKNOWN)
     if isinstance(error, PageError):
         title, message = error.title, error.message
-    return with_security_headers(
-        page("layout/error.html", status=error.status, title=title, message=message, error_status=error.status)
+    may_retry = error.status == HTTPStatus.SERVICE_UNAVAILABLE and request.method in ("GET", "HEAD")
+    answer = page(
+        "layout/error.html",
+        status=error.status,
+        title=title,
+        message=message,
+        error_status=error.status,
+        retry_seconds=error.retry_after_seconds if may_retry else None,
     )
+    return with_security_headers(answer)
