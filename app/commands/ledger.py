@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,14 @@ from app.commands.parameters import a_name
 from app.commands.servers import database_connection, project_id_of, redis_connection, settings
 from app.commands.tables import show_table, time_text
 from app.core.database import Connection
-from app.core.queries.ledger_report import LedgerHour, select_ledger, select_miscounted_hours
+from app.core.queries.ledger_report import (
+    DamagedRollups,
+    LedgerHour,
+    RecountedHour,
+    select_damaged_rollups,
+    select_ledger,
+    select_miscounted_hours,
+)
 from app.core.queries.losses import note_losses, select_losses
 from app.core.rollups.grains import floor_to
 from app.core.stream.losses import look_for_losses
@@ -29,8 +37,8 @@ COLUMNS = ("accepted", "stored", "repeated", "set_aside", "waiting", "lost", "re
 def ledger(project: str | None, hours: int, *, as_json: bool) -> None:
     """Show what became of every acknowledged event, by project and hour.
 
-    accepted = stored + repeated + set aside + waiting in the buffer + lost. Exits with 1 where events are lost, and
-    where the rollups of an hour do not hold as many events as there are.
+    accepted = stored + repeated + set aside + waiting in the buffer + lost. Exits with 1 where events are lost, where
+    the rollups of an hour do not hold as many events as there are, and where a latency histogram is damaged.
     """
     current = settings()
     since = floor_to("hour", datetime.now(UTC)) - timedelta(hours=hours - 1)
@@ -39,23 +47,34 @@ def ledger(project: str | None, hours: int, *, as_json: bool) -> None:
         was_looked = _look(connection, client)
         rows = select_ledger(connection, since=since, project_id=project_id)
         miscounted = select_miscounted_hours(connection, since=since, project_id=project_id)
+        damaged = select_damaged_rollups(connection, since=since, project_id=project_id)
     lost = sum(row.lost for row in rows)
     if as_json:
-        click.echo(
-            json.dumps({"hours": [_json(row) for row in rows], "miscounted": [_json(row) for row in miscounted]})
-        )
+        parts: dict[str, Sequence[object]] = {"hours": rows, "miscounted": miscounted, "damaged": damaged}
+        click.echo(json.dumps({name: [_json(row) for row in part] for name, part in parts.items()}))
     else:
         show_table(
             ("HOUR", "PROJECT", *(name.replace("_", " ").upper() for name in COLUMNS)), [_cells(row) for row in rows]
         )
     if not was_looked:
         click.echo("too many events wait to tell whether some are lost", err=True)
+    _name_wrong_rollups(miscounted, damaged)
+    if lost or miscounted:
+        raise click.ClickException(f"it does not add up: {lost} events lost, {len(miscounted)} hours miscounted")
+    if damaged:
+        raise click.ClickException("latency histograms are damaged: `recount` makes them anew")
+
+
+def _name_wrong_rollups(miscounted: Sequence[RecountedHour], damaged: Sequence[DamagedRollups]) -> None:
     for hour in miscounted:
         click.echo(
             f"{hour.project}, {time_text(hour.hour)}: {hour.events} events, {hour.rolled_up} in the rollups", err=True
         )
-    if lost or miscounted:
-        raise click.ClickException(f"it does not add up: {lost} events lost, {len(miscounted)} hours miscounted")
+    for each in damaged:
+        click.echo(
+            f"{each.project}, {each.grain} {time_text(each.bucket_start)}: {each.histograms} damaged histograms",
+            err=True,
+        )
 
 
 @click.group()

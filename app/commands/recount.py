@@ -37,9 +37,9 @@ def recount(project: str | None, first: datetime | None, last: datetime | None) 
 
 
 def _recount(connection: Connection, project_id: int, day: datetime) -> bool:
-    """Whether the totals of an hour changed."""
+    """Whether the rollups of the day or of one of its hours were wrong."""
     kept_from = datetime.now(UTC) - MINUTES_KEPT
     hours = [day + timedelta(hours=hour) for hour in range(24)]
     changed = [recount_hour(connection, project_id, hour, minutes=hour >= kept_from) for hour in hours]
-    recount_day(connection, project_id, day)
+    changed.append(recount_day(connection, project_id, day))
     return any(changed)

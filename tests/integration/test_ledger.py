@@ -132,6 +132,21 @@ def test_rollups_that_were_meddled_with_are_found_and_put_right(database, databa
     assert run("ledger").exit_code == 0
 
 
+@pytest.mark.parametrize("grain", ["minute", "hour", "day"])
+def test_a_damaged_histogram_is_found_and_put_right(database, database_url, run: Run, succeed: Succeed, grain: str):
+    store_events(database_url, [ReceivedEvent(an_event(1, seed), int(NOW.timestamp() * 1e3)) for seed in range(40)])
+    database.execute(
+        "UPDATE rollups SET latency_histogram = latency_histogram || 'x' WHERE grain = %s AND version_key = 0", [grain]
+    )
+    finished = run("ledger")
+    assert finished.exit_code == 1
+    assert f"demo, {grain} " in finished.stderr
+    assert "damaged histograms" in finished.stderr
+    assert "wrong were" in succeed("recount")
+    assert_rollups_equal_a_recount(database)
+    assert run("ledger").exit_code == 0
+
+
 def test_a_recount_beside_working_workers_loses_and_doubles_nothing(database, database_url, succeed: Succeed):
     ended = threading.Event()
 

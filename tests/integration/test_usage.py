@@ -1,5 +1,6 @@
 """Usage from real rollups: consistency and limits."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -93,3 +94,28 @@ def test_a_project_without_events_has_nulls_in_every_bucket(pool: ConnectionPool
     assert (len(found.series), found.breakdown, found.truncated) == (24, [], False)
     assert {usage.events for _, usage in found.series} == {0}
     assert found.totals == found.series[0][1]
+
+
+def test_a_damaged_histogram_leaves_percentiles_unknown_and_all_else_as_it_was(
+    pool: ConnectionPool, database: Connection
+) -> None:
+    project_id = new_project(database)
+    events = [
+        ReceivedEvent(Event(new_event_id(), project_id, UUID(int=number), "v", Decimal(number + 1)), NOON_MS)
+        for number in range(2)
+    ]
+    store_in_batches(database, events, batch_size=2)
+    with connection_from(pool, snapshot=True) as connection:
+        before = project_usage(connection, project_id, WHOLE_DAY, "hour")
+    database.execute(
+        "UPDATE rollups SET latency_histogram = latency_histogram || 'x' WHERE project_id = %s AND prompt_key = "
+        "(SELECT id FROM prompts WHERE project_id = %s AND prompt_id = %s)",
+        [project_id, project_id, UUID(int=0)],
+    )
+    with connection_from(pool, snapshot=True) as connection:
+        found = project_usage(connection, project_id, WHOLE_DAY, "hour")
+    assert found.totals == before.totals
+    damaged, whole = sorted(found.breakdown, key=lambda each: each[0])
+    unknown = replace(dict(before.breakdown)[damaged[0]].latency_ms, p50=None, p95=None, p99=None)
+    assert damaged[1].latency_ms == unknown
+    assert whole == sorted(before.breakdown, key=lambda each: each[0])[1]

@@ -48,7 +48,7 @@ class CostUsage:
 
 @dataclass(frozen=True, slots=True)
 class LatencyUsage:
-    """Milliseconds. All but `count` are None where nothing was counted."""
+    """Milliseconds. All but `count` are None where nothing was counted, percentiles also for a damaged histogram."""
 
     count: int
     mean: float | None
@@ -214,11 +214,13 @@ def _usage(row: UsageRow, percentiles: list[float] | None) -> Usage:
 
 
 def _latency_usage(row: UsageRow, percentiles: list[float] | None) -> LatencyUsage:
-    if percentiles is None or row.latency_min is None or row.latency_max is None:
+    if row.latency_min is None or row.latency_max is None:
         return NOTHING.latency_ms
+    mean = _mean(row.latency_sum, row.latency_count)
+    if percentiles is None:
+        return LatencyUsage(row.latency_count, mean, row.latency_min, row.latency_max, None, None, None)
     shortest, longest = float(row.latency_min), float(row.latency_max)
     p50, p95, p99 = (min(max(shortest, estimate), longest) for estimate in percentiles)
-    mean = _mean(row.latency_sum, row.latency_count)
     return LatencyUsage(row.latency_count, mean, row.latency_min, row.latency_max, p50, p95, p99)
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from app.core.database import Connection
 from app.core.queries.rows import all_rows
+from app.core.rollups.grains import Grain
+from app.core.rollups.latency_histogram import ENTRY_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,3 +139,31 @@ def select_miscounted_hours(
         ORDER BY hour, project
     """
     return all_rows(connection, RecountedHour, sql, {"since": since, "project_id": project_id})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedRollups:
+    """How many latency histograms of a project, of one grain and time, are not whole."""
+
+    project: str
+    grain: Grain
+    bucket_start: datetime
+    histograms: int
+
+
+def select_damaged_rollups(
+    connection: Connection, *, since: datetime, project_id: int | None = None
+) -> list[DamagedRollups]:
+    """The minutes, hours and days, from the day of `since` on, whose percentiles nobody can tell."""
+    sql = """
+        SELECT projects.name AS project, grain, bucket_start, count(*) AS histograms
+        FROM rollups
+        JOIN projects ON projects.id = project_id
+        WHERE octet_length(latency_histogram) %% %(entry_bytes)s <> 0
+          AND bucket_start >= date_trunc('day', %(since)s::timestamptz, 'UTC')
+          AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
+        GROUP BY projects.name, grain, bucket_start
+        ORDER BY bucket_start, project, grain
+    """
+    parameters = {"entry_bytes": ENTRY_BYTES, "since": since, "project_id": project_id}
+    return all_rows(connection, DamagedRollups, sql, parameters)

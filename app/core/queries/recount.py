@@ -10,8 +10,9 @@ from psycopg.rows import class_row
 
 from app.core.database import Connection
 from app.core.queries.rollups import compact_bucket, create_incoming_rollups, merge_rollups
-from app.core.queries.rows import all_values, one_row
+from app.core.queries.rows import all_values, one_row, one_value
 from app.core.rollups.event_row import EventRow
+from app.core.rollups.latency_histogram import ENTRY_BYTES
 from app.core.rollups.rollup import roll_up
 
 ROWS_AT_ONCE = 20_000
@@ -35,7 +36,9 @@ def select_days_with_events(connection: Connection, project_id: int) -> list[dat
 
 
 def recount_hour(connection: Connection, project_id: int, hour: datetime, *, minutes: bool) -> bool:
-    """Make the rollups of an hour anew, those of its minutes too where `minutes` says so; whether its totals changed.
+    """Make the rollups of an hour anew, those of its minutes too where `minutes` says so; whether they were wrong.
+
+    That is: the project's totals were, or a histogram was damaged.
 
     What workers have added and not committed is counted by them afterwards: they wait for the lock with their rollups,
     so that their events are in none of the two sums or in both. The connection is one in autocommit mode.
@@ -44,12 +47,12 @@ def recount_hour(connection: Connection, project_id: int, hour: datetime, *, min
     with connection.transaction():
         connection.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
         before = _hour_totals(connection, project_id, hour)
-        _delete(connection, project_id, grains, hour, hour + timedelta(hours=1))
+        was_damaged = _delete(connection, project_id, grains, hour, hour + timedelta(hours=1))
         create_incoming_rollups(connection)
         for rows in _events(connection, project_id, hour):
             merge_rollups(connection, [(key, rollup) for key, rollup in roll_up(rows) if key.grain in grains])
             connection.execute("TRUNCATE incoming_rollup_keys, incoming_rollup_values")
-        return _hour_totals(connection, project_id, hour) != before
+        return was_damaged or _hour_totals(connection, project_id, hour) != before
 
 
 SUM_UP_HOURS = """
@@ -72,13 +75,17 @@ GROUP BY project_id, prompt_key, version_key
 """
 
 
-def recount_day(connection: Connection, project_id: int, day: datetime) -> None:
-    """Make the rollups of a UTC day anew from those of its hours; as `recount_hour`."""
+def recount_day(connection: Connection, project_id: int, day: datetime) -> bool:
+    """Make the rollups of a UTC day anew from those of its hours; as `recount_hour`.
+
+    Whether a histogram was damaged: totals that were wrong were so in an hour, too.
+    """
     with connection.transaction():
         connection.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
-        _delete(connection, project_id, ["day"], day, day + timedelta(days=1))
+        was_damaged = _delete(connection, project_id, ["day"], day, day + timedelta(days=1))
         connection.execute(SUM_UP_HOURS, {"project_id": project_id, "day": day})
         compact_bucket(connection, project_id, "day", day, longer_than_bytes=0)
+    return was_damaged
 
 
 def _hour_totals(connection: Connection, project_id: int, hour: datetime) -> HourTotals | None:
@@ -91,13 +98,25 @@ def _hour_totals(connection: Connection, project_id: int, hour: datetime) -> Hou
     return one_row(connection, HourTotals, sql, {"project_id": project_id, "hour": hour})
 
 
-def _delete(connection: Connection, project_id: int, grains: list[str], start: datetime, end: datetime) -> None:
+def _delete(connection: Connection, project_id: int, grains: list[str], start: datetime, end: datetime) -> bool:
+    """Whether one of the histograms was damaged."""
     sql = """
-        DELETE FROM rollups
-        WHERE project_id = %(project_id)s AND grain = ANY (%(grains)s)
-          AND bucket_start >= %(start)s AND bucket_start < %(end)s
+        WITH deleted AS (
+            DELETE FROM rollups
+            WHERE project_id = %(project_id)s AND grain = ANY (%(grains)s)
+              AND bucket_start >= %(start)s AND bucket_start < %(end)s
+            RETURNING octet_length(latency_histogram) AS length
+        )
+        SELECT coalesce(bool_or(length %% %(entry_bytes)s <> 0), false) FROM deleted
     """
-    connection.execute(sql, {"project_id": project_id, "grains": grains, "start": start, "end": end})
+    parameters = {
+        "project_id": project_id,
+        "grains": grains,
+        "start": start,
+        "end": end,
+        "entry_bytes": ENTRY_BYTES,
+    }
+    return bool(one_value(connection, sql, parameters))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Writing rollups: additions are staged by binary COPY and merged into their rows in key order."""
 
+import functools
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -10,8 +12,10 @@ from app.core.database import Connection
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, timestamp_microseconds
 from app.core.queries.rows import all_rows
 from app.core.rollups.grains import Grain
-from app.core.rollups.latency_histogram import COMPACT_ABOVE_BYTES, compact
+from app.core.rollups.latency_histogram import COMPACT_ABOVE_BYTES, compact, is_whole
 from app.core.rollups.rollup import Rollup, RollupKey
+
+log = logging.getLogger(__name__)
 
 _KEY = "project_id, prompt_key, version_key, grain, bucket_start"
 _VALUES = """events, latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
@@ -168,10 +172,33 @@ def _compact(connection: Connection, rows: Iterable[StoredHistogram]) -> None:
     updates = [
         {**asdict(row), "compact": packed}
         for row in rows
-        if len(packed := compact(row.latency_histogram)) < len(row.latency_histogram)
+        if _is_whole(row) and len(packed := compact(row.latency_histogram)) < len(row.latency_histogram)
     ]
     if updates:
         connection.cursor().executemany(UPDATE_HISTOGRAM, updates)
+
+
+def _is_whole(row: StoredHistogram) -> bool:
+    """False where the stored row was damaged, which is no fault of the events that are added to it."""
+    if is_whole(row.latency_histogram):
+        return True
+    _tell_of_damage(row.project_id, row.prompt_key, row.version_key, row.grain, row.bucket_start)
+    return False
+
+
+@functools.lru_cache(maxsize=1_000)
+def _tell_of_damage(project_id: int, prompt_key: int, version_key: int, grain: Grain, bucket_start: datetime) -> None:
+    """Once for each row in each process: batch after batch comes by it."""
+    log.error(
+        "a latency histogram is damaged; `python -m app recount` makes it anew from the raw events",
+        extra={
+            "project_id": project_id,
+            "prompt_key": prompt_key,
+            "version_key": version_key,
+            "grain": grain,
+            "bucket_start": bucket_start.isoformat(),
+        },
+    )
 
 
 DELETE_MINUTES = """

@@ -15,6 +15,7 @@ from app.core.queries.rows import all_rows, all_values, one_row, one_value
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import Part
 
+# A histogram that is not whole entries would shift all that is put behind it: better none than a wrong one.
 SUMS = """
     coalesce(sum(rollup.events), 0)::bigint AS events,
     coalesce(sum(rollup.cost_count), 0)::bigint AS cost_count,
@@ -23,7 +24,8 @@ SUMS = """
     sum(rollup.latency_sum) AS latency_sum,
     min(rollup.latency_min) AS latency_min,
     max(rollup.latency_max) AS latency_max,
-    string_agg(rollup.latency_histogram, ''::bytea) AS latency_histogram,
+    CASE WHEN bool_and(mod(octet_length(rollup.latency_histogram), 4) = 0)
+         THEN string_agg(rollup.latency_histogram, ''::bytea) END AS latency_histogram,
     coalesce(sum(rollup.score_count), 0)::bigint AS score_count,
     sum(rollup.score_sum) AS score_sum,
     min(rollup.score_min) AS score_min,
@@ -33,7 +35,10 @@ SUMS = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRow:
-    """Merged rollups: SUMS. Extremes are None where their count is 0; sums and histogram too where there is no row."""
+    """Merged rollups: SUMS. Extremes are None where their count is 0; sums and histogram too where there is no row.
+
+    The histogram is also None where one of those merged is damaged (`ledger` names it, `recount` makes it anew).
+    """
 
     events: int
     cost_count: int

@@ -32,6 +32,7 @@ MAX_COUNT = RUN - 1
 RUN_BITS = 6
 MAX_RUN_COUNT = 2**RUN_BITS - 1
 """Of each bucket of a run."""
+ENTRY_BYTES = 4
 _ENTRY = struct.Struct("<I")
 
 
@@ -83,6 +84,11 @@ def decode_histogram(histogram: bytes) -> dict[int, int]:
             if count:
                 counts[place] = counts.get(place, 0) + count
     return counts
+
+
+def is_whole(histogram: bytes) -> bool:
+    """Whether the bytes are whole entries. What is put behind others that are not can't be read any more."""
+    return len(histogram) % ENTRY_BYTES == 0
 
 
 def compact(histogram: bytes) -> bytes:

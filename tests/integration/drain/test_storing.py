@@ -4,6 +4,7 @@ import random
 import threading
 from decimal import Decimal
 
+from app.core.rollups.latency_histogram import COMPACT_ABOVE_BYTES
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, encode_event, new_event_id
 from app.core.stream.state import GROUP, STREAM
@@ -90,3 +91,21 @@ def test_a_replayed_entry_keeps_the_time_of_its_first_arrival(database, client, 
     rows = database.execute("SELECT occurred_at, day::text FROM events").fetchall()
     assert rows[0][0].isoformat() == "2026-09-21T14:13:20.123000+00:00"
     assert rows[0][1] == "2026-09-21"
+
+
+def test_a_damaged_histogram_holds_up_no_event_and_is_told_of_once(database, client, project_id, caplog):
+    append_many(client, [an_event(project_id, seed) for seed in range(50)])
+    run_drain(database, client)
+    database.execute(
+        "UPDATE rollups SET latency_histogram = %s WHERE version_key = 0 AND grain = 'day'",
+        [bytes(COMPACT_ABOVE_BYTES + 1)],
+    )
+    for first in (100, 200):
+        append_many(client, [an_event(project_id, first + seed) for seed in range(50)])
+        report = run_drain(database, client)
+        assert (report.stored, report.set_aside) == (50, 0)
+    damaged = database.execute("SELECT count(*) FROM rollups WHERE version_key = 0 AND grain = 'day'").fetchone()
+    told = [record for record in caplog.records if "histogram is damaged" in record.message]
+    assert len(told) == damaged[0]
+    assert {(record.project_id, record.grain) for record in told} == {(project_id, "day")}
+    assert client.xlen(STREAM) == 0
