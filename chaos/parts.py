@@ -7,6 +7,7 @@ from pathlib import Path
 from chaos.controls import CONTROLS, Outcome, run_controls
 from chaos.crash_points import run_crash_points
 from chaos.detector import said
+from chaos.disk_full import is_permitted, run_disk_full
 from chaos.killing import LONG, SHORT, KillRun, run_kills
 from chaos.report import Section, law_rows
 from chaos.scenarios import SCENARIOS
@@ -52,6 +53,8 @@ def scenarios(plan: Plan) -> list[Section]:
     chosen = [each for each in SCENARIOS if not plan.only or any(word in each.name for word in plan.only)]
     with open_servers(plan.folder / "scenarios") as servers:
         results = [run_scenario(servers, each, seed=plan.seed, is_short=plan.is_short) for each in chosen]
+    if not plan.only and is_permitted():
+        results.append(run_disk_full(plan.folder / "disk-full", seed=plan.seed, is_short=plan.is_short))
     return [scenarios_section(results)]
 
 

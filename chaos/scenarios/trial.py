@@ -105,5 +105,6 @@ def run_scenario(servers: Servers, scenario: Scenario, *, seed: int, is_short: b
             reported = reported_loss(service, verdict.figures["lost"])
         except CannotRun as error:
             trial.complaints.append(str(error))
-        trial.facts.extend(service.platform.failures)
+        if service.platform.failures:
+            trial.facts.append(f"{len(service.platform.failures)} starts of a server failed")
         return Result(scenario, verdict, reported, time.monotonic() - began_at, trial.facts, trial.complaints)

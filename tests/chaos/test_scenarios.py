@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos.crash_points import POINTS, run_crash_points
+from chaos.disk_full import is_permitted, run_disk_full
 from chaos.parts import scenarios_section
 from chaos.report import markdown, terminal
 from chaos.scenarios import SCENARIOS
@@ -38,6 +39,12 @@ def test_the_law_holds_after(name: str, servers: Servers):
     section = scenarios_section([result])
     assert section.held, terminal(section)
     assert name in markdown(section)
+
+
+@pytest.mark.skipif(not is_permitted(), reason="a mount of one's own is not permitted here")
+def test_the_law_holds_after_the_disk_was_full(tmp_path: Path):
+    section = scenarios_section([run_disk_full(tmp_path, seed=1, is_short=True)])
+    assert section.held, terminal(section)
 
 
 @pytest.mark.parametrize("half", [0, 1])
