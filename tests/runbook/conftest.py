@@ -26,7 +26,7 @@ OpenClient = Callable[..., FlaskClient]
 
 @pytest.fixture
 def open_client() -> Iterator[OpenClient]:
-    """Makes clients of new apps, which remember no earlier answer; at the end what they acknowledged is written down."""
+    """Makes clients of new apps, which remember no earlier answer; what they acknowledged is kept at the end."""
     opened: list[FlaskClient] = []
 
     def open_one(database_url: str, redis_url: str, **settings: str) -> FlaskClient:
