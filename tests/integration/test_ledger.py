@@ -12,6 +12,7 @@ import redis
 
 from app.core.database import Connection
 from app.core.queries.ledger import insert_acknowledgements
+from app.core.queries.ledger_report import select_ledger
 from app.core.queries.recount import recount_hour
 from app.core.redis_client import connect as connect_redis
 from app.core.rollups.grains import floor_to
@@ -180,3 +181,16 @@ def test_minutes_past_their_time_are_not_made_again(database, database_url):
     database.execute("DELETE FROM rollups WHERE grain = 'minute'")
     assert not recount_hour(database, 1, floor_to("hour", NOW - timedelta(days=10)), minutes=False)
     assert database.execute("SELECT count(*) FROM rollups WHERE grain = 'minute'").fetchone() == (0,)
+
+
+def test_what_is_acknowledged_after_the_end_of_its_hour_counts_once(database, client):
+    now = floor_to("hour", NOW).timestamp() - 0.5
+    numbering = Numbering(lambda rows: insert_acknowledgements(database, rows), clock=lambda: now, delay_seconds=3_600)
+    buffer = EventBuffer(client, numbering=numbering)
+    buffer.append(an_event(1))
+    early = numbering.take(1, 1)
+    numbering.flush()
+    now += 1
+    numbering.acknowledge(1, early)
+    numbering.flush()
+    assert [row.accepted for row in select_ledger(database, since=NOW - timedelta(hours=3))] == [2]

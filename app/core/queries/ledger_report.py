@@ -31,18 +31,20 @@ class LedgerHour:
 
 SELECT_LEDGER = """
     WITH heads AS (
-        SELECT series, project_id, hour, replayed FROM series WHERE hour >= %(since)s
-        UNION ALL
-        SELECT series, project_id, hour, replayed FROM acknowledgements WHERE hour >= %(since)s
-        UNION ALL
-        SELECT series, project_id, hour, 0 FROM losses WHERE hour >= %(since)s
-    ),
-    known AS (
-        SELECT series, project_id, hour, sum(replayed)::bigint AS replayed
-        FROM heads
-        GROUP BY series, project_id, hour
-    ),
-    runs AS (
+    SELECT series, project_id, hour, replayed FROM series
+    UNION ALL
+    SELECT series, project_id, hour, replayed FROM acknowledgements
+    UNION ALL
+    SELECT series, project_id, hour, 0 FROM losses
+),
+known AS (
+    -- what was acknowledged after the end of its hour belongs to the hour in which its series began
+    SELECT series, min(project_id) AS project_id, min(hour) AS hour, sum(replayed)::bigint AS replayed
+    FROM heads
+    GROUP BY series
+    HAVING min(hour) >= %(since)s
+),
+runs AS (
         SELECT series, unnest(acknowledged) AS run, false AS is_lost FROM series
         UNION ALL
         SELECT series, unnest(numbers), false FROM acknowledgements
