@@ -86,8 +86,9 @@ def kills_section(run: KillRun) -> Section:
         f"{run.verdict.figures['acked']:,} events acknowledged and {run.kills.total():,} kills in {run.seconds:,.0f} s",
         f"killed with SIGKILL: {by_kind}",
         f"the buffer was empty {run.recovery_seconds:.0f} s after the last kill (at most 60)",
-        said(run.reported_loss),
     ]
+    if run.fsync == "everysec":
+        facts.append(said(run.reported_loss))
     return Section(f"kill -9 with appendfsync {run.fsync}", run.held, facts, law_rows(run.verdict), run.artifacts)
 
 

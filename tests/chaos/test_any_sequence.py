@@ -11,7 +11,6 @@ from unittest.mock import patch
 
 import httpx
 import pytest
-import redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -32,52 +31,14 @@ from chaos.crash_points import age_pending
 from chaos.events import body_of, last_midnight
 from chaos.ledger import Ledger
 from tests.api_keys import create_key
+from tests.crashing_buffer import CRASHES, Crash, CrashingBuffer, die
 from tests.databases import empty_redis, empty_tables
 from worker.drain import drain
 from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
-DAY_MS = 86_400_000
 POISON = (b"", b"x", b"[9]", b"\xff")
-CRASHES = ("after the claim", "inside the transaction", "after COMMIT", "after XACK")
-
-
-class Crash(BaseException):
-    """The worker dies here; nothing of it goes on."""
-
-
-class CrashingBuffer(EventBuffer):
-    """Dies where it is told to, and has a clock that goes on by whole days: `midnights` are entry ids."""
-
-    def __init__(self, client: redis.Redis, midnights: Sequence[int]) -> None:
-        super().__init__(client)
-        self.crash = ""
-        self._midnights = midnights
-
-    def read_new(self, consumer: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
-        return self._seen(super().read_new(consumer, count, wait_ms=wait_ms))
-
-    def claim_stale(self, consumer: str, *, min_idle_ms: int, count: int, cursor: str) -> tuple[str, list[Entry]]:
-        after, entries = super().claim_stale(consumer, min_idle_ms=min_idle_ms, count=count, cursor=cursor)
-        return after, self._seen(entries)
-
-    def acknowledge(self, entry_ids: Sequence[str]) -> None:
-        if self.crash == "after COMMIT":
-            raise Crash
-        super().acknowledge(entry_ids)
-        if self.crash == "after XACK":
-            raise Crash
-
-    def _seen(self, entries: list[Entry]) -> list[Entry]:
-        if entries and self.crash == "after the claim":
-            raise Crash
-        return [entry._replace(received_at_ms=entry.received_at_ms + DAY_MS * self._days(entry)) for entry in entries]
-
-    def _days(self, entry: Entry) -> int:
-        """Of an entry that comes back from the dead letters the time is right already."""
-        entered_ms = int(entry.entry_id.split("-")[0])
-        return sum(midnight <= entered_ms for midnight in self._midnights) if entered_ms == entry.received_at_ms else 0
 
 
 @dataclass
@@ -259,10 +220,6 @@ class AnySequence(RuleBasedStateMachine):
         while self.client.xlen(STREAM):
             age_pending(self.client)
             self.drain("worker-1", "")
-
-
-def die(*_: Any) -> None:
-    raise Crash
 
 
 def acknowledged(folder: Path) -> set[int]:
