@@ -20,6 +20,7 @@ PROMPTS = "/dashboard/prompts.csv"
 VERSIONS = f"/dashboard/prompts/{PROMPT}/versions.csv"
 EVENTS = "/dashboard/events.csv"
 DOWNLOADS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pa-download'"
+SNAPSHOTS = "SELECT state, backend_xmin FROM pg_stat_activity WHERE application_name = 'pa-download'"
 WEB_PROCESSES = 2
 
 pytestmark = pytest.mark.usefixtures("clean_redis")
@@ -39,6 +40,22 @@ def open_downloads(database_url: str) -> int:
         row = connection.execute(DOWNLOADS).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def snapshots_of_downloads(database_url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(SNAPSHOTS).fetchall()
+
+
+def begun_download(web: str, member: httpx.Client) -> socket.socket:
+    """That of a reader who takes little at a time."""
+    reader = socket.create_connection((urlsplit(web).hostname, urlsplit(web).port))
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    reader.sendall(
+        f"GET {EVENTS}?project=1 HTTP/1.1\r\nHost: {urlsplit(web).netloc}\r\n"
+        f"Cookie: session={member.cookies['session']}\r\n\r\n".encode()
+    )
+    return reader
 
 
 def test_prompts_are_those_of_the_table_in_its_order(database_url: str, project_id: int, member: httpx.Client):
@@ -132,12 +149,7 @@ def test_a_range_that_is_too_long_is_refused(member: httpx.Client):
 def test_a_download_ends_when_its_reader_goes_away(web: str, database_url: str, project_id: int, member: httpx.Client):
     store_events(database_url, [an_event(project_id, version="x" * 250) for _ in range(20_000)])
     for _ in range(DOWNLOADS_AT_ONCE * WEB_PROCESSES + 1):
-        with socket.create_connection((urlsplit(web).hostname, urlsplit(web).port)) as reader:
-            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            reader.sendall(
-                f"GET {EVENTS}?project=1 HTTP/1.1\r\nHost: {urlsplit(web).netloc}\r\n"
-                f"Cookie: session={member.cookies['session']}\r\n\r\n".encode()
-            )
+        with begun_download(web, member) as reader:
             assert reader.recv(12) == b"HTTP/1.1 200"
             assert open_downloads(database_url) == 1
         wait_until(lambda: open_downloads(database_url) == 0)
@@ -149,12 +161,7 @@ def test_only_a_few_download_at_once(web: str, database_url: str, project_id: in
     readers = []
     statuses = []
     for _ in range(20):
-        reader = socket.create_connection((urlsplit(web).hostname, urlsplit(web).port))
-        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        reader.sendall(
-            f"GET {EVENTS}?project=1 HTTP/1.1\r\nHost: {urlsplit(web).netloc}\r\n"
-            f"Cookie: session={member.cookies['session']}\r\n\r\n".encode()
-        )
+        reader = begun_download(web, member)
         statuses.append(reader.recv(12)[-3:])
         readers.append(reader)
     try:
@@ -164,3 +171,12 @@ def test_only_a_few_download_at_once(web: str, database_url: str, project_id: in
         for reader in readers:
             reader.close()
     wait_until(lambda: open_downloads(database_url) == 0)
+
+
+def test_a_reader_who_dawdles_keeps_postgresql_from_no_upkeep(
+    web: str, database_url: str, project_id: int, member: httpx.Client
+):
+    store_events(database_url, [an_event(project_id, version="x" * 250) for _ in range(20_000)])
+    with begun_download(web, member) as reader:
+        assert reader.recv(12) == b"HTTP/1.1 200"
+        wait_until(lambda: snapshots_of_downloads(database_url) == [("idle", None)])

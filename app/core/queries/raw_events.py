@@ -31,7 +31,12 @@ class RawEvent(NamedTuple):
 def iterate_events_of_day(
     connection: Connection, project_id: int, day: date, *, start: datetime, end: datetime
 ) -> Iterator[RawEvent]:
-    """The events of a UTC day in [start, end), ROWS_AT_ONCE of them in memory at a time."""
+    """The events of a UTC day in [start, end), as of one moment, ROWS_AT_ONCE of them in memory at a time.
+
+    The connection is one in autocommit mode, and holds no snapshot while they are read: PostgreSQL sorts them into a
+    file of its own (WITH HOLD) before it gives the first one out. A slow reader would otherwise keep it from cleaning
+    up behind every update of the rollups.
+    """
     # One day at a time: each lies in a partition of its own, so PostgreSQL sorts a day and never the whole range.
     sql = """
         SELECT events.occurred_at, events.received_at, prompts.prompt_id, prompts.name AS prompt_name,
@@ -44,10 +49,13 @@ def iterate_events_of_day(
         ORDER BY events.occurred_at, events.event_id
     """
     parameters = {"project_id": project_id, "day": day, "start": start, "end": end}
-    with (
-        connection.transaction(),
-        psycopg.ServerCursor(connection, "events_of_day", row_factory=class_row(RawEvent)) as cursor,
-    ):
+    with psycopg.ServerCursor(connection, "events_of_day", row_factory=class_row(RawEvent), withhold=True) as cursor:
         cursor.itersize = ROWS_AT_ONCE
         cursor.execute(sql, parameters, binary=True)
         yield from cursor
+
+
+def set_longest_pause(connection: Connection, seconds: float) -> None:
+    """Let PostgreSQL end this connection when it is asked for nothing for so long outside of a transaction."""
+    sql = "SELECT set_config('idle_session_timeout', %(milliseconds)s, false)"
+    connection.execute(sql, {"milliseconds": str(int(seconds * 1_000))})
