@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from app.core.migrations import migrate
 from app.local.children import Guard
@@ -14,6 +15,10 @@ from app.local.postgres import RunningPostgres, start_postgres
 from app.local.redis_server import RunningRedis, start_redis
 from tests.databases import empty_redis, empty_tables
 from tests.processes import AppProcess, app_environment, start_process
+
+# A busy machine is no fault of the code: no test is timed, and none is given up because drawing its examples took long.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # Playwright has no wheels for some systems.
 collect_ignore = [] if find_spec("playwright") else ["browser"]

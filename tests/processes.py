@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 
 SECRET_KEY = "tests-only-" + "0123456789abcdef" * 2
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 WORKER_AT_WORK = "worker started"
 
 

@@ -157,7 +157,6 @@ def test_single_events_and_batches_share_their_idempotency_keys(client: httpx.Cl
     assert len(buffered()) == 1
 
 
-@pytest.mark.timeout(120)
 def test_fifty_clients_with_the_same_batch_store_it_once(web: str, ingest_key: str, buffered: Buffered) -> None:
     start = Barrier(50)
     batch = {"events": events(100)}

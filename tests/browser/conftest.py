@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.local.children import Guard
 from app.local.postgres import RunningPostgres
@@ -15,7 +15,10 @@ from tests.browser.watch import Watch
 from tests.databases import empty_redis, empty_tables
 from tests.processes import app_environment, start_process
 
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 30_000
+"""Of one step; on a busy machine the script of the charts alone takes longer than Playwright's five seconds."""
+
+expect.set_options(timeout=TIMEOUT_MS)
 
 NewPage = Callable[..., Page]
 

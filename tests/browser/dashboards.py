@@ -14,7 +14,7 @@ from tests.stored_events import PROMPT, an_event, store_events
 EVERYBODY = pytest.mark.parametrize("page", ["light", "dark", "phone", "no JavaScript"], indirect=True)
 
 
-REFRESH_TIMEOUT_MS = 12_000
+REFRESH_TIMEOUT_MS = 40_000
 
 
 def send_event(visitor: Visitor, **values: object) -> None:

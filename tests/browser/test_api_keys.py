@@ -18,7 +18,7 @@ EVENT = {"prompt_id": "123e4567-e89b-12d3-a456-426614174000", "version_hash": "v
 INSERT_DEAD_LETTER = """
 INSERT INTO dead_letters (entry_id, payload, reason, received_at) VALUES ('1-0', %s, %s, now())
 """
-REFRESH_MS = 15_000
+REFRESH_MS = 40_000
 NEEDS_A_NAME = "status of 400"
 
 

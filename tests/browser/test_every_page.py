@@ -56,7 +56,6 @@ def shopkeeper(service: str, database_url: str, redis_url: str) -> Visitor:
     return visitor
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("look", ["light", "dark", "phone", "no JavaScript"])
 def test_every_page_is_fit_for_everybody(new_page: NewPage, shopkeeper: Visitor, look: str):
     page = new_page(look)
