@@ -5,7 +5,8 @@ from typing import Any
 
 import redis
 
-from app.core.stream.buffer import Entry, EventBuffer
+from app.core.stream.buffer import EventBuffer
+from app.core.stream.entries import Entry
 
 DAY_MS = 86_400_000
 CRASHES = ("after the claim", "inside the transaction", "after COMMIT", "after XACK")
