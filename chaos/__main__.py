@@ -13,7 +13,7 @@ from pathlib import Path
 from app.local.errors import CannotRun
 from app.local.running import DATA_DIR
 from chaos.parts import PARTS, Plan
-from chaos.proof import PROOF, facts, write_proof
+from chaos.proof import PROOF, facts, run_line, write_proof
 from chaos.report import Section, terminal
 
 
@@ -36,7 +36,7 @@ def main() -> int:
         return 1
     seconds = time.monotonic() - began_at
     if options.proof:
-        write_proof(sections, facts(options.seed, seconds))
+        write_proof(sections, facts(), run_line(options.seed))
         print(f"Written to {PROOF}")
     print(f"Took {seconds / 60:.1f} minutes. Ledgers and dumps are in {options.results}")
     return 0 if all(section.held for section in sections) else 1

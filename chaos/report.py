@@ -68,10 +68,10 @@ def terminal(section: Section) -> str:
     return "\n".join(lines)
 
 
-def markdown(section: Section) -> str:
-    """The same for docs/proof.md."""
+def markdown(section: Section, run: str) -> str:
+    """The same for docs/proof.md. `run`: when it was, and what of."""
     parts = [f"### {section.title}", "" if section.held else "**The law was broken.**\n"]
-    parts += [f"- {fact}" for fact in section.facts]
+    parts += [f"- {fact}" for fact in (run, *section.facts)]
     if section.rows:
         head, *rows = section.rows
         parts += ["", _row(head), _row(["---"] * len(head)), *map(_row, rows)]

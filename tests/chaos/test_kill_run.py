@@ -18,7 +18,7 @@ def test_nothing_is_lost_or_doubled_when_everything_is_killed_under_load(tmp_pat
     section = kills_section(run)
     assert section.held, terminal(section)
     assert run.kills.total() >= SHORT.kills
-    assert "SIGKILL" in markdown(section)
+    assert "SIGKILL" in markdown(section, "today")
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name.replace(" ", "-"))
@@ -26,4 +26,4 @@ def test_a_sabotaged_build_is_caught(control, tmp_path: Path):
     with open_servers(tmp_path) as servers:
         outcome = run_control(servers, control)
     assert outcome.is_caught, outcome.verdict
-    assert "| yes |" in markdown(controls_section([outcome]))
+    assert "| yes |" in markdown(controls_section([outcome]), "today")

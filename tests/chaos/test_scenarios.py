@@ -38,7 +38,7 @@ def test_the_law_holds_after(name: str, servers: Servers):
     result = run_scenario(servers, BY_NAME[name], seed=1, is_short=True)
     section = scenarios_section([result])
     assert section.held, terminal(section)
-    assert name in markdown(section)
+    assert name in markdown(section, "today")
 
 
 @pytest.mark.skipif(not is_permitted(), reason="a mount of one's own is not permitted here")
