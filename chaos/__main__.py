@@ -36,7 +36,7 @@ def main() -> int:
         return 1
     seconds = time.monotonic() - began_at
     if options.proof:
-        write_proof(sections, facts(), run_line(options.seed))
+        write_proof(sections, facts(), run_line(sys.argv[1:], options.seed))
         print(f"Written to {PROOF}")
     print(f"Took {seconds / 60:.1f} minutes. Ledgers and dumps are in {options.results}")
     return 0 if all(section.held for section in sections) else 1

@@ -36,9 +36,10 @@ def facts() -> list[str]:
     ]
 
 
-def run_line(seed: int) -> str:
-    """When a part was run, and what of."""
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, revision {_revision()}, seed {seed}"
+def run_line(arguments: Sequence[str], seed: int) -> str:
+    """How and when a part was run, and what of."""
+    command = f'`make chaos ARGS="{" ".join(arguments)}"`'
+    return f"{command}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, revision {_revision()}, seed {seed}"
 
 
 def write_proof(sections: Sequence[Section], lines: Sequence[str], run: str, path: Path = PROOF) -> None:

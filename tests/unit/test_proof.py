@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.proof import write_proof
+from chaos.proof import BEGIN, END, PROOF, run_line, write_proof
 from chaos.report import Section
 
 PAGE = "# Proof\n\n<!-- results -->\n\nNone yet.\n\n<!-- end of results -->\n\nThe end.\n"
@@ -40,3 +40,12 @@ def test_a_page_without_its_marks_is_left_alone(page: Path) -> None:
     with pytest.raises(ValueError, match="lacks its marks"):
         write_proof([], [], "Monday", page)
     assert page.read_text() == "# Proof\n"
+
+
+def test_the_page_of_the_repository_has_its_marks() -> None:
+    text = PROOF.read_text()
+    assert (text.count(BEGIN), text.count(END)) == (1, 1)
+
+
+def test_a_part_says_what_was_asked_for() -> None:
+    assert run_line(["kills", "--seed", "7"], 7).startswith('`make chaos ARGS="kills --seed 7"`')
