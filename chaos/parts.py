@@ -85,7 +85,7 @@ def kills_section(run: KillRun) -> Section:
     facts = [
         f"{run.verdict.figures['acked']:,} events acknowledged and {run.kills.total():,} kills in {run.seconds:,.0f} s",
         f"killed with SIGKILL: {by_kind}",
-        f"the buffer was empty {run.recovery_seconds:.0f} s after the last kill (at most 60)",
+        f"buffer empty {run.recovery_seconds:.0f} s after the last kill (at most {run.extent.recovery_seconds:.0f})",
     ]
     if run.fsync == "everysec":
         facts.append(said(run.reported_loss))
