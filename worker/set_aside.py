@@ -18,10 +18,13 @@ from app.core.errors import (
     SetAside,
     Unavailable,
 )
+from app.core.runbook import entry_for
 from app.core.stream.entries import Entry
 from worker.store import DAY_MS, ReceivedEvent, StoreReport, decode_entry
 
 REUSED_KEY = "the Idempotency-Key was used before for an event with another body"
+LOCKED = RowsLocked("the rows of their project are locked")
+NO_TIME = DatabaseTooSlow("there is no more time for them in this drain")
 FUTILE_WAITS = 2
 """After so many projects whose rows are locked, or events that take too long, the rest would only wait, too."""
 
@@ -82,13 +85,13 @@ def move_batch(
             batch.append(Received(entry, decode_entry(entry)))
         except SetAside as error:
             _set_aside(entry, str(error), hands, report)
-    _leave([each for each in batch if each.project_id in report.held_up], report, "its rows are locked")
+    _leave([each for each in batch if each.project_id in report.held_up], report, LOCKED)
     waiting = [[each for each in batch if each.project_id not in report.held_up]]
     futile_waits = 0
     while waiting:
         part = waiting.pop()
         if futile_waits >= FUTILE_WAITS or not in_time():
-            _leave(part, report, "there is no more time for it in this drain")
+            _leave(part, report, NO_TIME)
         elif part:
             try:
                 _store(part, hands, report)
@@ -134,7 +137,7 @@ def _give_up(part: Sequence[Received], error: Exception, hands: Hands, report: D
     if isinstance(error, RowsLocked):
         report.held_up.add(part[0].project_id)
     if isinstance(error, Unavailable):
-        _leave(part, report, str(error))
+        _leave(part, report, error)
         return
     if not isinstance(error, SetAside):
         log.error("an entry cannot be stored, for an unforeseen reason", exc_info=error)
@@ -146,10 +149,13 @@ def _give_up(part: Sequence[Received], error: Exception, hands: Hands, report: D
     )
 
 
-def _leave(part: Sequence[Received], report: DrainReport, reason: str) -> None:
+def _leave(part: Sequence[Received], report: DrainReport, error: Unavailable) -> None:
     if part:
         report.left += len(part)
-        log.warning("events stay in the buffer until the next drain", extra={"events": len(part), "reason": reason})
+        log.warning(
+            "events stay in the buffer until the next drain",
+            extra={"events": len(part), "reason": str(error), "see": entry_for(error)},
+        )
 
 
 def _set_aside(entry: Entry, reason: str, hands: Hands, report: DrainReport) -> None:

@@ -12,6 +12,7 @@ from app.core.queries.ledger import (
     select_unsettled,
     try_ledger_lock,
 )
+from app.core.runbook import runbook_entry
 from app.core.stream.numbering import runs_by_series
 from app.core.stream.state import labels_in
 
@@ -46,5 +47,5 @@ def look_for_losses(connection: Connection, client: redis.Redis) -> int | None:
         events = insert_losses(connection, unsettled, runs_by_series(labels))
         fold_acknowledgements(connection)
     if events:
-        log.error("acknowledged events are missing", extra={"events": events})
+        log.error("acknowledged events are missing", extra={"events": events, "see": runbook_entry("losses")})
     return events
