@@ -21,6 +21,7 @@ from app.core.contract import ANALYTICS_PATH, EXAMPLE_EVENT
 from app.core.database import Connection
 from app.core.keys.api_key import mint_key
 from app.core.keys.lifecycle import NewKey, create_key, revoke_key
+from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.projects import insert_project
 from app.local.errors import CannotRun
 from app.local.ports import free_port
@@ -89,7 +90,7 @@ def _keys(stand: Stand) -> Mapping[str, list[str]]:
                 scopes=["ingest"],
                 rate_limit=None,
                 expires_at=expires_at,
-                created_by=None,
+                by=COMMAND_LINE,
                 now=now,
             )
 
@@ -106,7 +107,7 @@ def _many(make: Callable[[], str]) -> list[str]:
 
 
 def _revoked(connection: Connection, stand: Stand, new: NewKey) -> str:
-    revoke_key(connection, stand.redis, new.key_id)
+    revoke_key(connection, stand.redis, new.key_id, COMMAND_LINE)
     return new.key
 
 

@@ -15,6 +15,7 @@ from app.commands.servers import database_connection, redis_connection, settings
 from app.core.database import Connection
 from app.core.keys.lifecycle import create_key, revoke_key
 from app.core.queries.api_keys import select_first_key_at
+from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.memberships import insert_membership, select_members
 from app.core.queries.names import update_prompt_name, update_version_name
 from app.core.queries.projects import insert_project
@@ -95,13 +96,13 @@ def _own_key(current: Settings, connection: Connection, project_id: int, name: s
             rate_limit=RATE_LIMIT,
             # for a run that is killed before it can revoke the key
             expires_at=now + LONGEST_RUN,
-            created_by=None,
+            by=COMMAND_LINE,
             now=now,
         )
         try:
             yield made.key
         finally:
-            revoke_key(connection, client, made.key_id)
+            revoke_key(connection, client, made.key_id, COMMAND_LINE)
 
 
 def _send_all(history: History, url: str, api_key: str, *, idempotency_prefix: str) -> int:

@@ -11,6 +11,7 @@ from app.core.database import MAX_INTEGER
 from app.core.errors import NotFound, PromptAnalyticsError
 from app.core.keys.lifecycle import SCOPES, KeyState, create_key, revoke_key, state_of
 from app.core.queries.api_keys import ApiKeyDescription, select_api_keys
+from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.projects import insert_project
 from config.settings import check_rate_limit
 
@@ -50,7 +51,7 @@ def create(project: str, name: str, scopes: tuple[str, ...], limit: str | None) 
             scopes=scopes,
             rate_limit=limit,
             expires_at=None,
-            created_by=None,
+            by=COMMAND_LINE,
             now=datetime.now(UTC),
         )
     click.echo(new.key)
@@ -73,7 +74,7 @@ def revoke(key_id: int) -> None:
     current = settings()
     try:
         with redis_connection(current) as client, database_connection(current) as connection:
-            at_once = revoke_key(connection, client, key_id)
+            at_once = revoke_key(connection, client, key_id, COMMAND_LINE)
     except NotFound:
         raise
     except PromptAnalyticsError as error:

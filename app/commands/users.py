@@ -5,19 +5,24 @@ import click
 from app.commands.parameters import a_name, an_email
 from app.commands.servers import database_connection, settings
 from app.commands.tables import show_table, time_text
+from app.core.accounts.links import make_link_for
 from app.core.accounts.members import add_member
 from app.core.accounts.passwords import hash_password, make_password
-from app.core.accounts.users import create_operator, make_link_for
-from app.core.errors import AlreadyExists, NotFound
+from app.core.accounts.users import create_operator, disable_user, enable_user, make_operator, revoke_operator
+from app.core.errors import AlreadyExists, NotConfirmed
+from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.memberships import Role
 from app.core.queries.users import UserDescription, select_users
 
 LINK_PATH = "/login/link/"
-
+_UNKNOWN_HOLDER = (
+    "nobody has vouched for it that {} belongs to whoever has its password: have them use a link (`users link`) first"
+)
 
 _EMAIL = click.option(
     "--email", required=True, callback=an_email, help="The user's email address, which is the sign-in."
 )
+_AN_EMAIL = click.argument("email", callback=an_email)
 _ROLE = click.option("--role", type=click.Choice(["admin", "member"]), default="admin", show_default=True)
 
 
@@ -40,7 +45,7 @@ def create(email: str, project: str | None, role: Role) -> None:
     password_hash = hash_password(password)
     try:
         with database_connection(settings()) as connection:
-            create_operator(connection, email, password_hash, project=project, role=role)
+            create_operator(connection, email, password_hash, project=project, role=role, by=COMMAND_LINE)
     except AlreadyExists as error:
         raise click.ClickException(f"there is already a user {email}") from error
     click.echo(password)
@@ -50,10 +55,14 @@ def create(email: str, project: str | None, role: Role) -> None:
 @_EMAIL
 @click.option("--project", required=True, callback=a_name, help="Made where there is none.")
 @_ROLE
-def add(email: str, project: str, role: Role) -> None:
+@click.option("--confirm", is_flag=True, help="You know that whoever has the password is whom the email names.")
+def add(email: str, project: str, role: Role, *, confirm: bool) -> None:
     """Let a user who is there already into a project, or change the user's role in it."""
-    with database_connection(settings()) as connection:
-        add_member(connection, email, project, role)
+    try:
+        with database_connection(settings()) as connection:
+            add_member(connection, email, project, role, COMMAND_LINE, confirm=confirm)
+    except NotConfirmed as error:
+        raise click.ClickException(f"{_UNKNOWN_HOLDER.format(email)}, or say --confirm if you know it") from error
     click.echo(f"{email} is {role} of {project}")
 
 
@@ -62,12 +71,48 @@ def add(email: str, project: str, role: Role) -> None:
 def link(email: str) -> None:
     """Print a one-time link, valid for 7 days, with which a user chooses a password; its path, without PUBLIC_URL."""
     loaded = settings()
-    try:
-        with database_connection(loaded) as connection:
-            token = make_link_for(connection, email)
-    except NotFound as error:
-        raise click.ClickException(f"there is no user {email}") from error
+    with database_connection(loaded) as connection:
+        token = make_link_for(connection, email, COMMAND_LINE)
     click.echo(f"{loaded.public_url or ''}{LINK_PATH}{token}")
+
+
+@users.command()
+@_AN_EMAIL
+def disable(email: str) -> None:
+    """Sign a user out everywhere, and let them in no more."""
+    with database_connection(settings()) as connection:
+        disable_user(connection, email, COMMAND_LINE)
+    click.echo(f"{email} is disabled and signed out; API keys that they made go on: see `keys list`")
+
+
+@users.command()
+@_AN_EMAIL
+def enable(email: str) -> None:
+    """Let a user who was disabled sign in again."""
+    with database_connection(settings()) as connection:
+        enable_user(connection, email, COMMAND_LINE)
+    click.echo(f"{email} can sign in again, with the password from before")
+
+
+@users.command(name="revoke-operator")
+@_AN_EMAIL
+def revoke_operator_command(email: str) -> None:
+    """Make an operator a user like others, and sign them out."""
+    with database_connection(settings()) as connection:
+        revoke_operator(connection, email, COMMAND_LINE)
+    click.echo(f"{email} is no operator and is signed out; projects that they are a member of stay")
+
+
+@users.command(name="make-operator")
+@_AN_EMAIL
+def make_operator_command(email: str) -> None:
+    """Make a user an operator, who is admin of every project."""
+    try:
+        with database_connection(settings()) as connection:
+            make_operator(connection, email, COMMAND_LINE)
+    except NotConfirmed as error:
+        raise click.ClickException(_UNKNOWN_HOLDER.format(email)) from error
+    click.echo(f"{email} is an operator")
 
 
 @users.command(name="list")
@@ -75,10 +120,13 @@ def list_users() -> None:
     """Show all users."""
     with database_connection(settings()) as connection:
         found = select_users(connection)
-    show_table(("ID", "EMAIL", "OPERATOR", "PASSWORD", "CREATED", "PROJECTS"), [_cells(user) for user in found])
+    headings = ("ID", "EMAIL", "OPERATOR", "STATE", "PASSWORD", "CREATED", "PROJECTS")
+    show_table(headings, [_cells(user) for user in found])
 
 
 def _cells(user: UserDescription) -> tuple[str, ...]:
     operator = "yes" if user.is_operator else "no"
     password = "chosen" if user.has_password else "none yet"
-    return (str(user.user_id), user.email, operator, password, time_text(user.created_at), ", ".join(user.projects))
+    state = "disabled" if user.is_disabled else "enabled"
+    described = (str(user.user_id), user.email, operator, state, password)
+    return (*described, time_text(user.created_at), ", ".join(user.projects))

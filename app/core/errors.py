@@ -46,8 +46,20 @@ class LinkNotValid(Rejected):
     """The sign-in link was used, is too old, or never was."""
 
 
+class ProofNeeded(Rejected):
+    """The link chooses no password: whoever uses it must prove to hold the sign-in that there is."""
+
+
+class NotConfirmed(Rejected):
+    """No operator has vouched for it that whoever holds the sign-in is whom its email names."""
+
+
+class UserDisabled(Rejected):
+    """An operator has disabled the user."""
+
+
 class PasswordChanged(Rejected):
-    """The password that was checked is no longer that of the user."""
+    """The password that was checked is no longer that of the user, or the user was disabled meanwhile."""
 
 
 class Unavailable(PromptAnalyticsError):

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from flask import g, has_request_context
+from flask import g, has_request_context, request
 
 from app.core.accounts.sessions import ProjectRole, SessionUser
 from app.core.queries.api_keys import ApiKey
+from app.core.queries.audit_log import Actor
 from app.core.queries.memberships import Role
 from app.web.limits import Window
 
@@ -68,3 +69,13 @@ def visitor() -> Visitor:
     found = context().visitor
     assert found is not None
     return found
+
+
+def actor_of(user_id: int, email: str) -> Actor:
+    """A user, at the address of this request, for the audit log."""
+    return Actor(email, user_id, request.remote_addr)
+
+
+def actor() -> Actor:
+    """Whoever looks at the page; for views behind `signed_in`."""
+    return actor_of(visitor().user_id, visitor().user.email)

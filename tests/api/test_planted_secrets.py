@@ -10,9 +10,10 @@ import psycopg
 import pytest
 import redis
 
+from app.core.accounts.links import make_link_for
 from app.core.accounts.passwords import hash_password
-from app.core.accounts.users import make_link_for
 from app.core.keys.api_key import mint_key
+from app.core.queries.audit_log import COMMAND_LINE
 from app.core.stream.state import STREAM
 from app.web.pages.access.session_cookie import SESSION_ID, session_serializer
 from tests.api_keys import create_key
@@ -170,7 +171,7 @@ def test_a_dump_of_both_stores_holds_nothing_with_which_one_gets_in(
         made = key_in(create_key_on_page(browser))
         cookies = list(browser.cookies.values())
     with psycopg.connect(database_url) as connection:
-        token = make_link_for(connection, EMAIL)
+        token = make_link_for(connection, EMAIL, COMMAND_LINE)
     secrets = {"key": planter.key, "key of the page": made, "password": PASSWORD, "link": token, "cookie": cookies[0]}
     secrets |= {"session id": session_id_of(cookies), "Idempotency-Key": headers["Idempotency-Key"]}
     secrets["secret"] = SECRET_KEY

@@ -10,6 +10,7 @@ import pytest
 from app.core import redis_client
 from app.core.keys.api_key import hash_key
 from app.core.keys.lifecycle import revoke_key
+from app.core.queries.audit_log import COMMAND_LINE
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key
 from tests.conftest import StartProcess
@@ -49,7 +50,7 @@ def revoke(database_url: str, redis_url: str, key: str) -> bool:
     with redis_client.connect(redis_url) as client, psycopg.connect(database_url, autocommit=True) as connection:
         row = connection.execute(SELECT_KEY_ID, [hash_key(key)]).fetchone()
         assert row is not None
-        return revoke_key(connection, client, row[0])
+        return revoke_key(connection, client, row[0], COMMAND_LINE)
 
 
 def test_it_stops_within_a_second_in_every_process_and_stays_refused_when_redis_is_back(

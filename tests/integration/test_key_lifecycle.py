@@ -14,6 +14,7 @@ from app.core.keys.api_key import hash_key
 from app.core.keys.directory import KeyDirectory
 from app.core.keys.lifecycle import KeyState, NewKey, NotReplaceable, create_key, revoke_key, rotate_key, state_of
 from app.core.queries.api_keys import ApiKeyDescription, lock_api_key, select_api_key, select_api_keys_of_project
+from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.projects import insert_project
 from tests.waiting import wait_until
 
@@ -39,7 +40,7 @@ def project_id(connection: Connection) -> int:
 
 def create(connection: Connection, client: redis.Redis, project_id: int, **changes) -> NewKey:
     wishes = {"name": "ci", "scopes": ["read", "ingest"], "rate_limit": "5/second", "expires_at": None}
-    return create_key(connection, client, project_id=project_id, created_by=None, now=NOW, **wishes | changes)
+    return create_key(connection, client, project_id=project_id, by=COMMAND_LINE, now=NOW, **wishes | changes)
 
 
 def rotate(connection, client, project_id: int, key_id: int, *, overlap=HOUR, expires_at=None) -> NewKey:
@@ -50,7 +51,7 @@ def rotate(connection, client, project_id: int, key_id: int, *, overlap=HOUR, ex
         project_id=project_id,
         overlap=overlap,
         expires_at=expires_at,
-        created_by=None,
+        by=COMMAND_LINE,
         now=NOW,
     )
 
@@ -134,7 +135,7 @@ def test_a_key_is_rotated_once_though_it_is_asked_for_twice_at_the_same_time(con
 def test_a_key_whose_successor_was_revoked_can_be_rotated_again(connection, client, project_id):
     old = create(connection, client, project_id)
     lost = rotate(connection, client, project_id, old.key_id)
-    revoke_key(connection, client, lost.key_id)
+    revoke_key(connection, client, lost.key_id, COMMAND_LINE)
     assert state_of(described(connection, project_id, old.key_id), NOW) is KeyState.ACTIVE
     again = rotate(connection, client, project_id, old.key_id)
     assert described(connection, project_id, old.key_id).successor_id == again.key_id
@@ -142,7 +143,7 @@ def test_a_key_whose_successor_was_revoked_can_be_rotated_again(connection, clie
 
 def test_a_key_that_does_not_work_any_more_is_not_rotated(connection, client, project_id):
     revoked = create(connection, client, project_id)
-    revoke_key(connection, client, revoked.key_id)
+    revoke_key(connection, client, revoked.key_id, COMMAND_LINE)
     expired = create(connection, client, project_id, expires_at=NOW)
     for key in (revoked, expired):
         with pytest.raises(NotReplaceable, match="create a new one"):
@@ -154,7 +155,7 @@ def test_a_key_of_another_project_is_not_found(connection, client, pool, project
     other = insert_project(connection, "other")
     key = create(connection, client, project_id)
     with pytest.raises(NotFound):
-        revoke_key(connection, client, key.key_id, project_id=other)
+        revoke_key(connection, client, key.key_id, COMMAND_LINE, project_id=other)
     with pytest.raises(NotFound):
         rotate(connection, client, other, key.key_id)
     assert select_api_key(connection, other, key.key_id) is None
@@ -170,7 +171,7 @@ def test_states_are_told_apart(connection, client, project_id):
         KeyState.REVOKED: create(connection, client, project_id),
     }
     rotate(connection, client, project_id, keys[KeyState.EXPIRING].key_id)
-    revoke_key(connection, client, keys[KeyState.REVOKED].key_id)
+    revoke_key(connection, client, keys[KeyState.REVOKED].key_id, COMMAND_LINE)
     for state, key in keys.items():
         assert state_of(described(connection, project_id, key.key_id), NOW) is state
     rotated = described(connection, project_id, keys[KeyState.EXPIRING].key_id)
@@ -181,7 +182,7 @@ def test_every_change_is_logged_without_the_key(connection, client, project_id, 
     caplog.set_level(logging.INFO)
     old = create(connection, client, project_id)
     new = rotate(connection, client, project_id, old.key_id)
-    revoke_key(connection, client, old.key_id, project_id=project_id, revoked_by=None)
+    revoke_key(connection, client, old.key_id, COMMAND_LINE, project_id=project_id)
     told = [record for record in caplog.records if record.name == "app.core.keys.lifecycle"]
     assert [record.getMessage() for record in told] == ["API key created", "API key rotated", "API key revoked"]
     assert [record.key_id for record in told] == [old.key_id] * 3

@@ -194,3 +194,38 @@ def test_a_worker_of_the_second_release_stores_nothing_and_loses_nothing(empty_d
         database_errors(),
     ):
         connection.execute("UPDATE rollups SET latency_sketch = latency_sketch || ''")
+
+
+def test_who_was_invited_and_never_came_must_join_and_no_old_link_opens_two_projects(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as fourth_release:
+        fourth_release.setattr(runner, "SCHEMA_REVISION", "0004")
+        migrate(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("INSERT INTO projects (name) VALUES ('one'), ('two')")
+        connection.execute(
+            "INSERT INTO users (email, password_hash) VALUES ('m', 'hash'), ('new', NULL), ('both', NULL)"
+        )
+        connection.execute("INSERT INTO users (email, password_hash, is_operator) VALUES ('root', 'hash', true)")
+        connection.execute(
+            "INSERT INTO memberships (project_id, user_id, role)"
+            " VALUES (1, 1, 'member'), (1, 2, 'admin'), (1, 3, 'member'), (2, 3, 'member')"
+        )
+        for user_id in (1, 2, 3):
+            connection.execute(
+                "INSERT INTO sign_in_links (token_hash, user_id, expires_at) VALUES (%s, %s, now() + interval '1 day')",
+                [bytes([user_id]) * 32, user_id],
+            )
+    assert migrate(empty_database) == "0004"
+    assert select(empty_database, "SELECT project_id, user_id, role FROM memberships") == [(1, 1, "member")]
+    assert select(empty_database, "SELECT project_id, user_id, role FROM invitations ORDER BY user_id, project_id") == [
+        (1, 2, "admin"),
+        (1, 3, "member"),
+        (2, 3, "member"),
+    ]
+    assert select(empty_database, "SELECT user_id, project_id FROM sign_in_links ORDER BY user_id") == [
+        (1, None),
+        (2, 1),
+    ]
+    assert select(empty_database, "SELECT email FROM users WHERE confirmed_at IS NOT NULL") == [("root",)]

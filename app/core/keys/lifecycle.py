@@ -25,6 +25,7 @@ from app.core.queries.api_keys import (
     update_expires_at_to_earlier,
     update_revoked_at,
 )
+from app.core.queries.audit_log import Action, Actor, insert_audit_entry
 
 SCOPES = ("ingest", "read")
 
@@ -69,28 +70,31 @@ def create_key(
     scopes: Sequence[str],
     rate_limit: str | None,
     expires_at: datetime | None,
-    created_by: int | None,
+    by: Actor,
     now: datetime,
 ) -> NewKey:
-    """Make a key. `created_by` is a user's id; without `rate_limit` the default holds, without `expires_at` no end.
+    """Make a key. Without `rate_limit` the default holds, without `expires_at` no end.
 
     An address with too many failures is looked up in Redis only, and a new key must work from there too: so it is
     published. Where Redis does not take it, PostgreSQL is asked, as for a key that Redis has forgotten.
     """
     key = mint_key()
-    key_id = insert_api_key(
-        connection,
-        project_id,
-        name,
-        key_hash=hash_key(key),
-        prefix=display_prefix(key),
-        scopes=sorted(set(scopes)),
-        rate_limit=rate_limit,
-        expires_at=expires_at,
-        created_by=created_by,
-    )
+    with connection.transaction():
+        key_id = insert_api_key(
+            connection,
+            project_id,
+            name,
+            key_hash=hash_key(key),
+            prefix=display_prefix(key),
+            scopes=sorted(set(scopes)),
+            rate_limit=rate_limit,
+            expires_at=expires_at,
+            created_by=by.user_id,
+        )
+        subject = f"{name} ({display_prefix(key)}…)"
+        insert_audit_entry(connection, Action.KEY_MADE, by, subject=subject, project_id=project_id)
     publish_in_redis(client, connection, hash_key(key), now)
-    log.info("API key created", extra={"key_id": key_id, "project_id": project_id, "user_id": created_by})
+    log.info("API key created", extra={"key_id": key_id, "project_id": project_id, "user_id": by.user_id})
     return NewKey(key_id, key)
 
 
@@ -98,9 +102,9 @@ def revoke_key(
     connection: Connection,
     client: redis.Redis,
     key_id: int,
+    by: Actor,
     *,
     project_id: int | None = None,
-    revoked_by: int | None = None,
 ) -> bool:
     """Make a key invalid within a second, for good; False where a Redis that is full or down may delay that.
 
@@ -115,8 +119,12 @@ def revoke_key(
     if key_hash is None:
         raise NotFound(f"there is no key with the id {key_id}")
     _mark_revoked(client, key_hash)
-    update_revoked_at(connection, key_id)
-    log.info("API key revoked", extra={"key_id": key_id, "project_id": project_id, "user_id": revoked_by})
+    with connection.transaction():
+        revoked = update_revoked_at(connection, key_id)
+        if revoked is not None:
+            subject = f"{revoked.name} ({revoked.prefix}…)"
+            insert_audit_entry(connection, Action.KEY_REVOKED, by, subject=subject, project_id=revoked.project_id)
+    log.info("API key revoked", extra={"key_id": key_id, "project_id": project_id, "user_id": by.user_id})
     return _mark_revoked(client, key_hash)
 
 
@@ -128,7 +136,7 @@ def rotate_key(
     project_id: int,
     overlap: timedelta,
     expires_at: datetime | None,
-    created_by: int | None,
+    by: Actor,
     now: datetime,
 ) -> NewKey:
     """Make a key with the same name, scopes and limit; the old one works on for the overlap, never beyond its own end.
@@ -152,17 +160,19 @@ def rotate_key(
             scopes=old.scopes,
             rate_limit=old.rate_limit,
             expires_at=expires_at,
-            created_by=created_by,
+            created_by=by.user_id,
             rotated_from=key_id,
         )
         update_expires_at_to_earlier(connection, key_id, now + overlap)
+        subject = f"{old.name} ({old.prefix}… by {display_prefix(key)}…)"
+        insert_audit_entry(connection, Action.KEY_ROTATED, by, subject=subject, project_id=project_id)
     # The old key's record in Redis has its end in it. Where Redis does not take the new one, every process still
     # learns of it within about a minute, when the record is confirmed.
     for key_hash in (hash_key(key), old_hash):
         publish_in_redis(client, connection, key_hash, now)
     log.info(
         "API key rotated",
-        extra={"key_id": key_id, "new_key_id": new_id, "project_id": project_id, "user_id": created_by},
+        extra={"key_id": key_id, "new_key_id": new_id, "project_id": project_id, "user_id": by.user_id},
     )
     return NewKey(new_id, key)
 

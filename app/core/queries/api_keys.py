@@ -71,12 +71,13 @@ SELECT api_keys.id AS key_id, projects.name AS project, api_keys.name, api_keys.
 FROM api_keys
 JOIN projects ON projects.id = api_keys.project_id
 LEFT JOIN users ON users.id = api_keys.created_by
-LEFT JOIN (
-    SELECT DISTINCT ON (rotated_from) rotated_from, id, prefix
-    FROM api_keys
-    WHERE rotated_from IS NOT NULL AND revoked_at IS NULL
-    ORDER BY rotated_from, id DESC
-) AS successor ON successor.rotated_from = api_keys.id
+LEFT JOIN LATERAL (
+    SELECT next.id, next.prefix
+    FROM api_keys AS next
+    WHERE next.rotated_from = api_keys.id AND next.revoked_at IS NULL
+    ORDER BY next.id DESC
+    LIMIT 1
+) AS successor ON true
 """
 
 
@@ -106,15 +107,38 @@ def select_api_keys(connection: Connection) -> list[ApiKeyDescription]:
     return all_rows(connection, ApiKeyDescription, f"{_DESCRIPTIONS} ORDER BY api_keys.id")
 
 
-def select_api_keys_of_project(connection: Connection, project_id: int, *, limit: int) -> list[ApiKeyDescription]:
+def select_api_keys_of_project(
+    connection: Connection, project_id: int, *, limit: int, offset: int = 0
+) -> list[ApiKeyDescription]:
     """The keys of a project: those that are not revoked first, the newest first."""
     sql = f"""
         {_DESCRIPTIONS}
         WHERE api_keys.project_id = %(project_id)s
         ORDER BY api_keys.revoked_at IS NOT NULL, api_keys.id DESC
-        LIMIT %(limit)s
+        LIMIT %(limit)s OFFSET %(offset)s
     """
-    return all_rows(connection, ApiKeyDescription, sql, {"project_id": project_id, "limit": limit})
+    parameters = {"project_id": project_id, "limit": limit, "offset": offset}
+    return all_rows(connection, ApiKeyDescription, sql, parameters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyCounts:
+    """How many keys a project has."""
+
+    not_revoked: int
+    revoked: int
+
+
+def count_api_keys(connection: Connection, project_id: int) -> KeyCounts:
+    sql = """
+        SELECT count(*) FILTER (WHERE revoked_at IS NULL) AS not_revoked,
+               count(*) FILTER (WHERE revoked_at IS NOT NULL) AS revoked
+        FROM api_keys
+        WHERE project_id = %(project_id)s
+    """
+    found = one_row(connection, KeyCounts, sql, {"project_id": project_id})
+    assert found is not None
+    return found
 
 
 def select_api_key(connection: Connection, project_id: int, key_id: int) -> ApiKeyDescription | None:
@@ -141,10 +165,22 @@ def lock_api_key(connection: Connection, project_id: int, key_id: int) -> bytes 
     return found
 
 
-def update_revoked_at(connection: Connection, key_id: int) -> None:
-    """Revoke a key from now on; one that is revoked already keeps its time."""
-    sql = "UPDATE api_keys SET revoked_at = now() WHERE id = %(key_id)s AND revoked_at IS NULL"
-    connection.execute(sql, {"key_id": key_id})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedKey:
+    """A key that was revoked just now."""
+
+    project_id: int
+    name: str
+    prefix: str
+
+
+def update_revoked_at(connection: Connection, key_id: int) -> RevokedKey | None:
+    """Revoke a key from now on; None for one that is revoked already, which keeps its time."""
+    sql = """
+        UPDATE api_keys SET revoked_at = now() WHERE id = %(key_id)s AND revoked_at IS NULL
+        RETURNING project_id, name, prefix
+    """
+    return one_row(connection, RevokedKey, sql, {"key_id": key_id})
 
 
 def update_expires_at_to_earlier(connection: Connection, key_id: int, expires_at: datetime) -> None:

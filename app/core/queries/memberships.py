@@ -34,22 +34,36 @@ def delete_membership(connection: Connection, project_id: int, user_id: int) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of a project. `has_password` is False for one who was invited and has not signed in yet."""
+    """A member of a project, or with `has_joined` False somebody who is invited and sees nothing of it yet.
+
+    `has_password`: somebody has chosen one for this sign-in already, by a link from wherever.
+    """
 
     user_id: int
     email: str
     role: Role
+    has_joined: bool
     has_password: bool
+    is_disabled: bool
     since: datetime
 
 
 def select_members(connection: Connection, project_id: int) -> list[Member]:
+    """Who belongs to a project and who is invited to it, by email."""
     sql = """
-        SELECT users.id AS user_id, users.email, memberships.role, users.password_hash IS NOT NULL AS has_password,
-               memberships.created_at AS since
-        FROM memberships
-        JOIN users ON users.id = memberships.user_id
-        WHERE memberships.project_id = %(project_id)s
+        SELECT users.id AS user_id, users.email, listed.role, listed.has_joined,
+               users.password_hash IS NOT NULL AS has_password, users.disabled_at IS NOT NULL AS is_disabled,
+               listed.created_at AS since
+        FROM (
+            SELECT user_id, role, created_at, true AS has_joined
+            FROM memberships
+            WHERE project_id = %(project_id)s
+            UNION ALL
+            SELECT user_id, role, created_at, false AS has_joined
+            FROM invitations
+            WHERE project_id = %(project_id)s
+        ) AS listed
+        JOIN users ON users.id = listed.user_id
         ORDER BY lower(users.email)
     """
     return all_rows(connection, Member, sql, {"project_id": project_id})
@@ -76,9 +90,14 @@ def lock_roles(connection: Connection, project_id: int) -> list[MemberRole]:
     return all_rows(connection, MemberRole, sql, {"project_id": project_id})
 
 
-def count_other_projects(connection: Connection, user_id: int, project_id: int) -> int:
-    """To how many other projects a user belongs."""
+def count_memberships(connection: Connection, user_id: int) -> int:
+    """To how many projects a user belongs."""
+    sql = "SELECT count(*) FROM memberships WHERE user_id = %(user_id)s"
+    return int(one_value(connection, sql, {"user_id": user_id}))
+
+
+def is_member(connection: Connection, project_id: int, user_id: int) -> bool:
     sql = """
-        SELECT count(*) FROM memberships WHERE user_id = %(user_id)s AND project_id <> %(project_id)s
+        SELECT EXISTS (SELECT FROM memberships WHERE project_id = %(project_id)s AND user_id = %(user_id)s)
     """
-    return int(one_value(connection, sql, {"user_id": user_id, "project_id": project_id}))
+    return bool(one_value(connection, sql, {"project_id": project_id, "user_id": user_id}))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.core.database import Connection
 from app.core.queries.memberships import Role
-from app.core.queries.rows import all_rows
+from app.core.queries.rows import all_rows, one_value
 
 
 def insert_session(connection: Connection, token_hash: bytes, user_id: int, *, lifetime_seconds: int) -> None:
@@ -18,7 +18,10 @@ def insert_session(connection: Connection, token_hash: bytes, user_id: int, *, l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
-    """One project of the user of a session, or one row without a project; none where the session is over."""
+    """One project of the user of a session, or one row without a project; none where the session is over.
+
+    An operator is admin of every project, `is_member` or not.
+    """
 
     user_id: int
     email: str
@@ -27,27 +30,42 @@ class SessionRow:
     project_id: int | None
     name: str | None
     role: Role | None
+    is_member: bool | None
 
 
 def select_session(
     connection: Connection, token_hash: bytes, *, idle_seconds: int, resolution_seconds: int
 ) -> list[SessionRow]:
-    """The user of a session with each project, the first one first; empty for a session that is over or never was.
+    """The projects of a session's user: first those that the user is in, by when they came; then an operator's others.
 
-    `seen_long_ago` says that it was last seen more than `resolution_seconds` ago.
+    `seen_long_ago`: the last time is further back than `resolution_seconds`.
     """
     sql = """
         SELECT users.id AS user_id, users.email, users.is_operator,
                sessions.last_seen_at < now() - make_interval(secs => %(resolution_seconds)s) AS seen_long_ago,
-               projects.id AS project_id, projects.name, memberships.role
+               seen.project_id, seen.name, CASE WHEN users.is_operator THEN 'admin' ELSE seen.role END AS role,
+               seen.is_member
         FROM sessions
         JOIN users ON users.id = sessions.user_id
-        LEFT JOIN memberships ON memberships.user_id = users.id
-        LEFT JOIN projects ON projects.id = memberships.project_id
+        LEFT JOIN LATERAL (
+            SELECT projects.id AS project_id, projects.name, memberships.role, true AS is_member,
+                   memberships.created_at
+            FROM memberships
+            JOIN projects ON projects.id = memberships.project_id
+            WHERE memberships.user_id = users.id
+            UNION ALL
+            SELECT projects.id, projects.name, NULL, false, NULL
+            FROM projects
+            WHERE users.is_operator
+              AND NOT EXISTS (
+                  SELECT FROM memberships WHERE memberships.project_id = projects.id AND memberships.user_id = users.id
+              )
+        ) AS seen ON true
         WHERE sessions.token_hash = %(token_hash)s
           AND sessions.expires_at > now()
           AND sessions.last_seen_at > now() - make_interval(secs => %(idle_seconds)s)
-        ORDER BY memberships.created_at, projects.id
+          AND users.disabled_at IS NULL
+        ORDER BY seen.is_member DESC, seen.created_at, lower(seen.name), seen.project_id
     """
     parameters = {"token_hash": token_hash, "idle_seconds": idle_seconds, "resolution_seconds": resolution_seconds}
     return all_rows(connection, SessionRow, sql, parameters)
@@ -58,9 +76,11 @@ def update_last_seen(connection: Connection, token_hash: bytes) -> None:
     connection.execute(sql, {"token_hash": token_hash})
 
 
-def delete_session(connection: Connection, token_hash: bytes) -> None:
-    sql = "DELETE FROM sessions WHERE token_hash = %(token_hash)s"
-    connection.execute(sql, {"token_hash": token_hash})
+def delete_session(connection: Connection, token_hash: bytes) -> int | None:
+    """The id of its user; None where there is no such session."""
+    sql = "DELETE FROM sessions WHERE token_hash = %(token_hash)s RETURNING user_id"
+    user_id: int | None = one_value(connection, sql, {"token_hash": token_hash})
+    return user_id
 
 
 def delete_sessions(connection: Connection, user_id: int) -> None:

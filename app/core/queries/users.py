@@ -7,15 +7,14 @@ from app.core.database import Connection
 from app.core.queries.rows import all_rows, one_row, one_value
 
 
-def insert_user(connection: Connection, email: str, password_hash: str, *, is_operator: bool = False) -> int:
-    """The id of a new user. Raises AlreadyExists for an email that is taken, in whatever case."""
+def insert_operator(connection: Connection, email: str, password_hash: str) -> int:
+    """The id of a new user, an operator. Raises AlreadyExists for an email that is taken, in whatever case."""
     sql = """
-        INSERT INTO users (email, password_hash, is_operator, password_changed_at)
-        VALUES (%(email)s, %(password_hash)s, %(is_operator)s, now())
+        INSERT INTO users (email, password_hash, is_operator, password_changed_at, confirmed_at)
+        VALUES (%(email)s, %(password_hash)s, true, now(), now())
         RETURNING id
     """
-    parameters = {"email": email, "password_hash": password_hash, "is_operator": is_operator}
-    return int(one_value(connection, sql, parameters))
+    return int(one_value(connection, sql, {"email": email, "password_hash": password_hash}))
 
 
 def insert_invited_user(connection: Connection, email: str) -> None:
@@ -27,21 +26,35 @@ def insert_invited_user(connection: Connection, email: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredUser:
-    """`password_hash` is None for a user who was invited and has not chosen a password yet."""
+    """`password_hash` is None for a user who was invited and has not chosen a password yet.
+
+    `is_confirmed`: an operator has vouched for it that whoever holds the sign-in is whom the email names, or it is one.
+    """
 
     user_id: int
     email: str
     is_operator: bool
+    is_confirmed: bool
+    is_disabled: bool
     password_hash: str | None
 
 
+_USER = """
+SELECT id AS user_id, email, is_operator, is_operator OR confirmed_at IS NOT NULL AS is_confirmed,
+       disabled_at IS NOT NULL AS is_disabled, password_hash
+FROM users
+"""
+
+
 def select_user(connection: Connection, email: str) -> StoredUser | None:
-    sql = """
-        SELECT id AS user_id, email, is_operator, password_hash
-        FROM users
-        WHERE lower(email) = lower(%(email)s)
-    """
-    return one_row(connection, StoredUser, sql, {"email": email})
+    return one_row(connection, StoredUser, f"{_USER} WHERE lower(email) = lower(%(email)s)", {"email": email})
+
+
+def lock_user(connection: Connection, user_id: int) -> StoredUser | None:
+    """A user whom nobody else changes until the end of the transaction; None where there is none with this id."""
+    # Waits for a change under way, and has one that comes wait.
+    sql = f"{_USER} WHERE id = %(user_id)s FOR NO KEY UPDATE"
+    return one_row(connection, StoredUser, sql, {"user_id": user_id})
 
 
 def select_password_hash(connection: Connection, user_id: int) -> str | None:
@@ -51,11 +64,8 @@ def select_password_hash(connection: Connection, user_id: int) -> str | None:
     return found
 
 
-def lock_password_hash(connection: Connection, user_id: int) -> str | None:
-    """As `select_password_hash`; nobody else changes it until the end of the transaction."""
-    # Waits for a change under way, and has one that comes wait.
-    sql = "SELECT password_hash FROM users WHERE id = %(user_id)s FOR NO KEY UPDATE"
-    found: str | None = one_value(connection, sql, {"user_id": user_id})
+def select_email(connection: Connection, user_id: int) -> str | None:
+    found: str | None = one_value(connection, "SELECT email FROM users WHERE id = %(user_id)s", {"user_id": user_id})
     return found
 
 
@@ -66,6 +76,7 @@ class UserDescription:
     user_id: int
     email: str
     is_operator: bool
+    is_disabled: bool
     has_password: bool
     created_at: datetime
     projects: list[str]
@@ -73,8 +84,8 @@ class UserDescription:
 
 def select_users(connection: Connection) -> list[UserDescription]:
     sql = """
-        SELECT users.id AS user_id, users.email, users.is_operator, users.password_hash IS NOT NULL AS has_password,
-               users.created_at,
+        SELECT users.id AS user_id, users.email, users.is_operator, users.disabled_at IS NOT NULL AS is_disabled,
+               users.password_hash IS NOT NULL AS has_password, users.created_at,
                array_remove(array_agg(projects.name || ' (' || memberships.role || ')' ORDER BY projects.name), NULL)
                    AS projects
         FROM users
@@ -100,3 +111,19 @@ def replace_password_hash(connection: Connection, user_id: int, before: str, pas
     """
     parameters = {"user_id": user_id, "before": before, "password_hash": password_hash}
     connection.execute(sql, parameters)
+
+
+def update_confirmed_at(connection: Connection, user_id: int) -> None:
+    """Confirm a user from now on; one who is confirmed already keeps the time."""
+    sql = "UPDATE users SET confirmed_at = now() WHERE id = %(user_id)s AND confirmed_at IS NULL"
+    connection.execute(sql, {"user_id": user_id})
+
+
+def update_disabled_at(connection: Connection, user_id: int, *, disabled: bool) -> None:
+    sql = "UPDATE users SET disabled_at = CASE WHEN %(disabled)s THEN now() END WHERE id = %(user_id)s"
+    connection.execute(sql, {"user_id": user_id, "disabled": disabled})
+
+
+def update_is_operator(connection: Connection, user_id: int, *, is_operator: bool) -> None:
+    sql = "UPDATE users SET is_operator = %(is_operator)s WHERE id = %(user_id)s"
+    connection.execute(sql, {"user_id": user_id, "is_operator": is_operator})

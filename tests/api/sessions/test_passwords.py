@@ -11,6 +11,7 @@ from app.core.accounts.passwords import needs_new_hash
 from app.core.accounts.sessions import begin_session
 from app.core.accounts.users import change_password
 from app.core.errors import PasswordChanged
+from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.users import select_password_hash, update_password_hash
 from tests.commands import select as command_select
 from tests.sessions import EMAIL, PASSWORD, is_signed_in, select
@@ -43,7 +44,7 @@ def test_a_session_that_begins_while_the_password_is_changed_does_not_outlive_it
 
     with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url, autocommit=True) as connection:
         with connection.transaction():
-            change_password(connection, user_id, password_hash, "another hash")
+            change_password(connection, user_id, password_hash, "another hash", COMMAND_LINE)
             late = pool.submit(begin_late)
             wait_until(lambda: late.done() or command_select(database_url, SELECT_WAITING) == [(1,)])
         with pytest.raises(PasswordChanged):
@@ -55,9 +56,9 @@ def test_of_two_who_know_the_old_password_the_second_does_not_set_another(
     database_url: str, user_id: int, password_hash: str
 ):
     with psycopg.connect(database_url, autocommit=True) as connection:
-        change_password(connection, user_id, password_hash, "hash of the first")
+        change_password(connection, user_id, password_hash, "hash of the first", COMMAND_LINE)
         with pytest.raises(PasswordChanged):
-            change_password(connection, user_id, password_hash, "hash of the second")
+            change_password(connection, user_id, password_hash, "hash of the second", COMMAND_LINE)
         assert select_password_hash(connection, user_id) == "hash of the first"
 
 

@@ -11,8 +11,9 @@ import httpx
 import psycopg
 import pytest
 
-from app.core.accounts.users import choose_password, make_link_for
+from app.core.accounts.links import choose_password, make_link_for
 from app.core.errors import LinkNotValid
+from app.core.queries.audit_log import COMMAND_LINE
 from tests.sessions import EMAIL, PASSWORD
 from tests.sign_in import add_member, create_project, create_user, csrf_token
 
@@ -161,7 +162,7 @@ def test_of_two_who_use_a_link_at_once_one_does(database_url: str, user_id: int)
         start.wait()
         with psycopg.connect(database_url, autocommit=True) as connection:
             try:
-                return choose_password(connection, token, password_hash) == user_id
+                return choose_password(connection, token, password_hash, None) == user_id
             except LinkNotValid:
                 return False
 
@@ -188,7 +189,7 @@ def test_a_link_that_is_used_signs_all_browsers_out(web: str, browser: httpx.Cli
 
 def link_path(database_url: str, email: str) -> str:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        return f"/login/link/{make_link_for(connection, email)}"
+        return f"/login/link/{make_link_for(connection, email, COMMAND_LINE)}"
 
 
 def choose(browser: httpx.Client, path: str, password: str, again: str) -> httpx.Response:

@@ -9,6 +9,7 @@ from app.core.database import ConnectionPool
 from app.core.errors import InvalidApiKey, RedisUnavailable
 from app.core.keys.directory import CONFIRM_AFTER_SECONDS, MEMORY_SECONDS, KeyDirectory
 from app.core.keys.lifecycle import revoke_key
+from app.core.queries.audit_log import COMMAND_LINE
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key
 from tests.clocks import Clock
@@ -46,7 +47,7 @@ def revoke(pool: ConnectionPool, client: redis.Redis) -> Callable[[], bool]:
 
     def revoke_the_key() -> bool:
         with pool.connection() as connection:
-            return revoke_key(connection, client, 1)
+            return revoke_key(connection, client, 1, COMMAND_LINE)
 
     return revoke_the_key
 

@@ -7,21 +7,34 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
 from app.core.accounts.sessions import DAY_SECONDS, begin_session
+from app.core.queries.audit_log import Actor
+from app.core.queries.users import StoredUser
 from app.web.pages.access.guards import LAST_PROJECT
 from app.web.pages.access.session_cookie import SESSION_ID, cookie_name, is_plain_local
+from app.web.request_context import actor_of
 from app.web.services import ask_database, derive_secret, services
 
 DEVICE_SECONDS = 180 * DAY_SECONDS
 
 
-def begin_browser_session(user_id: int, password_hash: str) -> None:
-    """Sign the user in: a new session id, a new token against forgery, and nothing left of the session before.
+def sign_in_browser(user: StoredUser, response: Response) -> Response:
+    """Sign in a user whose password was checked; the answer, with what lets this browser be known from now on.
+
+    Raises PasswordChanged where the password is not the user's any more.
+    """
+    assert user.password_hash is not None
+    begin_browser_session(user.user_id, user.password_hash, by=actor_of(user.user_id, user.email))
+    return remember_device(response, user.user_id)
+
+
+def begin_browser_session(user_id: int, password_hash: str, *, by: Actor | None = None) -> None:
+    """A new session id, a new token against forgery, and nothing left of the session before. With `by` it is a sign-in.
 
     Raises PasswordChanged where the hash is not the user's any more.
     """
     sent = session.get(SESSION_ID)
     before = sent if isinstance(sent, str) else None
-    session_id = ask_database(begin_session, user_id, password_hash, before=before)
+    session_id = ask_database(begin_session, user_id, password_hash, before=before, by=by)
     last_project = session.get(LAST_PROJECT)
     session.clear()
     session[SESSION_ID] = session_id

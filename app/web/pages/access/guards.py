@@ -68,12 +68,17 @@ def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
 
 
 def open_page(reason: str) -> Callable[[_View[_P]], _View[_P]]:
-    """Let everybody in, within a limit by address; `reason` says why that is right."""
+    """Let everybody in, within a limit by address; `reason` says why that is right.
+
+    The limit does not hold while Redis is full or gone: who wants to sign out then must be able to. Attempts to sign
+    in have counts of their own, which do.
+    """
 
     def decorate(view: _View[_P]) -> _View[_P]:
         @functools.wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
-            charge(REQUESTS_OF_AN_ADDRESS, "page-address", network_of(request.remote_addr))
+            with suppress(RedisFull, RedisUnavailable):
+                charge(REQUESTS_OF_AN_ADDRESS, "page-address", network_of(request.remote_addr))
             refuse_forgery()
             return view(*args, **kwargs)
 

@@ -24,7 +24,7 @@ from app.web.pages.api_keys.snippets import snippets
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.rendering import page
 from app.web.proxies import base_url
-from app.web.request_context import visitor
+from app.web.request_context import actor, visitor
 from app.web.services import ask_database, services
 
 ONE_TIME = RateLimitItemPerHour(1)
@@ -59,7 +59,7 @@ def create() -> Response:
         scopes=form.scopes,
         rate_limit=form.rate_limit,
         expires_at=form.expires_at(now),
-        created_by=visitor().user_id,
+        by=actor(),
         now=now,
     )
     return _show_once(new)
@@ -92,7 +92,7 @@ def rotate(key_id: int) -> Response:
             project_id=visitor().project_id,
             overlap=form.overlap_duration,
             expires_at=form.expires_at(now),
-            created_by=visitor().user_id,
+            by=actor(),
             now=now,
         )
     except NotReplaceable as error:
@@ -115,8 +115,7 @@ def revoke(key_id: int) -> Response:
     """Make the key invalid within a second; where that cannot be said for sure, the question again."""
     key = _find(key_id)
     try:
-        project_id, user_id = visitor().project_id, visitor().user_id
-        at_once = ask_database(revoke_key, services().redis, key_id, project_id=project_id, revoked_by=user_id)
+        at_once = ask_database(revoke_key, services().redis, key_id, actor(), project_id=visitor().project_id)
     except DatabaseUnavailable:
         problem = "A server did not answer, so the key may still be valid. Revoke it again."
         return _key_page("revoke", key, status=503, last_used=None, problem=problem)

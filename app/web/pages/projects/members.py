@@ -7,8 +7,9 @@ from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
 
 from app.core.accounts.members import Invitation, change_role, invite, remove_member
+from app.core.accounts.users import confirm_user
 from app.core.database import MAX_INTEGER
-from app.core.errors import LastAdmin
+from app.core.errors import LastAdmin, UserDisabled
 from app.core.queries.memberships import Member, select_members
 from app.web.errors import ApiError
 from app.web.pages.access.blueprint import page_blueprint
@@ -17,14 +18,24 @@ from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.rendering import page
 from app.web.pages.projects.forms import InviteForm, RoleForm
 from app.web.proxies import public_url_for
-from app.web.request_context import visitor
+from app.web.request_context import actor, visitor
 from app.web.services import ask_database
 
 LAST_ADMIN = "A project keeps at least one admin: make somebody else an admin first."
 
+
+def state_of(member: Member) -> str:
+    """What a member can do here: a disabled one nothing, an invited one must join first."""
+    if member.is_disabled:
+        return "disabled"
+    if member.has_joined:
+        return "active"
+    return "waiting" if member.has_password else "invited"
+
+
 CSV_COLUMNS: dict[str, Callable[[Member], object]] = {
     "email": lambda member: member.email,
-    "state": lambda member: "active" if member.has_password else "invited",
+    "state": state_of,
     "since": lambda member: member.since,
     "role": lambda member: member.role,
 }
@@ -49,11 +60,15 @@ def download() -> Response:
 @blueprint.post("/dashboard/members")
 @signed_in(role="admin")
 def add() -> Response:
-    """Let somebody in. A user without a password gets a one-time link, which is in this answer and nowhere else."""
+    """Invite somebody. The one-time link with which they join is in this answer and nowhere else."""
     form = InviteForm()
     if not form.validate():
         return _members_page(form, status=400)
-    invitation = ask_database(invite, visitor().project_id, form.email.data, form.role.data)
+    try:
+        invitation = ask_database(invite, visitor().project_id, form.email.data, form.role.data, actor())
+    except UserDisabled:
+        form.email.errors = ["An operator has disabled this user, and can enable them again."]
+        return _members_page(form, status=400)
     _note("invited a member", role=form.role.data)
     if invitation.token is not None:
         return _members_page(InviteForm(formdata=None), invitation=invitation)
@@ -69,7 +84,7 @@ def set_role(user_id: int) -> Response:
         raise ApiError(400, "VALIDATION_ERROR", "There is no such role.")
     role = form.role.data
     try:
-        ask_database(change_role, visitor().project_id, _checked(user_id), role)
+        ask_database(change_role, visitor().project_id, _checked(user_id), role, actor())
     except LastAdmin:
         flash(LAST_ADMIN, "error")
         return _to_list()
@@ -82,13 +97,25 @@ def set_role(user_id: int) -> Response:
 @signed_in(role="admin")
 def remove(user_id: int) -> Response:
     try:
-        ask_database(remove_member, visitor().project_id, _checked(user_id))
+        ask_database(remove_member, visitor().project_id, _checked(user_id), actor())
     except LastAdmin:
         flash(LAST_ADMIN, "error")
         return _to_list()
     _note("removed a member", member=user_id)
     flash("The member is removed. Their API keys keep working: see the API keys page.", "success")
     return _to_where_allowed(user_id)
+
+
+@blueprint.post("/dashboard/members/<int:user_id>/confirm")
+@signed_in(role="admin")
+def confirm(user_id: int) -> Response:
+    """Let somebody in whose sign-in was made elsewhere, for an operator who knows that it is theirs."""
+    if not visitor().user.is_operator:
+        raise ApiError(403, "FORBIDDEN", "Only operators may do this.")
+    email = ask_database(confirm_user, _checked(user_id), actor(), project_id=visitor().project_id)
+    _note("confirmed a sign-in", member=user_id)
+    flash(f"{email} is in this project now, and in all others that had invited them.", "success")
+    return _to_list()
 
 
 def _members_page(form: InviteForm, *, invitation: Invitation | None = None, status: int = 200) -> Response:
@@ -104,17 +131,14 @@ def _members_page(form: InviteForm, *, invitation: Invitation | None = None, sta
         members=found,
         invitation=invitation,
         link=link,
+        state_of=state_of,
     )
 
 
 def _outcome(invitation: Invitation) -> str:
     if invitation.was_member:
         return f"{invitation.email} is in this project already."
-    if invitation.has_password:
-        return f"{invitation.email} is in this project now, and signs in as before."
-    return (
-        f"{invitation.email} is in this project now. The link of the first invitation, elsewhere, works for this too."
-    )
+    return f"{invitation.email} is in this project now, and signs in as before."
 
 
 def _to_list() -> Response:

@@ -10,7 +10,7 @@ from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.rendering import page
 from app.web.pages.projects.forms import ProjectForm
-from app.web.request_context import visitor
+from app.web.request_context import actor, visitor
 from app.web.services import ask_database
 
 blueprint = page_blueprint("projects")
@@ -31,9 +31,9 @@ def add() -> Response:
     form = ProjectForm()
     if form.validate():
         try:
-            project_id = ask_database(create_project, form.name.data, visitor().user_id)
+            project_id = ask_database(create_project, form.name.data, actor())
         except AlreadyExists:
-            form.name.errors = ["There is a project with this name already. Its admins can invite you."]
+            form.name.errors = ["There is a project with this name already: you find it in the list of projects."]
         else:
             flash("The project is there. Make its first API key, and invite others.", "success")
             return redirect(f"/dashboard?project={project_id}", code=303)

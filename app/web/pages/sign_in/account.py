@@ -13,7 +13,7 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.access.rate_limit import charge
 from app.web.pages.layout.rendering import page
 from app.web.pages.sign_in.forms import ChangePasswordForm
-from app.web.request_context import visitor
+from app.web.request_context import actor, visitor
 from app.web.services import ask_database
 from app.web.threads import run_in_thread
 
@@ -39,7 +39,7 @@ def set_password() -> Response:
     if before is None:
         return page("sign_in/account.html", status=400, form=form)
     password_hash = run_in_thread(lambda: hash_password(form.password.data))
-    ask_database(change_password, user_id, before, password_hash)
+    ask_database(change_password, user_id, before, password_hash, actor())
     begin_browser_session(user_id, password_hash)
     flash("Your password is changed, and all other browsers are signed out.", "success")
     return redirect("/account", code=303)

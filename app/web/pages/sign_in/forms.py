@@ -31,6 +31,12 @@ class NewPasswordForm(FlaskForm):
     again = PasswordField("The same again", [EqualTo("password", "The two passwords are not the same.")])
 
 
+class ProofForm(FlaskForm):
+    """The password of the sign-in that there is."""
+
+    current = PasswordField("Password")
+
+
 class ChangePasswordForm(NewPasswordForm):
     """Another password, by somebody who knows the one before."""
 

@@ -1,0 +1,145 @@
+"""The audit log: who did what, on what, from where. Nothing in it is a secret, and only its age deletes an entry."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.core.database import Connection
+from app.core.queries.rows import all_rows, one_value
+
+
+class Action(StrEnum):
+    """What can have been done; the value is what is stored, and what people read."""
+
+    SIGNED_IN = "signed in"
+    SIGN_IN_FAILED = "sign-in failed"
+    SIGNED_OUT = "signed out"
+    PASSWORD_CHANGED = "password changed"  # noqa: S105 - what was done
+    LINK_MADE = "link made"
+    LINK_USED = "link used"
+    INVITED = "invited"
+    INVITATION_WITHDRAWN = "invitation withdrawn"
+    JOINED = "joined"
+    ROLE_CHANGED = "role changed"
+    MEMBER_REMOVED = "member removed"
+    PROJECT_MADE = "project made"
+    SIGN_IN_CONFIRMED = "sign-in confirmed"
+    USER_MADE = "user made"
+    USER_DISABLED = "user disabled"
+    USER_ENABLED = "user enabled"
+    OPERATOR_MADE = "operator made"
+    OPERATOR_REVOKED = "operator revoked"
+    KEY_MADE = "key made"
+    KEY_ROTATED = "key rotated"
+    KEY_REVOKED = "key revoked"
+    LETTERS_REPLAYED = "dead letters replayed"
+    LETTERS_DISCARDED = "dead letters discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does it: a user by id and email, from this address; what has no user has no id."""
+
+    name: str | None
+    user_id: int | None = None
+    address: str | None = None
+
+
+COMMAND_LINE = Actor("command line")
+
+
+def insert_audit_entry(
+    connection: Connection,
+    action: Action,
+    by: Actor,
+    *,
+    subject: str | None = None,
+    project_id: int | None = None,
+    user_id: int | None = None,
+) -> int:
+    """Add an entry, in the transaction of the change; returns its id.
+
+    `subject`: on what, in words. `user_id`: whose account it is about, for what concerns no project.
+    """
+    sql = """
+        INSERT INTO audit_log (action, actor, actor_id, address, subject, project_id, user_id)
+        VALUES (%(action)s, %(actor)s, %(actor_id)s, %(address)s, %(subject)s, %(project_id)s, %(user_id)s)
+        RETURNING id
+    """
+    parameters = {
+        "action": action.value,
+        "actor": by.name,
+        "actor_id": by.user_id,
+        "address": by.address,
+        "subject": subject,
+        "project_id": project_id,
+        "user_id": user_id,
+    }
+    return int(one_value(connection, sql, parameters))
+
+
+def update_items(connection: Connection, entry_id: int) -> None:
+    """Let an entry be about one thing more."""
+    sql = "UPDATE audit_log SET items = items + 1 WHERE id = %(entry_id)s"
+    connection.execute(sql, {"entry_id": entry_id})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """An entry as people read it; `project` is the name that the project has now."""
+
+    entry_id: int
+    occurred_at: datetime
+    action: str
+    actor: str | None
+    subject: str | None
+    project_id: int | None
+    project: str | None
+    address: str | None
+    items: int
+
+
+def select_audit_entries(
+    connection: Connection,
+    *,
+    project_id: int | None,
+    action: str | None = None,
+    text: str | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[AuditEntry]:
+    """The newest entries, the newest first: those of the whole service, or with a project what its admins may see.
+
+    That is what was done in the project, and what concerns the accounts of its members since they joined. `text` is in
+    actor or subject; `before` is the id of an entry: only older ones.
+    """
+    sql = """
+        SELECT id AS entry_id, occurred_at, action, actor, subject, project_id,
+               (SELECT name FROM projects WHERE projects.id = audit_log.project_id) AS project, address, items
+        FROM audit_log
+        WHERE (%(project_id)s::integer IS NULL
+               OR project_id = %(project_id)s
+               OR project_id IS NULL AND EXISTS (
+                      SELECT FROM memberships
+                      WHERE memberships.project_id = %(project_id)s
+                        AND memberships.user_id = audit_log.user_id
+                        AND memberships.created_at <= audit_log.occurred_at
+                  ))
+          AND (%(action)s::text IS NULL OR action = %(action)s)
+          AND (%(text)s::text IS NULL
+               OR strpos(lower(actor), lower(%(text)s)) > 0 OR strpos(lower(subject), lower(%(text)s)) > 0)
+          AND (%(before)s::bigint IS NULL OR id < %(before)s)
+        ORDER BY id DESC
+        LIMIT %(limit)s
+    """
+    parameters = {"project_id": project_id, "action": action, "text": text, "before": before, "limit": limit}
+    return all_rows(connection, AuditEntry, sql, parameters)
+
+
+def delete_audit_entries(connection: Connection, before: datetime, *, limit: int) -> int:
+    """Delete up to `limit` entries that are older than a time; returns how many it deleted."""
+    sql = """
+        DELETE FROM audit_log
+        WHERE id IN (SELECT id FROM audit_log WHERE occurred_at < %(before)s ORDER BY occurred_at LIMIT %(limit)s)
+    """
+    return connection.execute(sql, {"before": before, "limit": limit}).rowcount
