@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from app.core.contract import OLDEST_TIMESTAMP
 from app.core.database import Connection, database_errors
 from app.core.errors import ClocksDisagree, DatabaseUnavailable
+from app.core.queries.audit_log import delete_old_audit_entries
 from app.core.queries.ledger import delete_series
 from app.core.queries.maintenance import release_maintenance_lock, select_now, try_maintenance_lock
 from app.core.queries.partitions import drop_partitions_before, ensure_coming_partitions
@@ -59,6 +60,7 @@ def maintain(connection: Connection, now: datetime, *, retention_days: int) -> N
         for _ in range(MAX_DELETE_BATCHES):
             if delete_minutes(connection, now - MINUTES_DELETED_AFTER, limit=DELETE_BATCH) < DELETE_BATCH:
                 break
+        delete_old_audit_entries(connection, now)
         # Every time, not once a day: a run may be missed, and what is compact already is only read.
         _compact_day(connection, floor_to("day", now) - timedelta(days=1))
     finally:

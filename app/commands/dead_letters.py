@@ -6,8 +6,10 @@ from app.commands.servers import database_connection, event_buffer, settings
 from app.commands.tables import show_table, time_text
 from app.core.database import MAX_BIGINT, Connection
 from app.core.errors import NotFound
+from app.core.operations.dead_letter_disposal import dispose
+from app.core.queries.audit_log import COMMAND_LINE, Action
 from app.core.queries.dead_letters import DeadLetter, select_dead_letter_ids, select_dead_letters
-from app.core.stream.dead_letters import Disposal, give_up, put_back, take_out
+from app.core.stream.dead_letters import Disposal, give_up, put_back
 
 _ids = click.argument("dead_letter_ids", metavar="[ID]…", nargs=-1, type=click.IntRange(1, MAX_BIGINT))
 _all = click.option("--all", "every", is_flag=True, help="All that there are now.")
@@ -34,7 +36,7 @@ def replay(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
     """Put dead letters back into the buffer; one that fails again comes back as a new dead letter."""
     current = settings()
     with database_connection(current) as connection, event_buffer(current, connection) as buffer:
-        count = _take_out(connection, dead_letter_ids, put_back(buffer), every=every)
+        count = _take_out(connection, dead_letter_ids, put_back(buffer), Action.LETTERS_REPLAYED, every=every)
     click.echo(f"put back: {count}")
 
 
@@ -44,19 +46,23 @@ def replay(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
 def discard(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
     """Delete dead letters for good."""
     with database_connection(settings()) as connection:
-        count = _take_out(connection, dead_letter_ids, give_up, every=every)
+        count = _take_out(connection, dead_letter_ids, give_up, Action.LETTERS_DISCARDED, every=every)
     click.echo(f"discarded: {count}")
 
 
-def _take_out(connection: Connection, dead_letter_ids: tuple[int, ...], disposal: Disposal, *, every: bool) -> int:
+def _take_out(
+    connection: Connection, dead_letter_ids: tuple[int, ...], disposal: Disposal, action: Action, *, every: bool
+) -> int:
     """How many were there. Raises NotFound for the first id that is not; those before it are done."""
     if every == bool(dead_letter_ids):
         raise click.UsageError("Give either ids or --all.")
     if every:
-        return len(take_out(connection, select_dead_letter_ids(connection), disposal))
+        ids = select_dead_letter_ids(connection)
+        return len(dispose(connection, ids, disposal, action, COMMAND_LINE, subject="all that there were"))
     asked_for = list(dict.fromkeys(dead_letter_ids))
     for dead_letter_id in asked_for:
-        if not take_out(connection, [dead_letter_id], disposal):
+        subject = f"dead letter {dead_letter_id}"
+        if not dispose(connection, [dead_letter_id], disposal, action, COMMAND_LINE, subject=subject):
             raise NotFound(f"there is no dead letter with the id {dead_letter_id}")
     return len(asked_for)
 

@@ -123,6 +123,21 @@ def ask_database(work: _Work[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T
     )
 
 
+def asker(work: _Work[_P, _T]) -> Callable[_P, _T]:
+    """`ask_database` with this work, for what goes on when the request is over, as a download does."""
+    pool, patience = services().database, _patience()
+
+    def ask(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return database.run(
+            pool,
+            lambda connection: work(connection, *args, **kwargs),
+            deadline_seconds=patience.answer_seconds,
+            wait_seconds=patience.connection_seconds,
+        )
+
+    return ask
+
+
 def ask_snapshot(work: _Work[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """The same where all statements are to see one state of the database, with the time that long ranges take."""
     patience = _patience()

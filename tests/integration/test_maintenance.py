@@ -192,3 +192,11 @@ def test_numbers_of_old_events_go_and_those_of_losses_stay(database):
     """)
     maintain(database, NOW, retention_days=90)
     assert database.execute("SELECT series FROM series ORDER BY series").fetchall() == [("lossy",), ("new",)]
+
+
+def test_entries_of_the_audit_log_go_after_400_days(database):
+    for days in (401, 399):
+        occurred_at = NOW - timedelta(days=days)
+        database.execute("INSERT INTO audit_log (action, occurred_at) VALUES (%s, %s)", [str(days), occurred_at])
+    maintain(database, NOW, retention_days=90)
+    assert database.execute("SELECT action FROM audit_log").fetchall() == [("399",)]

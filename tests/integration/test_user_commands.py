@@ -6,6 +6,7 @@ import pytest
 from app.core.accounts.tokens import hash_token
 from tests.api_keys import create_key
 from tests.commands import Run, Succeed, fails_with_one_line, run_command, select
+from tests.sign_in import create_user
 
 SELECT_MEMBERSHIPS = """
 SELECT email, name, role
@@ -88,3 +89,37 @@ def test_users_are_listed_with_their_projects_and_without_secrets(succeed: Succe
 @pytest.mark.parametrize("email", ["admin", "@example.com", "a@", "a b@example.com", "a@b\n", "a" * 250 + "@b.co"])
 def test_users_create_refuses_what_is_no_email_address(run: Run, email: str):
     assert run("users", "create", "--email", email).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["disable", "enable", "revoke-operator", "make-operator"])
+def test_what_is_done_to_nobody_is_told_so(run: Run, command: str):
+    assert fails_with_one_line(run("users", command, "a@example.com")) == "Error: there is no user a@example.com\n"
+    assert run("users", command, "a").exit_code == 2
+
+
+def test_done_twice_it_is_done_once(succeed: Succeed, database_url: str):
+    succeed("users", "create", "--email", "a@example.com")
+    for command in ("disable", "disable", "enable", "enable", "revoke-operator", "revoke-operator", "make-operator"):
+        succeed("users", command, "a@example.com")
+    written = select(database_url, "SELECT action FROM audit_log ORDER BY id")
+    told = ["user made", "user disabled", "user enabled", "operator revoked", "operator made"]
+    assert [action for (action,) in written] == told
+
+
+def test_the_list_tells_who_is_disabled(succeed: Succeed):
+    succeed("users", "create", "--email", "a@example.com")
+    assert "enabled" in succeed("users", "list")
+    succeed("users", "disable", "a@example.com")
+    assert "disabled" in succeed("users", "list")
+
+
+def test_nobody_becomes_an_operator_or_is_added_elsewhere_while_their_sign_in_is_not_vouched_for(
+    run: Run, succeed: Succeed, database_url: str
+):
+    create_user(database_url, "held@example.com")
+    for arguments in (("make-operator", "held@example.com"), ("add", "--email", "held@example.com", "--project", "p")):
+        assert "nobody has vouched" in fails_with_one_line(run("users", *arguments))
+    assert select(database_url, SELECT_MEMBERSHIPS) == []
+    succeed("users", "add", "--email", "held@example.com", "--project", "p", "--confirm")
+    succeed("users", "make-operator", "held@example.com")
+    assert select(database_url, SELECT_MEMBERSHIPS) == [("held@example.com", "p", "admin")]

@@ -1,11 +1,15 @@
 """The audit log: who did what, on what, from where. Nothing in it is a secret, and only its age deletes an entry."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.core.database import Connection
 from app.core.queries.rows import all_rows, one_value
+
+KEPT_DAYS = 400
+DELETE_BATCH = 10_000
+MAX_DELETE_BATCHES = 100
 
 
 class Action(StrEnum):
@@ -78,10 +82,10 @@ def insert_audit_entry(
     return int(one_value(connection, sql, parameters))
 
 
-def update_items(connection: Connection, entry_id: int) -> None:
-    """Let an entry be about one thing more."""
+def add_item(connection: Connection, entry_id: int) -> bool:
+    """Let an entry be about one thing more; False where it is not there."""
     sql = "UPDATE audit_log SET items = items + 1 WHERE id = %(entry_id)s"
-    connection.execute(sql, {"entry_id": entry_id})
+    return connection.execute(sql, {"entry_id": entry_id}).rowcount == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +140,13 @@ def select_audit_entries(
     return all_rows(connection, AuditEntry, sql, parameters)
 
 
-def delete_audit_entries(connection: Connection, before: datetime, *, limit: int) -> int:
-    """Delete up to `limit` entries that are older than a time; returns how many it deleted."""
+def delete_old_audit_entries(connection: Connection, now: datetime) -> None:
+    """Delete what is older than KEPT_DAYS, a batch at a time, and no more batches than one upkeep may take."""
     sql = """
         DELETE FROM audit_log
         WHERE id IN (SELECT id FROM audit_log WHERE occurred_at < %(before)s ORDER BY occurred_at LIMIT %(limit)s)
     """
-    return connection.execute(sql, {"before": before, "limit": limit}).rowcount
+    parameters = {"before": now - timedelta(days=KEPT_DAYS), "limit": DELETE_BATCH}
+    for _ in range(MAX_DELETE_BATCHES):
+        if connection.execute(sql, parameters).rowcount < DELETE_BATCH:
+            return

@@ -53,19 +53,19 @@ class DeadLetter:
 
 
 def select_dead_letters(
-    connection: Connection, *, limit: int, project_id: int | None = None, preview_bytes: int = 0
+    connection: Connection, *, limit: int, after: int = 0, project_id: int | None = None, preview_bytes: int = 0
 ) -> list[DeadLetter]:
-    """The oldest ones, oldest first; with a project only that one's."""
+    """The oldest ones whose ids come after `after`, oldest first; with a project only that one's."""
     sql = """
         SELECT id AS dead_letter_id, entry_id, reason, received_at, failed_at, octet_length(payload) AS payload_bytes,
                project_id, (SELECT name FROM projects WHERE projects.id = dead_letters.project_id) AS project,
                substring(payload FOR %(preview_bytes)s) AS preview
         FROM dead_letters
-        WHERE %(project_id)s::integer IS NULL OR project_id = %(project_id)s
+        WHERE (%(project_id)s::integer IS NULL OR project_id = %(project_id)s) AND id > %(after)s
         ORDER BY id
         LIMIT %(limit)s
     """
-    parameters = {"limit": limit, "project_id": project_id, "preview_bytes": preview_bytes}
+    parameters = {"limit": limit, "after": after, "project_id": project_id, "preview_bytes": preview_bytes}
     return all_rows(connection, DeadLetter, sql, parameters)
 
 

@@ -8,6 +8,7 @@ from app.web.pages.access.forgery import register_forgery_protection
 from app.web.pages.access.guards import add_project_to_urls
 from app.web.pages.access.session_cookie import register_sessions
 from app.web.pages.api_keys import views as api_keys
+from app.web.pages.audit_log import views as audit_log
 from app.web.pages.dashboard import raw_events
 from app.web.pages.dashboard import views as dashboard
 from app.web.pages.layout import errors
@@ -20,7 +21,7 @@ from app.web.pages.system import views as system
 
 PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
-    *(dashboard, prompts, raw_events, api_keys, system, dead_letters),
+    *(dashboard, prompts, raw_events, api_keys, system, dead_letters, audit_log),
 )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -18,6 +19,11 @@ from tests.api_keys_page import PAGE, create, key_in, send, status_with
 from tests.frozen import frozen
 from tests.sign_in import csrf_token, signed_in_client
 from tests.waiting import wait_until
+
+REVOKE_SOME = """
+UPDATE api_keys SET revoked_at = now()
+WHERE id IN (SELECT id FROM api_keys WHERE project_id = %(project_id)s LIMIT %(keys)s)
+"""
 
 pytestmark = pytest.mark.usefixtures("clean_redis")
 
@@ -124,3 +130,27 @@ def test_the_keys_are_listed_and_a_key_is_revoked_while_redis_hangs(admin, store
     assert (listed.status_code, "nightly batch" in listed.text) == (200, True)
     assert (answer.status_code, "Redis is full or down: it may work for another minute" in answer.text) == (200, True)
     assert stored()[0][5] is not None, "it is revoked in PostgreSQL"
+
+
+def test_a_long_list_has_pages_and_the_download_all_of_it(admin, database_url, project, *, project_id):
+    for _ in range(230):
+        create_key(database_url, project=project)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(REVOKE_SOME, {"project_id": project_id, "keys": 20})
+    pages = [admin.get(PAGE, params={"page": page}) for page in ("1", "2", "3", "4", "0", "x", "9" * 99)]
+    prefixes = [re.findall(r"<code class=\"key-prefix\">([^…]+)…", answer.text) for answer in pages]
+    assert [len(found) for found in prefixes] == [100, 100, 30, 30, 100, 100, 100]
+    assert len({*prefixes[0], *prefixes[1], *prefixes[2]}) == 230
+    assert all("210 in use or expired, 20 revoked; page" in answer.text for answer in pages)
+    assert ["Previous<" in answer.text for answer in pages[:3]] == [False, True, True]
+    assert ["Next<" in answer.text for answer in pages[:3]] == [True, True, False]
+    download = admin.get(f"{PAGE}.csv").content.decode("utf-8-sig")
+    assert len(list(csv.DictReader(io.StringIO(download)))) == 230
+
+
+def test_a_page_that_has_revoked_keys_only_says_where_the_others_are(admin, database_url, project, *, project_id):
+    for _ in range(150):
+        create_key(database_url, project=project)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(REVOKE_SOME, {"project_id": project_id, "keys": 100})
+    assert "Only revoked keys" in admin.get(PAGE, params={"page": "2"}).text

@@ -1,6 +1,7 @@
 """/dashboard/system: dead letters, and who may handle them."""
 
 import csv
+import html
 import io
 import re
 from typing import Any
@@ -13,7 +14,7 @@ import redis
 from app.core.stream.events import Event, encode_event, new_event_id
 from app.core.stream.state import STREAM
 from tests.sign_in import create_project
-from tests.system_page import PAGE, letters, send, text
+from tests.system_page import INSERT_DEAD_LETTER, PAGE, letters, send, text
 from tests.waiting import wait_until
 
 HOSTILE = b'[1,"<script>alert(1)</script>","\xe2\x80\xae=cmd()",\x00\xff]'
@@ -116,3 +117,24 @@ def test_no_more_than_the_beginning_of_a_large_letter_is_shown(operator, set_asi
     answer = operator.get(PAGE)
     assert "a" * 400 + "…" in answer.text
     assert "a" * 401 not in answer.text
+
+
+def test_a_long_list_has_pages_and_the_download_all_of_it(admin, database_url, set_aside, project_id):
+    ids = [set_aside(project_id, f"bytes {number}".encode()) for number in range(203)]
+    seen: list[str] = []
+    page = admin.get(PAGE)
+    assert "The oldest 100 of 203" in page.text
+    while (onward := re.search(r'href="([^"]+)">Next<', page.text)) is not None:
+        seen += re.findall(r'data-key="letter (\d+)"', page.text)
+        page = admin.get(html.unescape(onward[1]))
+    seen += re.findall(r'data-key="letter (\d+)"', page.text)
+    assert seen == [str(letter) for letter in ids]
+    assert "Oldest<" in page.text
+    assert len(admin.get(f"{PAGE}/dead-letters.csv").text.splitlines()) == 204
+
+
+def test_the_download_goes_on_beyond_one_look_at_the_table(admin, database_url, no_letters, project_id):
+    with psycopg.connect(database_url) as connection, connection.cursor() as cursor:
+        cursor.executemany(INSERT_DEAD_LETTER, [(str(number), b"x", "refused", project_id) for number in range(2_500)])
+    lines = admin.get(f"{PAGE}/dead-letters.csv").text.splitlines()
+    assert len({line.split(",")[0] for line in lines[1:]}) == 2_500

@@ -1,6 +1,7 @@
 """The rows of the API-key page: what PostgreSQL knows of the keys, and what Redis knows of their use."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -11,8 +12,8 @@ from app.core.operations.tallies import count_events_by_key
 from app.core.queries.api_keys import ApiKeyDescription, select_api_keys_of_project
 from app.web.services import ask_database, services
 
-MAX_KEYS = 1_000
-"""At most so many are listed."""
+SHOWN_KEYS = 100
+CHUNK_KEYS = 1_000
 
 
 class ListedKey(NamedTuple):
@@ -41,10 +42,19 @@ CSV_COLUMNS: dict[str, Callable[[ListedKey], object]] = {
 }
 
 
-def listed_keys(project_id: int) -> list[ListedKey]:
-    """The keys of a project, those that are not revoked first, then the newest."""
+def all_keys(project_id: int) -> Iterator[ListedKey]:
+    """All keys of a project, those that are not revoked first, then the newest."""
+    for offset in itertools.count(step=CHUNK_KEYS):
+        chunk = listed_keys(project_id, limit=CHUNK_KEYS, offset=offset)
+        yield from chunk
+        if len(chunk) < CHUNK_KEYS:
+            return
+
+
+def listed_keys(project_id: int, *, limit: int, offset: int) -> list[ListedKey]:
+    """A part of them."""
     now = datetime.now(UTC)
-    keys = ask_database(select_api_keys_of_project, project_id, limit=MAX_KEYS)
+    keys = ask_database(select_api_keys_of_project, project_id, limit=limit, offset=offset)
     used = when_used([key.key_id for key in keys])
     events = _events(now)
     return [

@@ -3,11 +3,12 @@
 A key is shown once, in the answer to the form that made it: it is in no URL, cookie, log or cache.
 """
 
+import math
 import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect, request, url_for
 from limits import RateLimitItemPerHour
 from werkzeug.wrappers import Response
 
@@ -15,13 +16,14 @@ from app.core.database import MAX_INTEGER
 from app.core.errors import DatabaseUnavailable, NotFound, RedisFull, RedisUnavailable
 from app.core.keys.lifecycle import KeyState, NewKey, NotReplaceable, create_key, revoke_key, rotate_key, state_of
 from app.core.names import checked_name
-from app.core.queries.api_keys import ApiKeyDescription, select_api_key
+from app.core.queries.api_keys import ApiKeyDescription, count_api_keys, select_api_key
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.api_keys.forms import CreateKeyForm, RotateKeyForm, expiry_like
-from app.web.pages.api_keys.listing import CSV_COLUMNS, listed_keys, when_used
+from app.web.pages.api_keys.listing import CSV_COLUMNS, SHOWN_KEYS, all_keys, listed_keys, when_used
 from app.web.pages.api_keys.snippets import snippets
 from app.web.pages.layout.csv_download import csv_table
+from app.web.pages.layout.paging import read_id
 from app.web.pages.layout.rendering import page
 from app.web.proxies import base_url
 from app.web.request_context import actor, visitor
@@ -127,11 +129,14 @@ def revoke(key_id: int) -> Response:
 @blueprint.get("/dashboard/api-keys.csv")
 @signed_in()
 def download() -> Response:
-    return csv_table("api-keys.csv", CSV_COLUMNS, listed_keys(visitor().project_id))
+    return csv_table("api-keys.csv", CSV_COLUMNS, list(all_keys(visitor().project_id)))
 
 
 def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
-    listed = listed_keys(visitor().project_id)
+    counts = ask_database(count_api_keys, visitor().project_id)
+    pages = max(1, math.ceil((counts.not_revoked + counts.revoked) / SHOWN_KEYS))
+    number = min(max(read_id(request.args.get("page")) or 1, 1), pages)
+    listed = listed_keys(visitor().project_id, limit=SHOWN_KEYS, offset=(number - 1) * SHOWN_KEYS)
     return page(
         "api_keys/api_keys.html",
         active="api-keys",
@@ -139,6 +144,9 @@ def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
         form=form,
         keys=[each for each in listed if each.state is not KeyState.REVOKED],
         revoked=[each for each in listed if each.state is KeyState.REVOKED],
+        counts=counts,
+        number=number,
+        pages=pages,
         default_limit=services().settings.default_rate_limit,
     )
 

@@ -39,6 +39,7 @@ NAVIGATION = (
     NavigationItem("api-keys", "API keys", "/dashboard/api-keys"),
     NavigationItem("system", "System", "/dashboard/system", for_admins=True),
     NavigationItem("members", "Members", "/dashboard/members", for_admins=True),
+    NavigationItem("audit-log", "Audit log", "/dashboard/audit-log", for_admins=True),
 )
 
 

@@ -13,21 +13,24 @@ from werkzeug.wrappers import Response
 
 from app.core.database import MAX_BIGINT, Connection
 from app.core.errors import NotFound
+from app.core.operations.dead_letter_disposal import dispose
+from app.core.queries.audit_log import Action, Actor
 from app.core.queries.dead_letters import (
     DeadLetter,
     count_dead_letters_by_reason,
     select_dead_letter_ids,
     select_dead_letters,
 )
-from app.core.stream.dead_letters import Disposal, give_up, put_back, take_out
+from app.core.stream.dead_letters import Disposal, give_up, put_back
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
+from app.web.pages.layout.paging import all_chunks
 from app.web.pages.system.facts import PREVIEW_BYTES, preview, visible_project
-from app.web.request_context import visitor
-from app.web.services import ask_database, services
+from app.web.request_context import actor, visitor
+from app.web.services import ask_database, asker, services
 
-DOWNLOADED_LETTERS = 10_000
+CHUNK_LETTERS = 1_000
 AT_ONCE = 500
 LONGEST_SECONDS = 3.0
 """So many dead letters are replayed or discarded by one click, and for so long: the page must answer in time."""
@@ -50,7 +53,7 @@ log = logging.getLogger(__name__)
 @blueprint.post("/dashboard/system/dead-letters/<int:dead_letter_id>/replay")
 @signed_in("admin")
 def replay(dead_letter_id: int) -> Response:
-    _take_out_one(dead_letter_id, put_back(services().buffer))
+    _take_out_one(dead_letter_id, put_back(services().buffer), Action.LETTERS_REPLAYED)
     services().wake_worker()
     return _done("dead letter replayed", "Put back into the buffer. If it fails again, it comes back here.", 1)
 
@@ -58,14 +61,14 @@ def replay(dead_letter_id: int) -> Response:
 @blueprint.post("/dashboard/system/dead-letters/<int:dead_letter_id>/discard")
 @signed_in("admin")
 def discard(dead_letter_id: int) -> Response:
-    _take_out_one(dead_letter_id, give_up)
+    _take_out_one(dead_letter_id, give_up, Action.LETTERS_DISCARDED)
     return _done("dead letter discarded", "Discarded.", 1)
 
 
 @blueprint.post("/dashboard/system/dead-letters/replay")
 @signed_in("admin")
 def replay_all() -> Response:
-    count, left = _take_out_by_reason(put_back(services().buffer))
+    count, left = _take_out_by_reason(put_back(services().buffer), Action.LETTERS_REPLAYED)
     services().wake_worker()
     return _done("dead letters replayed", f"Put back into the buffer: {count}.{_rest(left)}", count)
 
@@ -73,38 +76,44 @@ def replay_all() -> Response:
 @blueprint.post("/dashboard/system/dead-letters/discard")
 @signed_in("admin")
 def discard_all() -> Response:
-    count, left = _take_out_by_reason(give_up)
+    count, left = _take_out_by_reason(give_up, Action.LETTERS_DISCARDED)
     return _done("dead letters discarded", f"Discarded: {count}.{_rest(left)}", count)
 
 
 @blueprint.get("/dashboard/system/dead-letters.csv")
 @signed_in("admin")
 def download() -> Response:
-    letters = ask_database(
-        select_dead_letters, limit=DOWNLOADED_LETTERS, project_id=visible_project(), preview_bytes=PREVIEW_BYTES
-    )
-    return csv_table("dead-letters.csv", CSV_COLUMNS, letters)
+    """All of them, however many, read while they are sent."""
+    ask, project_id = asker(select_dead_letters), visible_project()
+
+    def newer(letter: DeadLetter | None) -> list[DeadLetter]:
+        after = 0 if letter is None else letter.dead_letter_id
+        return ask(limit=CHUNK_LETTERS, after=after, project_id=project_id, preview_bytes=PREVIEW_BYTES)
+
+    # the first chunk now: where it fails, that is still an answer of its own
+    return csv_table("dead-letters.csv", CSV_COLUMNS, all_chunks(newer(None), newer, chunk_size=CHUNK_LETTERS))
 
 
-def _take_out_one(dead_letter_id: int, disposal: Disposal) -> None:
+def _take_out_one(dead_letter_id: int, disposal: Disposal, action: Action) -> None:
     ids = [dead_letter_id] if dead_letter_id <= MAX_BIGINT else []
-    if not ask_database(take_out, ids, disposal, project_id=visible_project()):
+    subject = f"dead letter {dead_letter_id}"
+    if not ask_database(dispose, ids, disposal, action, actor(), subject=subject, project_id=visible_project()):
         raise NotFound("there is no such dead letter in this project")
 
 
-def _take_out_by_reason(disposal: Disposal) -> tuple[int, int]:
+def _take_out_by_reason(disposal: Disposal, action: Action) -> tuple[int, int]:
     """How many were taken out, and how many are left."""
     reason = request.form.get("reason", "").replace("\0", "")
-    return ask_database(_take_out_in_time, disposal, reason, visible_project())
+    return ask_database(_take_out_in_time, disposal, action, actor(), reason=reason, project_id=visible_project())
 
 
 def _take_out_in_time(
-    connection: Connection, disposal: Disposal, reason: str, project_id: int | None
+    connection: Connection, disposal: Disposal, action: Action, by: Actor, *, reason: str, project_id: int | None
 ) -> tuple[int, int]:
     ids = select_dead_letter_ids(connection, project_id=project_id, reason=reason, limit=AT_ONCE)
     until = time.monotonic() + LONGEST_SECONDS
     in_time = itertools.takewhile(lambda _: time.monotonic() < until, ids)
-    taken = take_out(connection, in_time, disposal, project_id=project_id)
+    taken = dispose(connection, in_time, disposal, action, by, subject=reason, project_id=project_id)
     left = count_dead_letters_by_reason(connection, project_id=project_id)
     return len(taken), next((each.letters for each in left if each.reason == reason), 0)
 

@@ -93,11 +93,12 @@ class RedisFacts:
 
 
 class DatabaseFacts(NamedTuple):
-    """What PostgreSQL tells; `letters` are the oldest."""
+    """What PostgreSQL tells; `letters` are the oldest that were asked for, and after them come more, or not."""
 
     events_stored: int
     reasons: list[DeadLetterReason]
     letters: list[DeadLetter]
+    more_letters: bool
 
 
 def visible_project() -> int | None:
@@ -105,11 +106,20 @@ def visible_project() -> int | None:
     return None if visitor().user.is_operator else visitor().project_id
 
 
-def database_facts(connection: Connection, *, project_id: int | None) -> DatabaseFacts:
+def database_facts(connection: Connection, *, project_id: int | None, letters_after: int) -> DatabaseFacts:
+    """The facts; of dead letters a page of those whose ids come after `letters_after`."""
+    letters = select_dead_letters(
+        connection,
+        limit=SHOWN_LETTERS + 1,
+        after=letters_after,
+        project_id=project_id,
+        preview_bytes=PREVIEW_BYTES,
+    )
     return DatabaseFacts(
         select_events_stored(connection, project_id=project_id),
         count_dead_letters_by_reason(connection, project_id=project_id),
-        select_dead_letters(connection, limit=SHOWN_LETTERS, project_id=project_id, preview_bytes=PREVIEW_BYTES),
+        letters[:SHOWN_LETTERS],
+        len(letters) > SHOWN_LETTERS,
     )
 
 

@@ -7,6 +7,7 @@ to no project.
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from flask import request
 from werkzeug.wrappers import Response
 
 from app.core.operations.refusals import RefusalCount, count_refusals
@@ -15,11 +16,13 @@ from app.web.health import current_problems
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
+from app.web.pages.layout.paging import read_id
 from app.web.pages.layout.rendering import page
 from app.web.pages.system.dead_letters import AT_ONCE
 from app.web.pages.system.facts import (
     CHECKS,
     REFUSAL_MEANINGS,
+    DatabaseFacts,
     database_facts,
     preview,
     redis_facts,
@@ -43,6 +46,7 @@ def system() -> Response:
     """The page; what a server does not tell is left out."""
     now = datetime.now(UTC)
     project_id = visible_project()
+    letters_after = read_id(request.args.get("letters_after")) or 0
     problems = current_problems()
     at_work = services()
     answers = problems.get("postgresql", "") is None and problems.get("migrations", "") is None
@@ -55,13 +59,18 @@ def system() -> Response:
             key=lambda check: not check[1],
         ),
         in_redis=redis_facts(at_work.redis, at_work.buffer, now, project_id=project_id),
-        in_database=ask_database(database_facts, project_id=project_id) if answers else None,
+        in_database=_database_facts(project_id, letters_after) if answers else None,
+        letters_after=letters_after,
         preview=preview,
         runbook_entry=runbook_entry,
         meanings=REFUSAL_MEANINGS,
         max_events=at_work.settings.buffer_max_events,
         at_once=AT_ONCE,
     )
+
+
+def _database_facts(project_id: int | None, letters_after: int) -> DatabaseFacts:
+    return ask_database(database_facts, project_id=project_id, letters_after=letters_after)
 
 
 @blueprint.get("/dashboard/system/refusals.csv")

@@ -1,0 +1,1 @@
+"""/dashboard/audit-log: who did what."""
