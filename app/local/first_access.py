@@ -16,7 +16,11 @@ from app.local.running import write_secret
 from app.local.web_client import get
 
 EMAIL = "admin@localhost"
-MAKE_KEY = ("keys", "create", "--project", "demo", "--name", "first-key", "--scope", "ingest", "--scope", "read")
+PROJECT = "demo"
+MAKE_KEY = ("keys", "create", "--project", PROJECT, "--name", "first-key", "--scope", "ingest", "--scope", "read")
+
+# The project is named: others may make theirs between the start and the first sign-in.
+MAKE_USER = ("users", "create", "--project", PROJECT)
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,11 @@ def _read(path: Path) -> FirstAccess | None:
 
 def _make_user(guard: Guard, environment: Mapping[str, str]) -> tuple[str, str]:
     try:
-        return EMAIL, _command(guard, environment, "users", "create", "--email", EMAIL)
+        return EMAIL, _command(guard, environment, *MAKE_USER, "--email", EMAIL)
     except CannotRun:
         # The user is there but the file with the password was lost; only its hash is in the database.
         email = EMAIL.replace("@", f"-{secrets.token_hex(3)}@")
-        return email, _command(guard, environment, "users", "create", "--email", email)
+        return email, _command(guard, environment, *MAKE_USER, "--email", email)
 
 
 def _command(guard: Guard, environment: Mapping[str, str], *arguments: str) -> str:
