@@ -34,6 +34,7 @@ PAGES = {
     "api-keys": "/dashboard/api-keys",
     "system": "/dashboard/system",
     "members": "/dashboard/members",
+    "audit-log": "/dashboard/audit-log",
     "account": "/account",
 }
 # Two weeks in which a version was taken back, and the two before them.

@@ -34,6 +34,7 @@ PAGES = (
     "/dashboard/api-keys",
     "/dashboard/system",
     "/dashboard/members",
+    "/dashboard/audit-log",
     "/dashboard/projects",
     "/account",
 )
