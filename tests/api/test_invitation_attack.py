@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from app.core.accounts.links import make_link_for
+from app.core.accounts.tokens import hash_token
 from app.core.queries.audit_log import COMMAND_LINE
 from tests.accounts import LINK_GONE, choose_password, invite, join, link_in, sign_in
 from tests.sign_in import signed_in_client, submit
@@ -18,6 +19,10 @@ STOLEN = "a password of the attacker"
 ATTACKERS_PROJECT = "/dashboard/members?project=1"
 PROJECT = "/dashboard/members?project=2"
 DASHBOARD = "/dashboard?project=2"
+# as web of the release before makes one
+OLD_LINK = """
+INSERT INTO sign_in_links (token_hash, user_id, expires_at) SELECT %s, id, now() + interval '1 day' FROM users
+"""
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
 
@@ -171,6 +176,13 @@ def test_one_whom_an_operator_vouched_for_is_let_in_at_once(web: str, database_u
         connection.execute("INSERT INTO users (email, password_hash, confirmed_at) VALUES (%s, 'x', now())", [VICTIM])
     assert link_in(invite(admin, VICTIM, path=PROJECT)) is None
     assert f"{VICTIM} is in this project now" in admin.get(PROJECT).text
+
+
+def test_a_link_that_the_release_before_makes_during_a_deploy_opens_nothing(web: str, database_url: str):
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO users (email) VALUES (%s)", [VICTIM])
+        connection.execute(OLD_LINK, [hash_token("token")])
+    assert httpx.get(f"{web}/login/link/token").status_code == LINK_GONE
 
 
 def user_id_of(database_url: str, email: str) -> int:

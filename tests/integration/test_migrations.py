@@ -224,8 +224,8 @@ def test_who_was_invited_and_never_came_must_join_and_no_old_link_opens_two_proj
         (1, 3, "member"),
         (2, 3, "member"),
     ]
-    assert select(empty_database, "SELECT user_id, project_id FROM sign_in_links ORDER BY user_id") == [
-        (1, None),
-        (2, 1),
+    assert select(empty_database, "SELECT user_id, project_id, by_operator FROM sign_in_links ORDER BY user_id") == [
+        (1, None, True),
+        (2, 1, False),
     ]
     assert select(empty_database, "SELECT email FROM users WHERE confirmed_at IS NOT NULL") == [("root",)]

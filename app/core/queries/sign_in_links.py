@@ -11,8 +11,9 @@ def insert_sign_in_link(
 ) -> None:
     """`project_id`: whose invitation it is; None for a link that an operator makes."""
     sql = """
-        INSERT INTO sign_in_links (token_hash, user_id, project_id, expires_at)
-        VALUES (%(token_hash)s, %(user_id)s, %(project_id)s, now() + make_interval(secs => %(lifetime_seconds)s))
+        INSERT INTO sign_in_links (token_hash, user_id, project_id, by_operator, expires_at)
+        VALUES (%(token_hash)s, %(user_id)s, %(project_id)s, %(project_id)s::integer IS NULL,
+                now() + make_interval(secs => %(lifetime_seconds)s))
     """
     parameters = {
         "token_hash": token_hash,
@@ -44,6 +45,7 @@ def select_sign_in_link(connection: Connection, token_hash: bytes) -> SignInLink
           AND sign_in_links.used_at IS NULL
           AND sign_in_links.expires_at > now()
           AND users.disabled_at IS NULL
+          AND (sign_in_links.by_operator OR sign_in_links.project_id IS NOT NULL)
     """
     return one_row(connection, SignInLink, sql, {"token_hash": token_hash})
 
