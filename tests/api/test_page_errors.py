@@ -42,8 +42,11 @@ def test_a_page_that_a_server_failed_tries_again_unless_something_was_to_be_chan
 
 
 def test_without_redis_nobody_signs_in_but_is_told_why(database_url: str):
-    answer = app_with(DATABASE_URL=database_url, REDIS_URL=f"redis://{NOWHERE}").test_client().get("/login")
+    client = app_with(DATABASE_URL=database_url, REDIS_URL=f"redis://{NOWHERE}").test_client()
+    token = client.get("/login").text.split('name="csrf_token" value="')[1].split('"')[0]
+    answer = client.post("/login", data={"csrf_token": token, "email": "a@example.com", "password": "x"})
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
+    assert "A server behind this page does not answer" in answer.text
 
 
 def test_a_fault_of_ours_is_a_page_that_tells_nothing(database_url: str, redis_url: str):
