@@ -23,16 +23,20 @@ _EXTENSION = "prompt_analytics.proxy_noticed"
 log = logging.getLogger(__name__)
 
 
-def notice_proxy(environ: "WSGIEnvironment") -> None:
-    """Warn, once in each process, where a proxy seems to be in front and TRUSTED_PROXY_COUNT knows of none."""
-    if services().settings.trusted_proxy_count or _EXTENSION in current_app.extensions:
-        return
-    if any(name in environ for name in _FORWARDING_HEADERS):
+def notice_proxy(environ: "WSGIEnvironment") -> bool:
+    """Whether a proxy seems to be in front, by this request or one before it, and TRUSTED_PROXY_COUNT knows of none.
+
+    Warns of it once in each process.
+    """
+    if services().settings.trusted_proxy_count:
+        return False
+    if _EXTENSION not in current_app.extensions and any(name in environ for name in _FORWARDING_HEADERS):
         current_app.extensions[_EXTENSION] = True
         log.warning(
             "requests carry X-Forwarded headers, but TRUSTED_PROXY_COUNT is 0: if a proxy is in front, set it, or all "
             "clients share the proxy's address and its limits, and sign-in does not see HTTPS"
         )
+    return _EXTENSION in current_app.extensions
 
 
 def is_from_this_machine(environ: "WSGIEnvironment") -> bool:

@@ -1,4 +1,4 @@
-"""What is known of HTTPS and of proxies in front: HSTS, and a warning."""
+"""What is known of HTTPS and of proxies in front: HSTS, and a warning in the log and on the system page."""
 
 import logging
 
@@ -8,6 +8,8 @@ from flask.testing import FlaskClient
 from app.web.application import create_app
 from config.settings import load_settings
 from tests.processes import SECRET_KEY
+from tests.sign_in import add_member, create_project, create_user, session_cookie
+from tests.system_page import PAGE
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
 
@@ -63,3 +65,26 @@ def test_a_proxy_that_is_known_is_not_warned_of(environment: dict[str, str], cap
     caplog.set_level(logging.DEBUG)
     new_client(environment, TRUSTED_PROXY_COUNT="1").get("/healthz", headers=FORWARDED)
     assert warnings(caplog) == []
+
+
+def system_page(client: FlaskClient, database_url: str, user_id: int, headers: dict[str, str]) -> str:
+    client.set_cookie("session", session_cookie(database_url, user_id))
+    answer = client.get(PAGE, headers=headers, follow_redirects=True)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_the_system_page_tells_operators_of_a_proxy_that_no_setting_knows_of(
+    environment: dict[str, str], database_url: str
+) -> None:
+    operator = create_user(database_url, "operator@example.com", is_operator=True)
+    admin = create_user(database_url, "admin@example.com")
+    add_member(database_url, create_project(database_url, "demo"), admin, "admin")
+    by_proxy = {"X-Forwarded-For": "203.0.113.9"}
+    client = new_client(environment)
+    assert "TRUSTED_PROXY_COUNT" not in system_page(client, database_url, operator, {})
+    assert "TRUSTED_PROXY_COUNT" in system_page(client, database_url, operator, by_proxy)
+    assert "TRUSTED_PROXY_COUNT" in system_page(client, database_url, operator, {})
+    assert "TRUSTED_PROXY_COUNT" not in system_page(client, database_url, admin, by_proxy)
+    known = new_client(environment, TRUSTED_PROXY_COUNT="1")
+    assert "TRUSTED_PROXY_COUNT" not in system_page(known, database_url, operator, by_proxy)

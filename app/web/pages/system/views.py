@@ -1,7 +1,7 @@
 """/dashboard/system: whether events flow, what was set aside, and what was refused.
 
 An admin sees the dead letters and refusals of the project; an operator those of the whole service, also what belongs
-to no project.
+to no project. The setting of proxies is an operator's, too.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,8 @@ from app.web.pages.system.facts import (
     redis_facts,
     visible_project,
 )
+from app.web.proxies import notice_proxy
+from app.web.request_context import visitor
 from app.web.services import ask_database, services
 
 REFUSALS_CSV: dict[str, Callable[[RefusalCount], object]] = {
@@ -66,6 +68,7 @@ def system() -> Response:
         meanings=REFUSAL_MEANINGS,
         max_events=at_work.settings.buffer_max_events,
         at_once=AT_ONCE,
+        unknown_proxy=visitor().user.is_operator and notice_proxy(request.environ),
     )
 
 
