@@ -164,3 +164,12 @@ def test_a_redis_that_became_a_replica_is_left(run):
         until(lambda: outcome(client.client_id) not in (before, "ConnectionError", "ReadOnlyError"))
         assert client.set("a", "b")
     """)
+
+
+def test_nobody_waits_for_ever_where_the_name_of_the_server_is_looked_up_in_vain(run):
+    run("""
+        client.connection_pool.connection_class = type("Hanging", (redis.Connection,), {
+            "connect": lambda self, *args, **options: gevent.sleep(3_600),
+        })
+        assert set(all_at_once(*[(client.ping,)] * 3)) == {"TimeoutError"}
+    """)

@@ -115,7 +115,9 @@ class SharedConnectionRedis(redis.Redis):
     def _connect(self) -> Any:
         """A connection that is never used again once it is lost: a reader may still be at the old one."""
         connection = self.connection_pool.connection_class(**self.connection_pool.connection_kwargs)
-        connection.connect()
+        # a name that is looked up knows no timeout
+        with gevent.Timeout(self._longest_wait_seconds, redis.TimeoutError("no connection in time")):
+            connection.connect()
         return connection
 
     def _lose(self, connection: Any, error: Exception) -> None:
