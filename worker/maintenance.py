@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from app.core.contract import OLDEST_TIMESTAMP
 from app.core.database import Connection, database_errors
-from app.core.errors import ClocksDisagree, DatabaseUnavailable
+from app.core.errors import ClocksDisagree, DatabaseUnavailable, PartitionBlocked
 from app.core.queries.audit_log import delete_old_audit_entries
 from app.core.queries.ledger import delete_series
 from app.core.queries.maintenance import release_maintenance_lock, select_now, try_maintenance_lock
@@ -50,9 +50,24 @@ def maintain(connection: Connection, now: datetime, *, retention_days: int) -> N
 
     Where PostgreSQL fails, what was done by then stays done, and the next run does the rest.
     """
-    ensure_coming_partitions(connection, now.date())
-    if not try_maintenance_lock(connection):
-        return
+    blocked = _make_coming_partitions(connection, now)
+    if try_maintenance_lock(connection):
+        _clean_up(connection, now, retention_days=retention_days)
+    if blocked is not None:
+        raise blocked
+
+
+def _make_coming_partitions(connection: Connection, now: datetime) -> PartitionBlocked | None:
+    """What keeps one from being made: that must not keep the rest of the upkeep from being done."""
+    try:
+        ensure_coming_partitions(connection, now.date())
+    except PartitionBlocked as error:
+        return error
+    return None
+
+
+def _clean_up(connection: Connection, now: datetime, *, retention_days: int) -> None:
+    """Whoever calls it holds the lock, which is given back here."""
     try:
         retention = max(timedelta(days=retention_days), SHORTEST_RETENTION)
         _drop_old_partitions(connection, now.date() - retention)

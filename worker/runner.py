@@ -25,6 +25,8 @@ UPKEEP_INTERVAL_SECONDS = 3_600.0
 UPKEEP_RETRY_SECONDS = 60.0
 LOOK_INTERVAL_SECONDS = 14.0
 """A loss is named within a minute: when its second has been written down, and the next look has come."""
+LOOK_PAUSE = 10
+"""So many times longer than a look takes, the pause after it is at least: a look through a long buffer costs Redis."""
 LONGEST_NAP_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Runner:
         self._has_more = False
         self._next_upkeep = 0.0
         self._next_look = 0.0
+        self._drained_well = False
 
     def request_stop(self) -> None:
         """End after the batch in hand. Fit for a signal handler: a threading.Event could deadlock there."""
@@ -80,16 +83,13 @@ class Runner:
                 self._next_upkeep = time.monotonic() + UPKEEP_RETRY_SECONDS
                 log.warning("upkeep put off", extra={"reason": str(error), "see": entry_for(error)})
         self.drain()
-        if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + LOOK_INTERVAL_SECONDS
-            try:
-                self._look_for_losses()
-            except PromptAnalyticsError as error:
-                log.warning("the look for losses was put off", extra={"reason": str(error), "see": entry_for(error)})
+        # a Redis that cannot be drained may be one that lags behind: nothing is told by what it does not have
+        if self._drained_well and time.monotonic() >= self._next_look:
+            self._look_for_losses()
 
     def drain(self) -> None:
         """Empty the buffer. Never raises for a server that does not answer: it logs, and the next drain goes on."""
-        self._has_more = False
+        self._has_more = self._drained_well = False
         try:
             report = self._drain()
         except PromptAnalyticsError as error:
@@ -97,7 +97,7 @@ class Runner:
             self._connection = None
             log.warning("drain put off", extra={"reason": str(error), "see": entry_for(error)})
             return
-        self._has_more = not report.emptied
+        self._has_more, self._drained_well = not report.emptied, True
         if report.batches:
             log.info(
                 "drained",
@@ -136,8 +136,14 @@ class Runner:
             )
 
     def _look_for_losses(self) -> None:
-        with connection_from(self._pool) as connection:
-            look_for_losses(connection, self._client)
+        began_at = time.monotonic()
+        try:
+            with connection_from(self._pool) as connection:
+                look_for_losses(connection, self._client)
+        except PromptAnalyticsError as error:
+            log.warning("the look for losses was put off", extra={"reason": str(error), "see": entry_for(error)})
+        ended_at = time.monotonic()
+        self._next_look = ended_at + max(LOOK_INTERVAL_SECONDS, LOOK_PAUSE * (ended_at - began_at))
 
     def _maintain(self) -> None:
         with connection_from(self._pool) as connection:

@@ -22,6 +22,7 @@ from app.core.queries.ledger_report import (
     select_miscounted_hours,
 )
 from app.core.queries.losses import note_losses, select_losses
+from app.core.queries.partitions import select_first_day
 from app.core.rollups.grains import floor_to
 from app.core.stream.losses import look_for_losses
 
@@ -38,7 +39,8 @@ def ledger(project: str | None, hours: int, *, as_json: bool) -> None:
     """Show what became of every acknowledged event, by project and hour.
 
     accepted = stored + repeated + set aside + waiting in the buffer + lost. Exits with 1 where events are lost, where
-    the rollups of an hour do not hold as many events as there are, and where a latency histogram is damaged.
+    the rollups of an hour do not hold as many events as there are, where a latency histogram is damaged, and where it
+    cannot be told.
     """
     current = settings()
     since = floor_to("hour", datetime.now(UTC)) - timedelta(hours=hours - 1)
@@ -46,7 +48,8 @@ def ledger(project: str | None, hours: int, *, as_json: bool) -> None:
         project_id = None if project is None else project_id_of(connection, project)
         was_looked = _look(connection, client)
         rows = select_ledger(connection, since=since, project_id=project_id)
-        miscounted = select_miscounted_hours(connection, since=since, project_id=project_id)
+        compared_from = _comparable(connection, since)
+        miscounted = select_miscounted_hours(connection, since=compared_from, project_id=project_id)
         damaged = select_damaged_rollups(connection, since=since, project_id=project_id)
     lost = sum(row.lost for row in rows)
     if as_json:
@@ -56,13 +59,24 @@ def ledger(project: str | None, hours: int, *, as_json: bool) -> None:
         show_table(
             ("HOUR", "PROJECT", *(name.replace("_", " ").upper() for name in COLUMNS)), [_cells(row) for row in rows]
         )
-    if not was_looked:
-        click.echo("too many events wait to tell whether some are lost", err=True)
+        if compared_from > since:
+            click.echo(
+                f"raw events and rollups are compared from {time_text(compared_from)} on, where raw events begin",
+                err=True,
+            )
     _name_wrong_rollups(miscounted, damaged)
     if lost or miscounted:
         raise click.ClickException(f"it does not add up: {lost} events lost, {len(miscounted)} hours miscounted")
+    if not was_looked:
+        raise click.ClickException("whether events are lost cannot be told now: too many wait, or a worker is looking")
     if damaged:
         raise click.ClickException("latency histograms are damaged: `recount` makes them anew")
+
+
+def _comparable(connection: Connection, since: datetime) -> datetime:
+    """Rollups outlive their events: the first moment from `since` on of which there are both."""
+    first_day = select_first_day(connection)
+    return since if first_day is None else max(since, datetime.combine(first_day, datetime.min.time(), UTC))
 
 
 def _name_wrong_rollups(miscounted: Sequence[RecountedHour], damaged: Sequence[DamagedRollups]) -> None:

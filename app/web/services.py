@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import logging
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ OF_PEOPLE = Patience(5.0, 10.0, 15.0)
 """Programs try again by themselves. People would rather wait for a busy machine than be sent away by it."""
 
 _EXTENSION = "prompt_analytics"
+
+log = logging.getLogger(__name__)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -100,7 +103,8 @@ def _keep_acknowledgements(pool: ConnectionPool, acknowledgements: Sequence[Ackn
 
 
 def _close(numbering: Numbering, pool: ConnectionPool) -> None:
-    numbering.flush()
+    if not numbering.flush():
+        log.error("what was acknowledged could not be written down: if Redis loses it, nobody will miss it")
     pool.close()
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from app.core.database import Connection, connect, open_pool
-from app.core.errors import ClocksDisagree
+from app.core.errors import ClocksDisagree, PartitionBlocked
 from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
 from app.core.queries.partitions import drop_partitions_before, ensure_partitions, partition_name
 from app.core.queries.rollups import compact_bucket
@@ -200,3 +200,15 @@ def test_entries_of_the_audit_log_go_after_400_days(database):
         database.execute("INSERT INTO audit_log (action, occurred_at) VALUES (%s, %s)", [str(days), occurred_at])
     maintain(database, NOW, retention_days=90)
     assert database.execute("SELECT action FROM audit_log").fetchall() == [("399",)]
+
+
+def test_a_partition_that_cannot_be_made_keeps_no_other_upkeep_from_being_done(database):
+    store_at(database, NOW - timedelta(days=100))
+    name = partition_name(NOW.date() + timedelta(days=1))
+    database.execute(f"CREATE TABLE {name} (day date)")
+    try:
+        with pytest.raises(PartitionBlocked, match=name):
+            maintain(database, NOW, retention_days=90)
+    finally:
+        database.execute(f"DROP TABLE {name}")
+    assert database.execute("SELECT count(*) FROM events").fetchone() == (0,)

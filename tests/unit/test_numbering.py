@@ -127,7 +127,8 @@ def test_nothing_is_written_where_nothing_was_acknowledged(numbering, ledger):
 
 
 @pytest.mark.parametrize(
-    "label", [b"", b":", b"x", b"x:", b"x:-1", b"x:1.5", b"\xff:1", b"x:" + b"9" * 30, b"x:\xc2\xb2"]
+    "label",
+    [b"", b":", b"x", b"x:", b"x:-1", b"x:1.5", b"\xff:1", b"x:" + b"9" * 30, b"x:\xc2\xb2", b"\x00:1", b"a b:1"],
 )
 def test_what_is_no_label_is_passed_over(label):
     assert parse_label(label) is None
@@ -140,3 +141,24 @@ def test_a_label_is_read_as_it_was_written():
 def test_runs_are_written_as_postgresql_reads_them():
     assert multirange([(1, 4), (9, 10)]) == "{[1,4),[9,10)}"
     assert multirange([]) == "{}"
+
+
+def test_what_is_acknowledged_after_the_turn_of_the_hour_belongs_to_the_hour_of_its_series(numbering, ledger, clock):
+    early = numbering.take(1, 1)
+    acknowledge(numbering, 1)
+    clock.now += 3_600
+    numbering.acknowledge(1, early)
+    numbering.flush()
+    assert {row.series for row in ledger.rows} == {early.series}
+    assert {row.hour_began_at for row in ledger.rows} == {1_800_000_000}
+
+
+def test_many_refusals_leave_little_to_look_through(numbering, ledger):
+    for size in range(1, 2_000):
+        first, second = numbering.take(1, size), numbering.take(1, 1)
+        numbering.give_back(1, first)
+        numbering.give_back(1, second)
+    assert len(numbering._series[1].free) <= 100
+    acknowledge(numbering, 1)
+    numbering.flush()
+    assert len(ledger.rows) == 1

@@ -112,6 +112,30 @@ def fold_sightings(connection: Connection) -> None:
     connection.execute("DELETE FROM losses WHERE isempty(numbers)")
 
 
+def drop_repeated_acknowledgements(connection: Connection) -> None:
+    """Take out of acknowledgements what an earlier one has, or what is lost already.
+
+    Web writes one again where PostgreSQL's answer to the first was lost.
+    """
+    sql = """
+        UPDATE acknowledgements
+        SET numbers = acknowledgements.numbers - known.numbers
+        FROM (
+            SELECT later.id, range_agg(run) AS numbers
+            FROM acknowledgements AS later
+            JOIN (
+                SELECT id, series, numbers FROM acknowledgements
+                UNION ALL
+                SELECT 0, series, numbers FROM losses
+            ) AS earlier ON earlier.series = later.series AND earlier.id < later.id AND earlier.numbers && later.numbers
+            CROSS JOIN LATERAL unnest(earlier.numbers) AS run
+            GROUP BY later.id
+        ) AS known
+        WHERE known.id = acknowledgements.id
+    """
+    connection.execute(sql)
+
+
 def fold_acknowledgements(connection: Connection) -> None:
     """Bring those acknowledgements into their series of which nothing is missing."""
     sql = """
@@ -125,7 +149,11 @@ def fold_acknowledgements(connection: Connection) -> None:
                )
             RETURNING series, project_id, hour, numbers, replayed
         ),
-        replays AS (SELECT series, project_id, hour, sum(replayed)::bigint AS replayed FROM settled GROUP BY 1, 2, 3),
+        replays AS (
+            SELECT series, min(project_id) AS project_id, min(hour) AS hour, sum(replayed)::bigint AS replayed
+            FROM settled
+            GROUP BY series
+        ),
         acknowledged AS (
             SELECT series, range_agg(run) AS numbers
             FROM settled CROSS JOIN LATERAL unnest(numbers) AS run
@@ -136,7 +164,7 @@ def fold_acknowledgements(connection: Connection) -> None:
         FROM replays LEFT JOIN acknowledged USING (series)
         ON CONFLICT (series) DO UPDATE SET
             project_id = excluded.project_id,
-            hour = excluded.hour,
+            hour = least(known.hour, excluded.hour),
             acknowledged = known.acknowledged + excluded.acknowledged,
             replayed = known.replayed + excluded.replayed,
             changed_at = now()

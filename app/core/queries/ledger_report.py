@@ -30,7 +30,7 @@ class LedgerHour:
 
 
 SELECT_LEDGER = """
-    WITH heads AS (
+WITH heads AS (
     SELECT series, project_id, hour, replayed FROM series
     UNION ALL
     SELECT series, project_id, hour, replayed FROM acknowledgements
@@ -45,58 +45,58 @@ known AS (
     HAVING min(hour) >= %(since)s
 ),
 runs AS (
-        SELECT series, unnest(acknowledged) AS run, false AS is_lost FROM series
-        UNION ALL
-        SELECT series, unnest(numbers), false FROM acknowledgements
-        UNION ALL
-        SELECT series, unnest(numbers), true FROM losses
-    ),
-    accepted AS (
-        SELECT series, range_agg(run) AS numbers, coalesce(range_agg(run) FILTER (WHERE is_lost), '{}') AS lost
-        FROM runs
-        GROUP BY series
-    ),
-    parts AS (
-        SELECT known.project_id, known.hour,
-               int8multirange(int8range(0, known.replayed)) AS replayed,
-               coalesce(accepted.numbers, '{}') AS accepted,
-               coalesce(accepted.lost, '{}') AS lost,
-               coalesce(series.stored, '{}') AS stored,
-               coalesce(series.repeated - series.stored, '{}') AS repeated,
-               coalesce(series.set_aside - series.stored - series.repeated, '{}') AS set_aside
-        FROM known
-        LEFT JOIN accepted USING (series)
-        LEFT JOIN series USING (series)
-    ),
-    counts AS (
-        SELECT project_id, hour, kind, upper(run) - lower(run) AS events
-        FROM parts
-        CROSS JOIN LATERAL (
-            VALUES ('accepted', accepted),
-                   ('stored', accepted * stored),
-                   ('repeated', accepted * repeated),
-                   ('set_aside', accepted * set_aside),
-                   ('lost', lost),
-                   ('waiting', accepted - stored - repeated - set_aside - lost),
-                   ('replayed', replayed),
-                   ('unanswered', stored + repeated + set_aside - accepted)
-        ) AS kinds (kind, runs)
-        CROSS JOIN LATERAL unnest(runs) AS run
-    )
-    SELECT projects.name AS project, hour,
-           coalesce(sum(events) FILTER (WHERE kind = 'accepted'), 0)::bigint AS accepted,
-           coalesce(sum(events) FILTER (WHERE kind = 'stored'), 0)::bigint AS stored,
-           coalesce(sum(events) FILTER (WHERE kind = 'repeated'), 0)::bigint AS repeated,
-           coalesce(sum(events) FILTER (WHERE kind = 'set_aside'), 0)::bigint AS set_aside,
-           coalesce(sum(events) FILTER (WHERE kind = 'waiting'), 0)::bigint AS waiting,
-           coalesce(sum(events) FILTER (WHERE kind = 'lost'), 0)::bigint AS lost,
-           coalesce(sum(events) FILTER (WHERE kind = 'replayed'), 0)::bigint AS replayed,
-           coalesce(sum(events) FILTER (WHERE kind = 'unanswered'), 0)::bigint AS unanswered
-    FROM counts
-    JOIN projects ON projects.id = counts.project_id
-    WHERE %(project_id)s::integer IS NULL OR projects.id = %(project_id)s
-    GROUP BY projects.name, hour
-    ORDER BY hour, projects.name
+    SELECT series, unnest(acknowledged) AS run, false AS is_lost FROM series
+    UNION ALL
+    SELECT series, unnest(numbers), false FROM acknowledgements
+    UNION ALL
+    SELECT series, unnest(numbers), true FROM losses
+),
+accepted AS (
+    SELECT series, range_agg(run) AS numbers, coalesce(range_agg(run) FILTER (WHERE is_lost), '{}') AS lost
+    FROM runs
+    GROUP BY series
+),
+parts AS (
+    SELECT known.project_id, known.hour,
+           int8multirange(int8range(0, known.replayed)) AS replayed,
+           coalesce(accepted.numbers, '{}') AS accepted,
+           coalesce(accepted.lost, '{}') AS lost,
+           coalesce(series.stored, '{}') AS stored,
+           coalesce(series.repeated - series.stored, '{}') AS repeated,
+           coalesce(series.set_aside - series.stored - series.repeated, '{}') AS set_aside
+    FROM known
+    LEFT JOIN accepted USING (series)
+    LEFT JOIN series USING (series)
+),
+counts AS (
+    SELECT project_id, hour, kind, upper(run) - lower(run) AS events
+    FROM parts
+    CROSS JOIN LATERAL (
+        VALUES ('accepted', accepted),
+               ('stored', accepted * stored),
+               ('repeated', accepted * repeated),
+               ('set_aside', accepted * set_aside),
+               ('lost', lost),
+               ('waiting', accepted - stored - repeated - set_aside - lost),
+               ('replayed', replayed),
+               ('unanswered', stored + repeated + set_aside - accepted)
+    ) AS kinds (kind, runs)
+    CROSS JOIN LATERAL unnest(runs) AS run
+)
+SELECT projects.name AS project, hour,
+       coalesce(sum(events) FILTER (WHERE kind = 'accepted'), 0)::bigint AS accepted,
+       coalesce(sum(events) FILTER (WHERE kind = 'stored'), 0)::bigint AS stored,
+       coalesce(sum(events) FILTER (WHERE kind = 'repeated'), 0)::bigint AS repeated,
+       coalesce(sum(events) FILTER (WHERE kind = 'set_aside'), 0)::bigint AS set_aside,
+       coalesce(sum(events) FILTER (WHERE kind = 'waiting'), 0)::bigint AS waiting,
+       coalesce(sum(events) FILTER (WHERE kind = 'lost'), 0)::bigint AS lost,
+       coalesce(sum(events) FILTER (WHERE kind = 'replayed'), 0)::bigint AS replayed,
+       coalesce(sum(events) FILTER (WHERE kind = 'unanswered'), 0)::bigint AS unanswered
+FROM counts
+JOIN projects ON projects.id = counts.project_id
+WHERE %(project_id)s::integer IS NULL OR projects.id = %(project_id)s
+GROUP BY projects.name, hour
+ORDER BY hour, projects.name
 """
 
 

@@ -97,6 +97,12 @@ def _partitions(connection: Connection) -> list[Partition]:
     return all_rows(connection, Partition, select)
 
 
+def select_first_day(connection: Connection) -> date | None:
+    """The first day of which there are raw events, or could be; None without a partition."""
+    partitions = _partitions(connection)
+    return partitions[0].first_day if partitions else None
+
+
 def select_detached_partitions(connection: Connection) -> list[str]:
     """Tables with the names of partitions that are not attached to any table, by name."""
     select = """

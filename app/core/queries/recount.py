@@ -46,6 +46,8 @@ def recount_hour(connection: Connection, project_id: int, hour: datetime, *, min
     grains = ["minute", "hour"] if minutes else ["hour"]
     with connection.transaction():
         connection.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
+        if not _has_events(connection, project_id, hour.date()):
+            return False
         before = _hour_totals(connection, project_id, hour)
         was_damaged = _delete(connection, project_id, grains, hour, hour + timedelta(hours=1))
         create_incoming_rollups(connection)
@@ -82,10 +84,18 @@ def recount_day(connection: Connection, project_id: int, day: datetime) -> bool:
     """
     with connection.transaction():
         connection.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
+        if not _has_events(connection, project_id, day.date()):
+            return False
         was_damaged = _delete(connection, project_id, ["day"], day, day + timedelta(days=1))
         connection.execute(SUM_UP_HOURS, {"project_id": project_id, "day": day})
         compact_bucket(connection, project_id, "day", day, longer_than_bytes=0)
     return was_damaged
+
+
+def _has_events(connection: Connection, project_id: int, day: date) -> bool:
+    """Whether the project still has raw events of the day; then they stay until the end of the transaction."""
+    sql = "SELECT EXISTS (SELECT FROM events WHERE project_id = %(project_id)s AND day = %(day)s)"
+    return bool(one_value(connection, sql, {"project_id": project_id, "day": day}))
 
 
 def _hour_totals(connection: Connection, project_id: int, hour: datetime) -> HourTotals | None:

@@ -6,6 +6,7 @@ import redis
 
 from app.core.database import Connection, database_errors
 from app.core.queries.ledger import (
+    drop_repeated_acknowledgements,
     fold_acknowledgements,
     fold_sightings,
     insert_losses,
@@ -32,6 +33,7 @@ def look_for_losses(connection: Connection, client: redis.Redis) -> int | None:
         if not try_ledger_lock(connection):
             return None
         fold_sightings(connection)
+        drop_repeated_acknowledgements(connection)
         fold_acknowledgements(connection)
     with database_errors():
         unsettled = select_unsettled(connection)
@@ -44,6 +46,7 @@ def look_for_losses(connection: Connection, client: redis.Redis) -> int | None:
         if not try_ledger_lock(connection):
             return None
         fold_sightings(connection)
+        drop_repeated_acknowledgements(connection)
         events = insert_losses(connection, unsettled, runs_by_series(labels))
         fold_acknowledgements(connection)
     if events:

@@ -8,6 +8,7 @@ whatever became of it (app/core/queries/ledger.py).
 Numbers of events that were surely not stored are used again, so that what is acknowledged stays a few runs.
 """
 
+import re
 import secrets
 import time
 from collections import defaultdict
@@ -21,16 +22,19 @@ from app.core.errors import PromptAnalyticsError
 
 HOUR_SECONDS = 3_600
 MINUTE_SECONDS = 60
+MAX_FREE_RUNS = 100
+"""More are forgotten: gaps do no harm, and whoever takes numbers looks through all of these."""
 SERIES_BYTES = 9
 """72 bits: a year of a thousand processes with a thousand projects does not meet the same one twice."""
 
 
 class Numbers(NamedTuple):
-    """Those of the events of one call: `amount` of them from `first` on."""
+    """Those of the events of one call: `amount` of them from `first` on, in a series that began in an hour."""
 
     series: str
     first: int
     amount: int
+    hour_began_at: int = 0
 
 
 @dataclass(slots=True)
@@ -42,6 +46,8 @@ class _Series:
     free: list[Run] = field(default_factory=list)
 
 
+_LABEL = re.compile(rb"([A-Za-z0-9_-]{1,32}):([0-9]{1,16})")
+
 Write = Callable[[Sequence[Acknowledgement]], None]
 
 
@@ -51,9 +57,9 @@ class Numbering:
     def __init__(self, write: Write, *, clock: Callable[[], float] = time.time, delay_seconds: float = 1.0) -> None:
         """`write` keeps acknowledgements, all or none; it is called again where it raises one of our errors.
 
-        What was acknowledged is written together after `delay_seconds`. A process that is killed before that leaves
-        events of which nobody can say whether they were acknowledged; those that come into the buffer are stored all
-        the same.
+        What was acknowledged is written together after `delay_seconds`, and kept in memory for as long as `write`
+        fails. A process that is killed before that leaves events of which nobody can say whether they were
+        acknowledged; those that come into the buffer are stored all the same.
         """
         self._write = write
         self._clock = clock
@@ -67,20 +73,25 @@ class Numbering:
         for position, (first, end) in enumerate(series.free):
             if end - first >= count:
                 series.free[position : position + 1] = [(first + count, end)] if end - first > count else []
-                return Numbers(series.name, first, count)
+                return Numbers(series.name, first, count, series.hour_began_at)
         first = series.next_number
         series.next_number += count
-        return Numbers(series.name, first, count)
+        return Numbers(series.name, first, count, series.hour_began_at)
 
     def give_back(self, project_id: int, numbers: Numbers) -> None:
         """Their events were surely not stored, so other events may have them."""
         series = self._series[project_id]
-        if series.name == numbers.series:
-            series.free.append((numbers.first, numbers.first + numbers.amount))
+        if series.name != numbers.series:
+            return
+        end = numbers.first + numbers.amount
+        if end == series.next_number:
+            series.next_number = numbers.first
+        elif len(series.free) < MAX_FREE_RUNS:
+            series.free.append((numbers.first, end))
 
     def acknowledge(self, project_id: int, numbers: Numbers) -> None:
         """Their events are in the buffer, and the client is about to be told so. Never waits and never raises."""
-        waiting = self._of_this_minute(project_id, numbers.series)
+        waiting = self._of_this_minute(project_id, numbers.series, numbers.hour_began_at)
         first, end = numbers.first, numbers.first + numbers.amount
         if waiting.runs and waiting.runs[-1][1] == first:
             waiting.runs[-1] = (waiting.runs[-1][0], end)
@@ -89,7 +100,8 @@ class Numbering:
 
     def note_replayed(self, project_id: int, count: int) -> None:
         """So many events were answered as repeats. Never waits and never raises."""
-        self._of_this_minute(project_id, self._current(project_id).name).replayed += count
+        series = self._current(project_id)
+        self._of_this_minute(project_id, series.name, series.hour_began_at).replayed += count
 
     def flush(self) -> bool:
         """Write what was acknowledged by now; whether that is done. Never raises one of our errors."""
@@ -115,12 +127,11 @@ class Numbering:
             self._series[project_id] = series
         return series
 
-    def _of_this_minute(self, project_id: int, series: str) -> Acknowledgement:
+    def _of_this_minute(self, project_id: int, series: str, hour_began_at: int) -> Acknowledgement:
         now = self._clock()
         key = series, int(now) // MINUTE_SECONDS
         found = self._waiting.get(key)
         if found is None:
-            hour_began_at = int(now) // HOUR_SECONDS * HOUR_SECONDS
             found = self._waiting[key] = Acknowledgement(series, project_id, hour_began_at, now, now)
             self._flush.schedule()
         found.last_at = now
@@ -134,10 +145,8 @@ def label_of(series: str, number: int) -> bytes:
 
 def parse_label(label: bytes) -> tuple[str, int] | None:
     """Series and number; None for what is no label, whoever wrote it."""
-    series, _, number = label.partition(b":")
-    if not number.isdigit() or len(number) > len(str(2**53)) or not series.isascii():
-        return None
-    return series.decode(), int(number)
+    found = _LABEL.fullmatch(label)
+    return None if found is None else (found[1].decode(), int(found[2]))
 
 
 def runs_by_series(labels: Iterable[bytes]) -> dict[str, list[Run]]:

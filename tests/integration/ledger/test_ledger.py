@@ -2,19 +2,16 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
-import redis
 
-from app.core.database import Connection
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.ledger_report import select_ledger
-from app.core.queries.recount import recount_hour
-from app.core.redis_client import connect as connect_redis
+from app.core.queries.partitions import drop_partitions_before
+from app.core.queries.recount import recount_day, recount_hour
 from app.core.rollups.grains import floor_to
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, idempotent_event_id, new_event_id
@@ -26,29 +23,6 @@ from tests.stored_events import store_events
 from worker.store import EventStore, ReceivedEvent
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def database(database_url: str, clean_database: None) -> Iterator[Connection]:
-    with open_connection(database_url) as connection:
-        connection.execute("INSERT INTO projects (name) VALUES ('demo')")
-        yield connection
-
-
-@pytest.fixture
-def client(redis_url: str, clean_redis: None) -> Iterator[redis.Redis]:
-    with connect_redis(redis_url, timeout_seconds=5) as client:
-        yield client
-
-
-@pytest.fixture
-def numbering(database: Connection) -> Numbering:
-    return Numbering(lambda rows: insert_acknowledgements(database, rows), delay_seconds=3_600)
-
-
-@pytest.fixture
-def buffer(client: redis.Redis, numbering: Numbering) -> EventBuffer:
-    return EventBuffer(client, numbering=numbering)
 
 
 def ledger_of(succeed: Succeed, *arguments: str) -> dict[str, int]:
@@ -194,3 +168,14 @@ def test_what_is_acknowledged_after_the_end_of_its_hour_counts_once(database, cl
     numbering.acknowledge(1, early)
     numbering.flush()
     assert [row.accepted for row in select_ledger(database, since=NOW - timedelta(hours=3))] == [2]
+
+
+def test_days_whose_raw_events_are_gone_are_neither_compared_nor_recounted(database, database_url, succeed: Succeed):
+    day = (NOW - timedelta(days=3)).date()
+    store_events(database_url, [ReceivedEvent(an_event(1), int((NOW - timedelta(days=3)).timestamp() * 1_000))])
+    drop_partitions_before(database, day + timedelta(days=1))
+    assert json.loads(succeed("ledger", "--json", "--hours", "100"))["miscounted"] == []
+    hour = floor_to("hour", NOW - timedelta(days=3))
+    assert not recount_hour(database, 1, hour, minutes=True)
+    assert not recount_day(database, 1, floor_to("day", hour))
+    assert database.execute("SELECT count(*) FROM rollups WHERE version_key = 0").fetchone() == (6,)

@@ -1,50 +1,23 @@
 """The loss detector: what was acknowledged and is nowhere is named, exactly, and nothing else ever is."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
-import redis
 
 from app.core.database import Connection
 from app.core.errors import RedisFull
 from app.core.queries.dead_letters import select_dead_letter_ids
-from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.losses import note_losses, select_loss
-from app.core.redis_client import connect as connect_redis
 from app.core.stream.buffer import EventBuffer, Outcome
 from app.core.stream.dead_letters import put_back, take_out
 from app.core.stream.events import Event, idempotent_event_id, new_event_id
 from app.core.stream.losses import look_for_losses
-from app.core.stream.numbering import Numbering
 from app.core.stream.state import STREAM
 from tests.drains import open_connection, run_drain
-
-
-@pytest.fixture
-def database(database_url: str, clean_database: None) -> Iterator[Connection]:
-    with open_connection(database_url) as connection:
-        connection.execute("INSERT INTO projects (name) VALUES ('demo')")
-        yield connection
-
-
-@pytest.fixture
-def client(redis_url: str, clean_redis: None) -> Iterator[redis.Redis]:
-    with connect_redis(redis_url, timeout_seconds=5) as client:
-        yield client
-
-
-@pytest.fixture
-def numbering(database: Connection) -> Numbering:
-    return Numbering(lambda rows: insert_acknowledgements(database, rows), delay_seconds=3_600)
-
-
-@pytest.fixture
-def buffer(client: redis.Redis, numbering: Numbering) -> EventBuffer:
-    return EventBuffer(client, numbering=numbering)
 
 
 def an_event(key: str | None = None, latency_ms: int = 5) -> Event:
