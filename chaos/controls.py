@@ -33,12 +33,16 @@ class Control:
 
 @dataclass(frozen=True)
 class Outcome:
+    """`baseline`: of the same trial without the sabotage, where a crash belongs to it: that alone must break nothing."""
+
     control: Control
     verdict: Verdict
+    baseline: Verdict | None = None
 
     @property
     def is_caught(self) -> bool:
-        return bool(self.control.symptoms & set(self.verdict.broken))
+        caught = bool(self.control.symptoms & set(self.verdict.broken))
+        return caught and (self.baseline is None or self.baseline.holds)
 
 
 def post_some(service: Service) -> None:
@@ -95,9 +99,14 @@ def run_control(servers: Servers, control: Control) -> Outcome:
             servers.postgres,
             start_chaos_redis(servers.folder / "redis-volatile", servers.guard, "--appendonly", "no"),
         )
-    crashes = [control.crash] if control.crash else []
     sabotages = [control.name] if control.is_injected else []
-    folder_name = f"control-{control.name.replace(' ', '-')}"
+    verdict = _verdict_with(servers, control, sabotages)
+    return Outcome(control, verdict, _verdict_with(servers, control, []) if control.crash else None)
+
+
+def _verdict_with(servers: Servers, control: Control, sabotages: list[str]) -> Verdict:
+    crashes = [control.crash] if control.crash else []
+    folder_name = f"control-{control.name.replace(' ', '-')}-{len(sabotages)}"
     with open_service(servers, folder_name, crashes=crashes, sabotages=sabotages) as service:
         try:
             service.wait_until_up()
@@ -110,4 +119,4 @@ def run_control(servers: Servers, control: Control) -> Outcome:
             raise
         for name in (*sabotages, *(crash.name for crash in crashes)):
             expect_applied(service.folder, name)
-        return Outcome(control, verdict_on(service))
+        return verdict_on(service)

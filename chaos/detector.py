@@ -1,8 +1,11 @@
-"""What the service itself says that it has lost: the one place that compares it with the ledger."""
+"""What the service itself says that it has lost: the one place that compares it with the ledger of the clients."""
 
 import json
 import sys
 import time
+from dataclasses import dataclass
+
+import psycopg
 
 from app.local.children import REPOSITORY
 from chaos.service import Service
@@ -11,35 +14,53 @@ from chaos.verdict import Verdict
 KEY = "lost_events"
 NOTICED_SECONDS = 120.0
 
+SELECT_LEDGER_STATE = """
+SELECT (SELECT count(*) FROM acknowledgements),
+       (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM losses_id_seq)
+"""
 
-def reported_loss(service: Service, lost: int) -> int | None:
-    """As `python -m app status --json` has it; None where this release does not count losses.
 
-    It is given two minutes to come to the number that the ledger shows, then what it says stands.
+@dataclass(frozen=True)
+class Detector:
+    """What the loss detector has come to after things had settled.
+
+    `told`: how many events it says are lost. `unsettled`: acknowledgements of which it does not know what became: with
+    none it has looked at all of them. `alarms`: how often it has ever taken events for lost, also those that it found
+    again.
     """
+
+    told: int
+    unsettled: int
+    alarms: int
+
+    def is_right(self, lost: int) -> bool:
+        """Whether it knows the number that the clients' ledger shows, and has cried wolf at no time."""
+        return self.told == lost and self.unsettled == 0 and (lost > 0 or self.alarms == 0)
+
+    def __str__(self) -> str:
+        return f"the loss detector tells {self.told:,} lost events, after {self.alarms} alarms"
+
+
+def ask_detector(service: Service, lost: int) -> Detector:
+    """It is given two minutes to come to the number that the clients' ledger shows, then what it says stands."""
     deadline = time.monotonic() + NOTICED_SECONDS
-    told = _status(service)
-    while told is not None and told != lost and time.monotonic() < deadline:
+    found = _look(service)
+    while (found.told != lost or found.unsettled) and time.monotonic() < deadline:
         time.sleep(1)
-        told = _status(service)
-    return told
+        found = _look(service)
+    return found
 
 
-def _status(service: Service) -> int | None:
+def _look(service: Service) -> Detector:
     command = [sys.executable, "-m", "app", "status", "--json"]
     environment = {**service.environment, "DATABASE_URL": service.database_url, "REDIS_URL": service.servers.redis.url}
     told = service.servers.guard.run(command, name="status", environment=environment, cwd=REPOSITORY)
-    lost: int | None = json.loads(told).get(KEY)
-    return lost
+    with psycopg.connect(service.database_url) as connection:
+        row = connection.execute(SELECT_LEDGER_STATE).fetchone()
+    assert row is not None
+    return Detector(int(json.loads(told)[KEY]), *map(int, row))
 
 
-def loss_is_told(verdict: Verdict, reported: int | None) -> bool:
-    """Whether nothing is wrong but losses, and these are known to their number, where the release counts them."""
-    return verdict.only_losses and reported in (None, verdict.figures["lost"])
-
-
-def said(reported: int | None) -> str:
-    """For the report."""
-    if reported is None:
-        return "this release does not count what was lost"
-    return f"`status` says that {reported:,} events were lost"
+def loss_is_told(verdict: Verdict, detector: Detector) -> bool:
+    """Whether nothing is wrong but losses, and these are known to their number."""
+    return verdict.only_losses and detector.is_right(verdict.figures["lost"])

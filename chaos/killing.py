@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from chaos.artifacts import Artifact, keep
-from chaos.detector import loss_is_told, reported_loss
+from chaos.detector import Detector, ask_detector, loss_is_told
 from chaos.kills import KINDS, Killer
 from chaos.servers import Fsync, open_servers
 from chaos.service import Service, open_service
@@ -47,7 +47,7 @@ class KillRun:
     seconds: float
     recovery_seconds: float
     verdict: Verdict
-    reported_loss: int | None
+    detector: Detector
     artifacts: Sequence[Artifact]
 
     @property
@@ -55,7 +55,7 @@ class KillRun:
         """The law, the extent that was asked for, and recovery in time."""
         reached = self.verdict.figures["acked"] >= self.extent.events and self.kills.total() >= self.extent.kills
         law = self.verdict.holds or self.fsync != "always"
-        law &= loss_is_told(self.verdict, self.reported_loss)
+        law &= loss_is_told(self.verdict, self.detector)
         return law and reached and self.recovery_seconds <= self.extent.recovery_seconds
 
 
@@ -99,6 +99,6 @@ def kill_under_load(service: Service, *, fsync: Fsync, seed: int, extent: Extent
         seconds=last_kill_at - began_at,
         recovery_seconds=recovery_seconds,
         verdict=verdict,
-        reported_loss=reported_loss(service, verdict.figures["lost"]),
+        detector=ask_detector(service, verdict.figures["lost"]),
         artifacts=(),
     )

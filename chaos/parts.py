@@ -6,7 +6,6 @@ from pathlib import Path
 
 from chaos.controls import CONTROLS, Outcome, run_controls
 from chaos.crash_points import run_crash_points
-from chaos.detector import said
 from chaos.disk_full import is_permitted, run_disk_full
 from chaos.killing import LONG, SHORT, KillRun, run_kills
 from chaos.report import Section, law_rows
@@ -85,10 +84,9 @@ def kills_section(run: KillRun) -> Section:
     facts = [
         f"{run.verdict.figures['acked']:,} events acknowledged and {run.kills.total():,} kills in {run.seconds:,.0f} s",
         f"killed with SIGKILL: {by_kind}",
+        str(run.detector),
         f"buffer empty {run.recovery_seconds:.0f} s after the last kill (at most {run.extent.recovery_seconds:.0f})",
     ]
-    if run.fsync == "everysec":
-        facts.append(said(run.reported_loss))
     return Section(f"kill -9 with appendfsync {run.fsync}", run.held, facts, law_rows(run.verdict), run.artifacts)
 
 
@@ -98,19 +96,20 @@ def soak_section(run: Soak) -> Section:
     facts = [
         f"{acked:,} events acknowledged in {run.seconds / 60:.0f} minutes, {run.deploys} rolling deploys",
         f"killed with SIGKILL: {by_kind}",
-        f"looked {run.looks} times for what the service tells as lost: {run.false_alarms} false alarms",
-        f"{DELETED} entries deleted behind its back: {run.told} told as lost",
+        f"before anything was deleted: {run.calm}",
+        f"{DELETED} entries deleted behind its back: {run.alarmed}",
     ]
     return Section("A soak with deploys and kills", run.held, facts, law_rows(run.verdict))
 
 
 def controls_section(outcomes: Sequence[Outcome]) -> Section:
-    rows = [["sabotaged build", "caught", "by", "lost", "doubled", "of acked"]]
+    rows = [["sabotaged build", "caught", "by", "lost", "doubled", "of acked", "the same without sabotage"]]
     for outcome in outcomes:
         figures = outcome.verdict.figures
         caught = "yes" if outcome.is_caught else "NO"
         numbers = [f"{figures[name]:,}" for name in ("lost", "doubled", "acked")]
-        rows.append([outcome.control.name, caught, ", ".join(outcome.verdict.broken), *numbers])
+        baseline = "" if outcome.baseline is None else "holds" if outcome.baseline.holds else "BROKEN"
+        rows.append([outcome.control.name, caught, ", ".join(outcome.verdict.broken), *numbers, baseline])
     held = len(outcomes) == len(CONTROLS) and all(outcome.is_caught for outcome in outcomes)
     return Section("Negative controls", held, rows=rows)
 
@@ -120,7 +119,7 @@ def scenarios_section(results: Sequence[Result]) -> Section:
     for result in results:
         figures = result.verdict.figures if result.verdict else {}
         names = ("acked", "unknown", "refused", "lost", "doubled")
-        told = [said(result.reported_loss)] if result.scenario.loses else []
+        told = [str(result.detector)] if result.scenario.loses else []
         besides = "; ".join(
             [*result.facts, *told, *result.complaints, *(result.verdict.broken if result.verdict else [])]
         )

@@ -6,13 +6,13 @@ deleted behind its back, which it must tell to their number.
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from app.core.stream.state import STREAM
-from chaos.detector import reported_loss
+from chaos.detector import Detector, ask_detector
 from chaos.kills import Killer
 from chaos.servers import open_servers
 from chaos.service import Service, open_service
@@ -27,29 +27,20 @@ DELETED = 25
 
 @dataclass(frozen=True)
 class Soak:
-    """`false_alarms`: how often more was told as lost than nothing. `told`: after DELETED entries were deleted."""
+    """What the detector says before anything was deleted, and after DELETED entries were."""
 
     seconds: float
     kills: Counter[str]
     deploys: int
-    looks: int
-    false_alarms: int
-    told: int | None
+    calm: Detector
+    alarmed: Detector
     verdict: Verdict
 
     @property
     def held(self) -> bool:
         """No alarm but the right one, and nothing wrong but what was deleted."""
         only_deleted = self.verdict.only_losses and self.verdict.figures["lost"] == DELETED
-        return only_deleted and self.false_alarms == 0 and self.told == DELETED
-
-
-@dataclass
-class _Counts:
-    deploys: int = 0
-    looks: int = 0
-    alarms: int = 0
-    kills: Counter[str] = field(default_factory=Counter)
+        return only_deleted and self.calm.is_right(0) and self.alarmed.is_right(DELETED)
 
 
 def run_soak(folder: Path, *, seed: int, minutes: float) -> Soak:
@@ -61,30 +52,28 @@ def run_soak(folder: Path, *, seed: int, minutes: float) -> Soak:
         service.wait_until_up()
         pace = {"single_pause_seconds": 0.1, "batch_events_per_second": EVENTS_PER_SECOND, "largest_batch": 100}
         with service.load(seed, **pace):
-            counts = _disturb(service, Random(seed), until=began_at + minutes * 60)
+            killer, deploys = _disturb(service, Random(seed), until=began_at + minutes * 60)
         service.wait_until_empty(600)
-        counts.alarms += bool(reported_loss(service, 0))
+        calm = ask_detector(service, 0)
         _delete_behind_its_back(service, seed)
-        told = reported_loss(service, DELETED)
+        alarmed = ask_detector(service, DELETED)
         seconds = time.monotonic() - began_at
         verdict = verdict_on(service)
-    return Soak(seconds, counts.kills, counts.deploys, counts.looks, counts.alarms, told, verdict)
+    return Soak(seconds, killer.kills, deploys, calm, alarmed, verdict)
 
 
-def _disturb(service: Service, random: Random, *, until: float) -> _Counts:
-    killer, counts = Killer(service, random), _Counts()
+def _disturb(service: Service, random: Random, *, until: float) -> tuple[Killer, int]:
+    """The kills, and the number of deploys."""
+    killer, deploys = Killer(service, random), 0
     while time.monotonic() < until:
         if random.randrange(DEPLOYS_IN):
             killer.kill_one()
         else:
             _deploy(service)
-            counts.deploys += 1
+            deploys += 1
         time.sleep(random.uniform(SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))
         service.wait_until_up()
-        counts.looks += 1
-        counts.alarms += bool(reported_loss(service, 0))
-    counts.kills = killer.kills
-    return counts
+    return killer, deploys
 
 
 def _deploy(service: Service) -> None:

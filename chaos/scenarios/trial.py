@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from app.local.errors import CannotRun
-from chaos.detector import loss_is_told, reported_loss
+from chaos.detector import Detector, ask_detector, loss_is_told
 from chaos.proxy import Proxy
 from chaos.servers import Servers
 from chaos.service import Service, open_service
@@ -66,7 +66,7 @@ class Scenario:
 class Result:
     scenario: Scenario
     verdict: Verdict | None
-    reported_loss: int | None
+    detector: Detector | None
     seconds: float
     facts: Sequence[str]
     complaints: Sequence[str]
@@ -74,9 +74,9 @@ class Result:
     @property
     def held(self) -> bool:
         """The law, and whatever else the scenario looked at."""
-        if self.verdict is None or self.complaints:
+        if self.verdict is None or self.detector is None or self.complaints:
             return False
-        return loss_is_told(self.verdict, self.reported_loss) if self.scenario.loses else self.verdict.holds
+        return loss_is_told(self.verdict, self.detector) and (self.scenario.loses or self.verdict.holds)
 
 
 def run_scenario(servers: Servers, scenario: Scenario, *, seed: int, is_short: bool) -> Result:
@@ -96,15 +96,15 @@ def run_scenario(servers: Servers, scenario: Scenario, *, seed: int, is_short: b
         trial = Trial(service, seed, is_short, *(proxies or (None, None)))
         for name, server in (("PostgreSQL", servers.postgres), ("Redis", servers.redis)):
             service.platform.look_after(name, server)
-        verdict, reported = None, None
+        verdict, detector = None, None
         try:
             service.wait_until_up()
             scenario.run(trial)
             service.wait_until_empty(SETTLE_SECONDS)
             verdict = verdict_on(service)
-            reported = reported_loss(service, verdict.figures["lost"])
+            detector = ask_detector(service, verdict.figures["lost"])
         except CannotRun as error:
             trial.complaints.append(str(error))
         if service.platform.failures:
             trial.facts.append(f"{len(service.platform.failures)} starts of a server failed")
-        return Result(scenario, verdict, reported, time.monotonic() - began_at, trial.facts, trial.complaints)
+        return Result(scenario, verdict, detector, time.monotonic() - began_at, trial.facts, trial.complaints)
