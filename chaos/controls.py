@@ -33,7 +33,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`baseline`: of the same trial without the sabotage, where a crash belongs to it: that alone must break nothing."""
+    """`baseline`: of the same trial without the sabotage, where a crash belongs to it: it must break nothing."""
 
     control: Control
     verdict: Verdict
