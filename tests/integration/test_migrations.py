@@ -27,6 +27,9 @@ INSERT_ROLLUP = """
 INSERT INTO rollups VALUES
     (%s, 0, 0, 'day', '2026-01-01Z', 1, 1, 1, 1, 1, 1, 1, 1, %s, 0, 0, 0, NULL, NULL, 0, 0, 0, NULL, NULL)
 """
+INSERT_OLD_LINK = """
+INSERT INTO sign_in_links (token_hash, user_id, expires_at) VALUES (%s, %s, now() + interval '1 day')
+"""
 SELECT_WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %(key)s AND NOT granted"
 
 
@@ -196,7 +199,7 @@ def test_a_worker_of_the_second_release_stores_nothing_and_loses_nothing(empty_d
         connection.execute("UPDATE rollups SET latency_sketch = latency_sketch || ''")
 
 
-def test_who_was_invited_and_never_came_must_join_and_no_old_link_opens_two_projects(
+def test_who_was_invited_and_never_came_must_join_and_no_old_link_of_theirs_opens_anything(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ):
     with monkeypatch.context() as fourth_release:
@@ -213,10 +216,7 @@ def test_who_was_invited_and_never_came_must_join_and_no_old_link_opens_two_proj
             " VALUES (1, 1, 'member'), (1, 2, 'admin'), (1, 3, 'member'), (2, 3, 'member')"
         )
         for user_id in (1, 2, 3):
-            connection.execute(
-                "INSERT INTO sign_in_links (token_hash, user_id, expires_at) VALUES (%s, %s, now() + interval '1 day')",
-                [bytes([user_id]) * 32, user_id],
-            )
+            connection.execute(INSERT_OLD_LINK, [bytes([user_id]) * 32, user_id])
     assert migrate(empty_database) == "0004"
     assert select(empty_database, "SELECT project_id, user_id, role FROM memberships") == [(1, 1, "member")]
     assert select(empty_database, "SELECT project_id, user_id, role FROM invitations ORDER BY user_id, project_id") == [
@@ -224,8 +224,24 @@ def test_who_was_invited_and_never_came_must_join_and_no_old_link_opens_two_proj
         (1, 3, "member"),
         (2, 3, "member"),
     ]
-    assert select(empty_database, "SELECT user_id, project_id, by_operator FROM sign_in_links ORDER BY user_id") == [
-        (1, None, True),
-        (2, 1, False),
-    ]
+    assert select(empty_database, "SELECT user_id, project_id, by_operator FROM sign_in_links") == [(1, None, True)]
     assert select(empty_database, "SELECT email FROM users WHERE confirmed_at IS NOT NULL") == [("root",)]
+
+
+def test_a_link_that_another_projects_admin_kept_does_not_become_one_of_the_project_that_still_invites(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as fourth_release:
+        fourth_release.setattr(runner, "SCHEMA_REVISION", "0004")
+        migrate(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("INSERT INTO projects (name) VALUES ('the attacker''s'), ('theirs')")
+        connection.execute("INSERT INTO users (email) VALUES ('victim')")
+        connection.execute("INSERT INTO memberships (project_id, user_id, role) VALUES (1, 1, 'member')")
+        connection.execute(INSERT_OLD_LINK, [b"k" * 32, 1])
+        # the release before made no second link, and let the first one be when the member was removed
+        connection.execute("INSERT INTO memberships (project_id, user_id, role) VALUES (2, 1, 'admin')")
+        connection.execute("DELETE FROM memberships WHERE project_id = 1")
+    migrate(empty_database)
+    assert select(empty_database, "SELECT project_id, user_id, role FROM invitations") == [(2, 1, "admin")]
+    assert select(empty_database, "SELECT project_id FROM sign_in_links") == []

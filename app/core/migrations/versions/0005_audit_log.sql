@@ -1,7 +1,7 @@
--- Who was invited and has chosen no password yet was a member so far. Links of such users were made by an admin of one
--- project: those that would open several end here. Links of all others only an operator can have made. What web of the
--- release before makes meanwhile is neither an operator's nor a project's, and opens nothing. Who runs the service has
--- vouched for operators, and for nobody else.
+-- Who was invited and has chosen no password yet was a member so far. Nothing tells which project's admin has the link of
+-- such a user, and it need not be one that invites them still: so these links end here. Links of all others only an
+-- operator can have made. What web of the release before makes meanwhile is neither an operator's nor a project's, and
+-- opens nothing. Who runs the service has vouched for operators, and for nobody else.
 ALTER TABLE users
     ADD COLUMN confirmed_at timestamptz,
     ADD COLUMN disabled_at timestamptz;
@@ -28,14 +28,8 @@ ALTER TABLE sign_in_links
     ADD COLUMN by_operator boolean NOT NULL DEFAULT false,
     ADD CHECK (NOT (by_operator AND project_id IS NOT NULL));
 DELETE FROM sign_in_links USING users
-WHERE users.id = sign_in_links.user_id AND users.password_hash IS NULL AND sign_in_links.used_at IS NULL
-  AND (SELECT count(*) FROM invitations WHERE invitations.user_id = users.id) <> 1;
-UPDATE sign_in_links SET project_id = invitations.project_id
-FROM invitations
-WHERE invitations.user_id = sign_in_links.user_id AND sign_in_links.used_at IS NULL;
-UPDATE sign_in_links SET by_operator = true
-FROM users
-WHERE users.id = sign_in_links.user_id AND users.password_hash IS NOT NULL AND sign_in_links.used_at IS NULL;
+WHERE users.id = sign_in_links.user_id AND users.password_hash IS NULL AND sign_in_links.used_at IS NULL;
+UPDATE sign_in_links SET by_operator = true WHERE used_at IS NULL;
 
 -- The log outlives what it tells of: so no references. `items`: how many things one entry is about.
 CREATE TABLE audit_log (
