@@ -12,7 +12,7 @@ from app.core.accounts.users import create_operator, disable_user, enable_user, 
 from app.core.errors import AlreadyExists, NotConfirmed
 from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.memberships import Role
-from app.core.queries.users import UserDescription, select_users
+from app.core.queries.users import StoredUser, UserDescription, select_user, select_users
 
 LINK_PATH = "/login/link/"
 _UNKNOWN_HOLDER = (
@@ -58,12 +58,15 @@ def create(email: str, project: str | None, role: Role) -> None:
 @click.option("--confirm", is_flag=True, help="You know that whoever has the password is whom the email names.")
 def add(email: str, project: str, role: Role, *, confirm: bool) -> None:
     """Let a user who is there already into a project, or change the user's role in it."""
-    try:
-        with database_connection(settings()) as connection:
-            add_member(connection, email, project, role, COMMAND_LINE, confirm=confirm)
-    except NotConfirmed as error:
-        raise click.ClickException(f"{_UNKNOWN_HOLDER.format(email)}, or say --confirm if you know it") from error
+    with database_connection(settings()) as connection:
+        try:
+            user = add_member(connection, email, project, role, COMMAND_LINE, confirm=confirm)
+        except NotConfirmed as error:
+            advice = f"or say --confirm if you know it ({_chosen(select_user(connection, email))})"
+            raise click.ClickException(f"{_UNKNOWN_HOLDER.format(email)}, {advice}") from error
     click.echo(f"{email} is {role} of {project}")
+    if confirm and not user.is_confirmed:
+        click.echo(f"{email} is in all projects that had invited them ({_chosen(user)})")
 
 
 @users.command()
@@ -122,6 +125,12 @@ def list_users() -> None:
         found = select_users(connection)
     headings = ("ID", "EMAIL", "OPERATOR", "STATE", "PASSWORD", "CREATED", "PROJECTS")
     show_table(headings, [_cells(user) for user in found])
+
+
+def _chosen(user: StoredUser | None) -> str:
+    """Whom a confirmation vouches for depends on when: whoever chose the password later may be somebody else."""
+    changed_at = None if user is None else user.password_changed_at
+    return f"password chosen {'never' if changed_at is None else time_text(changed_at)}"
 
 
 def _cells(user: UserDescription) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Who invites an address first and keeps the link must not get into what others let that address into."""
 
+import html
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -168,7 +170,30 @@ def test_only_an_operator_can_confirm_who_holds_a_sign_in(
         assert holder.get(DASHBOARD).status_code == 404
         assert "Let in" in operator.get(PROJECT).text
         assert submit(operator, path).status_code == 303
+        assert holder.get(DASHBOARD).status_code == 404, "it does not say which password is meant"
+        assert submit(operator, path, {"password_chosen_at": "nonsense"}).status_code == 400
+        assert submit(operator, path, password_shown(operator)).status_code == 303
         assert holder.get(DASHBOARD).status_code == 200
+
+
+def test_what_an_operator_confirms_is_the_password_that_was_shown_and_none_chosen_since(
+    web: str, database_url: str, attacker: httpx.Client, admin: httpx.Client, operator: httpx.Client
+):
+    first = link_in(invite(attacker, VICTIM, path=ATTACKERS_PROJECT))
+    assert first is not None
+    with browser(web) as victim, browser(web) as thief:
+        choose_password(victim, first, THEIRS)
+        link_to_two(admin)
+        shown = password_shown(operator)
+        user_id = user_id_of(database_url, VICTIM)
+        submit(attacker, f"/dashboard/members/{user_id}/remove?project=1")
+        link = link_in(invite(attacker, VICTIM, path=ATTACKERS_PROJECT))
+        assert link is not None
+        assert choose_password(thief, link, STOLEN).status_code == 303
+        confirmed = submit(operator, f"/dashboard/members/{user_id}/confirm?project=2", shown, follow_redirects=True)
+        assert "chosen anew" in confirmed.text
+        assert thief.get(DASHBOARD).status_code == 404
+        assert password_shown(operator) != shown
 
 
 def test_one_whom_an_operator_vouched_for_is_let_in_at_once(web: str, database_url: str, admin: httpx.Client):
@@ -183,6 +208,15 @@ def test_a_link_that_the_release_before_makes_during_a_deploy_opens_nothing(web:
         connection.execute("INSERT INTO users (email) VALUES (%s)", [VICTIM])
         connection.execute(OLD_LINK, [hash_token("token")])
     assert httpx.get(f"{web}/login/link/token").status_code == LINK_GONE
+
+
+def password_shown(operator: httpx.Client) -> dict[str, str]:
+    """What the form says of the password that the operator confirms, which the page shows in words too."""
+    page = operator.get(PROJECT).text
+    found = re.search(r'name="password_chosen_at" value="([^"]+)"', page)
+    assert found
+    assert f'chosen <time datetime="{found[1]}">' in page
+    return {"password_chosen_at": html.unescape(found[1])}
 
 
 def user_id_of(database_url: str, email: str) -> int:

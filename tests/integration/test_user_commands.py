@@ -1,12 +1,14 @@
 """`users`: sign-ins made on the command line."""
 
 import argon2
+import psycopg
 import pytest
 
 from app.core.accounts.tokens import hash_token
+from app.core.queries.invitations import upsert_invitation
 from tests.api_keys import create_key
 from tests.commands import Run, Succeed, fails_with_one_line, run_command, select
-from tests.sign_in import create_user
+from tests.sign_in import add_member, create_project, create_user
 
 SELECT_MEMBERSHIPS = """
 SELECT email, name, role
@@ -120,6 +122,32 @@ def test_nobody_becomes_an_operator_or_is_added_elsewhere_while_their_sign_in_is
     for arguments in (("make-operator", "held@example.com"), ("add", "--email", "held@example.com", "--project", "p")):
         assert "nobody has vouched" in fails_with_one_line(run("users", *arguments))
     assert select(database_url, SELECT_MEMBERSHIPS) == []
-    succeed("users", "add", "--email", "held@example.com", "--project", "p", "--confirm")
+    added = succeed("users", "add", "--email", "held@example.com", "--project", "p", "--confirm")
+    assert "password chosen never" in added
     succeed("users", "make-operator", "held@example.com")
     assert select(database_url, SELECT_MEMBERSHIPS) == [("held@example.com", "p", "admin")]
+
+
+def test_whoever_confirms_reads_when_the_password_was_chosen_and_lets_its_holder_in_wherever_they_wait(
+    run: Run, succeed: Succeed, database_url: str
+):
+    user_id = create_user(database_url, "held@example.com")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE users SET password_changed_at = '2026-03-04 05:06:07Z'")
+        for name in ("p", "waiting"):
+            project_id = create_project(database_url, name)
+            upsert_invitation(connection, project_id, user_id, "member")
+    command = ("users", "add", "--email", "held@example.com", "--project", "p")
+    assert "2026-03-04T05:06:07Z" in fails_with_one_line(run(*command))
+    assert "2026-03-04T05:06:07Z" in succeed(*command, "--confirm")
+    assert select(database_url, SELECT_MEMBERSHIPS) == [
+        ("held@example.com", "p", "admin"),
+        ("held@example.com", "waiting", "member"),
+    ]
+
+
+def test_a_member_can_be_confirmed_too(succeed: Succeed, database_url: str):
+    add_member(database_url, create_project(database_url, "p"), create_user(database_url, "held@example.com"), "admin")
+    succeed("users", "create", "--email", "other@example.com", "--project", "p")
+    succeed("users", "add", "--email", "held@example.com", "--project", "p", "--confirm")
+    succeed("users", "make-operator", "held@example.com")

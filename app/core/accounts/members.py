@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from app.core.accounts.links import find_user, make_link, may_choose_by_invitation
+from app.core.accounts.links import find_user, join_all, make_link, may_choose_by_invitation
 from app.core.database import Connection
 from app.core.errors import AlreadyExists, LastAdmin, NotConfirmed, NotFound, UserDisabled
 from app.core.queries.audit_log import Action, Actor, insert_audit_entry
@@ -92,24 +92,26 @@ def remove_member(connection: Connection, project_id: int, user_id: int, by: Act
 
 def add_member(
     connection: Connection, email: str, project: str, role: Role, by: Actor, *, confirm: bool = False
-) -> None:
+) -> StoredUser:
     """Let a user in, or change the role; the project is made where there is none. For operators.
 
-    Raises NotFound, LastAdmin, and NotConfirmed where nobody has vouched for who holds the sign-in and `confirm` does
-    not either.
+    The user as they were. With `confirm` they join all other projects that wait for them, too. Raises NotFound,
+    LastAdmin, and NotConfirmed where nobody has vouched for who holds the sign-in and `confirm` does not either.
     """
     with connection.transaction():
         user = find_user(connection, email)
         project_id = insert_project(connection, project)
         if is_member(connection, project_id, user.user_id):
             change_role(connection, project_id, user.user_id, role, by)
-            return
-        if not (user.is_confirmed or confirm):
+        elif user.is_confirmed or confirm:
+            _let_in(connection, project_id, user, role, by)
+        else:
             raise NotConfirmed(user.email)
-        if not user.is_confirmed:
+        if confirm and not user.is_confirmed:
             update_confirmed_at(connection, user.user_id)
             insert_audit_entry(connection, Action.SIGN_IN_CONFIRMED, by, subject=user.email, user_id=user.user_id)
-        _let_in(connection, project_id, user, role, by)
+            join_all(connection, user.user_id, by)
+    return user
 
 
 def create_project(connection: Connection, name: str, by: Actor) -> int:

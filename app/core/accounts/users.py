@@ -1,5 +1,7 @@
 """Users: made, given another password, disabled, made an operator."""
 
+from datetime import datetime
+
 from app.core.accounts.links import find_user, join_all
 from app.core.accounts.sessions import end_all_sessions
 from app.core.database import Connection
@@ -62,17 +64,22 @@ def change_password(connection: Connection, user_id: int, before: str, password_
         insert_audit_entry(connection, Action.PASSWORD_CHANGED, by, subject=user.email, user_id=user_id)
 
 
-def confirm_user(connection: Connection, user_id: int, by: Actor, *, project_id: int) -> str:
+def confirm_user(
+    connection: Connection, user_id: int, by: Actor, *, project_id: int, password_changed_at: datetime | None
+) -> str:
     """Vouch for it that whoever holds a sign-in is whom its email names: they join all projects that invite them.
 
     The email. Raises NotFound for one whom the project does not invite, or who has chosen no password: then there is
-    nobody to vouch for.
+    nobody to vouch for. Raises PasswordChanged where the password is not the one of `password_changed_at`: whoever
+    chose it since may be somebody else.
     """
     with connection.transaction():
         user = lock_user(connection, user_id)
         invited = project_id in select_inviting_projects(connection, user_id)
         if user is None or user.password_hash is None or user.is_disabled or not invited:
             raise NotFound("the project invites no such user with a password")
+        if user.password_changed_at != password_changed_at:
+            raise PasswordChanged("password")
         update_confirmed_at(connection, user_id)
         insert_audit_entry(connection, Action.SIGN_IN_CONFIRMED, by, subject=user.email, user_id=user_id)
         join_all(connection, user_id, by)

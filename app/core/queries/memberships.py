@@ -36,7 +36,8 @@ def delete_membership(connection: Connection, project_id: int, user_id: int) -> 
 class Member:
     """A member of a project, or with `has_joined` False somebody who is invited and sees nothing of it yet.
 
-    `has_password`: somebody has chosen one for this sign-in already, by a link from wherever.
+    `has_password`: somebody has chosen one for this sign-in already, by a link from wherever; when is
+    `password_changed_at`.
     """
 
     user_id: int
@@ -44,6 +45,7 @@ class Member:
     role: Role
     has_joined: bool
     has_password: bool
+    password_changed_at: datetime | None
     is_disabled: bool
     since: datetime
 
@@ -52,7 +54,8 @@ def select_members(connection: Connection, project_id: int) -> list[Member]:
     """Who belongs to a project and who is invited to it, by email."""
     sql = """
         SELECT users.id AS user_id, users.email, listed.role, listed.has_joined,
-               users.password_hash IS NOT NULL AS has_password, users.disabled_at IS NOT NULL AS is_disabled,
+               users.password_hash IS NOT NULL AS has_password, users.password_changed_at,
+               users.disabled_at IS NOT NULL AS is_disabled,
                listed.created_at AS since
         FROM (
             SELECT user_id, role, created_at, true AS has_joined

@@ -37,11 +37,12 @@ class StoredUser:
     is_confirmed: bool
     is_disabled: bool
     password_hash: str | None
+    password_changed_at: datetime | None
 
 
 _USER = """
 SELECT id AS user_id, email, is_operator, is_operator OR confirmed_at IS NOT NULL AS is_confirmed,
-       disabled_at IS NOT NULL AS is_disabled, password_hash
+       disabled_at IS NOT NULL AS is_disabled, password_hash, password_changed_at
 FROM users
 """
 

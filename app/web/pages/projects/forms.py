@@ -1,5 +1,6 @@
 """The forms of projects and their members."""
 
+from datetime import datetime
 from typing import Any
 
 from flask_wtf import FlaskForm
@@ -18,10 +19,21 @@ def _check_email(_form: FlaskForm, field: Any) -> None:
         raise ValidationError("This is not an email address.")
 
 
+def _time(text: str | None) -> datetime | None:
+    """Raises ValueError, which WTForms takes for an error of the field."""
+    return datetime.fromisoformat(text) if text else None
+
+
 class RoleForm(FlaskForm):
     """What a member may do."""
 
     role = SelectField("Role", choices=ROLES)
+
+
+class ConfirmForm(FlaskForm):
+    """Whose password an operator vouches for: the one that was chosen at this time, and no later one."""
+
+    password_chosen_at = StringField(filters=[_time])
 
 
 class InviteForm(FlaskForm):

@@ -9,18 +9,22 @@ from werkzeug.wrappers import Response
 from app.core.accounts.members import Invitation, change_role, invite, remove_member
 from app.core.accounts.users import confirm_user
 from app.core.database import MAX_INTEGER
-from app.core.errors import LastAdmin, UserDisabled
+from app.core.errors import LastAdmin, PasswordChanged, UserDisabled
 from app.core.queries.memberships import Member, select_members
 from app.web.errors import ApiError
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.rendering import page
-from app.web.pages.projects.forms import InviteForm, RoleForm
+from app.web.pages.projects.forms import ConfirmForm, InviteForm, RoleForm
 from app.web.proxies import public_url_for
 from app.web.request_context import actor, visitor
 from app.web.services import ask_database
 
+CHOSEN_ANEW = (
+    "Nobody was let in: the password of this sign-in was chosen anew since you looked, perhaps by somebody else. "
+    "Ask again whose it is."
+)
 LAST_ADMIN = "A project keeps at least one admin: make somebody else an admin first."
 
 
@@ -112,7 +116,20 @@ def confirm(user_id: int) -> Response:
     """Let somebody in whose sign-in was made elsewhere, for an operator who knows that it is theirs."""
     if not visitor().user.is_operator:
         raise ApiError(403, "FORBIDDEN", "Only operators may do this.")
-    email = ask_database(confirm_user, _checked(user_id), actor(), project_id=visitor().project_id)
+    form = ConfirmForm()
+    if not form.validate():
+        raise ApiError(400, "VALIDATION_ERROR", "This is not the time at which a password was chosen.")
+    try:
+        email = ask_database(
+            confirm_user,
+            _checked(user_id),
+            actor(),
+            project_id=visitor().project_id,
+            password_changed_at=form.password_chosen_at.data,
+        )
+    except PasswordChanged:
+        flash(CHOSEN_ANEW, "error")
+        return _to_list()
     _note("confirmed a sign-in", member=user_id)
     flash(f"{email} is in this project now, and in all others that had invited them.", "success")
     return _to_list()
