@@ -114,19 +114,23 @@ def select_audit_entries(
 ) -> list[AuditEntry]:
     """The newest entries, the newest first: those of the whole service, or with a project what its admins may see.
 
-    That is what was done in the project, and what concerns the accounts of its members since they joined. `text` is in
-    actor or subject; `before` is the id of an entry: only older ones.
+    That is what was done in the project, and what concerns the accounts of its members since they joined: without the
+    address, and without operators, for an admin makes a member of whomever they invite. `text` is in actor or subject;
+    `before` is the id of an entry: only older ones.
     """
     sql = """
         SELECT id AS entry_id, occurred_at, action, actor, subject, project_id,
-               (SELECT name FROM projects WHERE projects.id = audit_log.project_id) AS project, address, items
+               (SELECT name FROM projects WHERE projects.id = audit_log.project_id) AS project,
+               CASE WHEN %(project_id)s::integer IS NULL OR project_id IS NOT NULL THEN address END AS address, items
         FROM audit_log
         WHERE (%(project_id)s::integer IS NULL
                OR project_id = %(project_id)s
                OR project_id IS NULL AND EXISTS (
                       SELECT FROM memberships
+                      JOIN users ON users.id = memberships.user_id
                       WHERE memberships.project_id = %(project_id)s
                         AND memberships.user_id = audit_log.user_id
+                        AND NOT users.is_operator
                         AND memberships.created_at <= audit_log.occurred_at
                   ))
           AND (%(action)s::text IS NULL OR action = %(action)s)

@@ -56,6 +56,23 @@ def test_an_admin_sees_the_own_project_and_what_its_members_do_with_their_sign_i
     assert actions(operator) == ["sign-in failed", "signed in", "signed out", "key made", "key made", "signed in"]
 
 
+def test_an_admin_learns_no_address_of_a_members_sign_ins_and_nothing_of_an_operators(
+    database_url: str, admin: httpx.Client, operator: httpx.Client
+):
+    for email, is_operator in (("member@example.com", False), ("root@two.example", True)):
+        user_id = create_user(database_url, email, is_operator=is_operator)
+        add_member(database_url, 1, user_id, "member")
+        write(database_url, ("signed in", email, None, None, user_id), after_seconds=1)
+    write(database_url, ("key made", "root@two.example", "ours", 1, None))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE audit_log SET address = '192.0.2.7'")
+    assert [(row["actor"], row["action"], row["address"]) for row in downloaded(admin)] == [
+        ("root@two.example", "key made", "192.0.2.7"),
+        ("member@example.com", "signed in", ""),
+    ]
+    assert [row["address"] for row in downloaded(operator)] == ["192.0.2.7"] * 3
+
+
 def test_a_member_sees_none_of_it(web: str, database_url: str, admin: httpx.Client):
     with signed_in_client(web, database_url, project="one", role="member") as member:
         assert [member.get(f"{PAGE}{end}?project=1").status_code for end in ("", ".csv")] == [403, 403]

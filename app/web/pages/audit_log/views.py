@@ -1,7 +1,7 @@
 """/dashboard/audit-log: who did what, on what, from where and when.
 
 An admin sees what was done in the project, and what concerns the accounts of its members since they joined: sign-ins,
-passwords, links. An operator sees everything.
+passwords, links, without the address, and nothing of operators' accounts. An operator sees everything.
 """
 
 from collections.abc import Callable, Mapping
