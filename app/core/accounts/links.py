@@ -80,6 +80,7 @@ def choose_password(connection: Connection, token: str, password_hash: str, addr
         by = Actor(user.email, user.user_id, address)
         _use(connection, token, link, by)
         update_password_hash(connection, user.user_id, password_hash)
+        insert_audit_entry(connection, Action.PASSWORD_CHANGED, by, subject=user.email, user_id=user.user_id)
         end_all_sessions(connection, user.user_id)
         if link.project_id is None:
             update_confirmed_at(connection, user.user_id)

@@ -106,5 +106,10 @@ def note_failed_sign_in(connection: Connection, user: StoredUser | None, address
     insert_audit_entry(connection, Action.SIGN_IN_FAILED, by, subject=subject, user_id=user_id)
 
 
+def note_failed_check(connection: Connection, user_id: int, by: Actor) -> None:
+    """For the audit log: a session asked to change its password, and did not know the one that there is."""
+    insert_audit_entry(connection, Action.PASSWORD_CHECK_FAILED, by, subject=by.name, user_id=user_id)
+
+
 def end_all_sessions(connection: Connection, user_id: int) -> None:
     delete_sessions(connection, user_id)

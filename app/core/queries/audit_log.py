@@ -19,6 +19,7 @@ class Action(StrEnum):
     SIGN_IN_FAILED = "sign-in failed"
     SIGNED_OUT = "signed out"
     PASSWORD_CHANGED = "password changed"  # noqa: S105 - what was done
+    PASSWORD_CHECK_FAILED = "password check failed"  # noqa: S105 - what was done
     LINK_MADE = "link made"
     LINK_USED = "link used"
     INVITED = "invited"

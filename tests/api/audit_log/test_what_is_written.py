@@ -33,6 +33,7 @@ def test_signing_in_and_out_and_failing_to(web: str, database_url: str, admin: h
         assert sign_in(browser, PASSWORD, "typed into the wrong field").status_code == 401
         assert sign_in(browser, "Ada@example.com", PASSWORD).status_code == 303
         form = {"current": PASSWORD, "password": OTHER_PASSWORD, "again": OTHER_PASSWORD}
+        assert submit(browser, "/account", {**form, "current": "a third password"}).status_code == 400
         assert submit(browser, "/account", form).status_code == 303
         assert submit(browser, "/logout").status_code == 303
     assert entries(database_url) == [
@@ -40,11 +41,12 @@ def test_signing_in_and_out_and_failing_to(web: str, database_url: str, admin: h
         ("sign-in failed", None, None, None),
         ("sign-in failed", None, None, None),
         ("signed in", "ada@example.com", None, None),
+        ("password check failed", "ada@example.com", "ada@example.com", None),
         ("password changed", "ada@example.com", "ada@example.com", None),
         ("signed out", "ada@example.com", None, None),
     ]
     assert select(database_url, "SELECT DISTINCT address FROM audit_log") == [("127.0.0.1",)]
-    assert_no_secret(database_url, PASSWORD, OTHER_PASSWORD, "nobody@")
+    assert_no_secret(database_url, PASSWORD, OTHER_PASSWORD, "a third password", "nobody@")
 
 
 def test_inviting_joining_changing_and_removing_members(web: str, database_url: str, admin: httpx.Client):
@@ -60,6 +62,7 @@ def test_inviting_joining_changing_and_removing_members(web: str, database_url: 
     assert entries(database_url) == [
         ("invited", ADMIN, "new@example.com (admin)", 1),
         ("link used", "new@example.com", "new@example.com", 1),
+        ("password changed", "new@example.com", "new@example.com", None),
         ("joined", "new@example.com", "new@example.com (admin)", 1),
         ("signed in", "new@example.com", None, None),
         ("role changed", ADMIN, "new@example.com (now member)", 1),

@@ -5,6 +5,7 @@ from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response
 
 from app.core.accounts.passwords import hash_password, is_password
+from app.core.accounts.sessions import note_failed_check
 from app.core.accounts.users import change_password
 from app.core.queries.users import select_password_hash
 from app.web.pages.access.blueprint import page_blueprint
@@ -46,11 +47,12 @@ def set_password() -> Response:
 
 
 def _checked_hash(form: ChangePasswordForm) -> str | None:
-    """The hash of the current password; None, and an error in the form, where another one was entered."""
+    """The hash of the current password; None, and an error in the form and an entry, where another one was entered."""
     user_id = visitor().user_id
     charge(ATTEMPTS, "change-password", str(user_id), words=TOO_MANY)
     password_hash = ask_database(select_password_hash, user_id)
     if run_in_thread(lambda: is_password(form.current.data, password_hash)):
         return password_hash
+    ask_database(note_failed_check, user_id, actor())
     form.current.errors = ["This is not your current password."]
     return None
