@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app.core.accounts.tokens import hash_token, new_token
 from app.core.database import Connection
 from app.core.errors import PasswordChanged
-from app.core.queries.audit_log import Action, Actor, insert_audit_entry
+from app.core.queries.audit_log import Action, Actor, add_item, insert_audit_entry, lock_entry_of_hour
 from app.core.queries.memberships import Role
 from app.core.queries.sessions import (
     delete_ended_sessions,
@@ -99,11 +99,23 @@ def end_session(connection: Connection, session_id: str, address: str | None) ->
             insert_audit_entry(connection, Action.SIGNED_OUT, by, user_id=user_id)
 
 
-def note_failed_sign_in(connection: Connection, user: StoredUser | None, address: str | None) -> None:
-    """For the audit log: what was typed for an email that nobody has may be a password, so it is not written."""
-    subject, user_id = (None, None) if user is None else (user.email, user.user_id)
+def note_failed_sign_in(connection: Connection, user: StoredUser, address: str | None) -> None:
+    """For the audit log."""
     by = Actor(None, address=address)
-    insert_audit_entry(connection, Action.SIGN_IN_FAILED, by, subject=subject, user_id=user_id)
+    insert_audit_entry(connection, Action.SIGN_IN_FAILED, by, subject=user.email, user_id=user.user_id)
+
+
+def note_sign_in_of_nobody(connection: Connection, network: str) -> None:
+    """For the audit log: what was typed for an email that nobody has may be a password, so it is not written.
+
+    One entry tells of all of an hour from a network, with their number: strangers can make any number of them.
+    """
+    with connection.transaction():
+        entry_id = lock_entry_of_hour(connection, Action.SIGN_IN_FAILED, network)
+        if entry_id is None:
+            insert_audit_entry(connection, Action.SIGN_IN_FAILED, Actor(None, address=network))
+        else:
+            add_item(connection, entry_id)
 
 
 def note_failed_check(connection: Connection, user_id: int, by: Actor) -> None:

@@ -89,6 +89,28 @@ def add_item(connection: Connection, entry_id: int) -> bool:
     return connection.execute(sql, {"entry_id": entry_id}).rowcount == 1
 
 
+def lock_entry_of_hour(connection: Connection, action: Action, address: str | None) -> int | None:
+    """The id of this hour's entry of nobody's account from the address; None where there is none.
+
+    Whoever else asks for the same one waits until the transaction ends, so that there is one only.
+    """
+    parameters = {"action": action.value, "address": address}
+    lock = "SELECT pg_advisory_xact_lock(hashtext(%(action)s), hashtext(coalesce(%(address)s::text, '')))"
+    connection.execute(lock, parameters)
+    sql = """
+        SELECT id
+        FROM audit_log
+        WHERE occurred_at >= date_trunc('hour', now())
+          AND action = %(action)s
+          AND user_id IS NULL
+          AND address IS NOT DISTINCT FROM %(address)s::text
+        ORDER BY id DESC
+        LIMIT 1
+    """
+    found: int | None = one_value(connection, sql, parameters)
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """An entry as people read it; `project` is the name that the project has now."""

@@ -12,7 +12,7 @@ from flask import request
 from limits import RateLimitItem, RateLimitItemPerMinute
 
 from app.core.accounts.passwords import hash_password, is_password, needs_new_hash
-from app.core.accounts.sessions import note_failed_sign_in
+from app.core.accounts.sessions import note_failed_sign_in, note_sign_in_of_nobody
 from app.core.accounts.users import is_email
 from app.core.queries.users import StoredUser, replace_password_hash, select_user
 from app.web.auth import network_of
@@ -43,7 +43,10 @@ def checked_user(email: str, password: str) -> StoredUser | None:
         charge(*count, words=TOO_MANY)
     password_hash = None if user is None or user.is_disabled else user.password_hash
     if not run_in_thread(lambda: is_password(password, password_hash)):
-        ask_database(note_failed_sign_in, user, request.remote_addr)
+        if user is None:
+            ask_database(note_sign_in_of_nobody, network_of(request.remote_addr))
+        else:
+            ask_database(note_failed_sign_in, user, request.remote_addr)
         return None
     assert user is not None
     assert password_hash is not None
