@@ -122,13 +122,16 @@ def _counted() -> Collector:
 
 
 def _require_token() -> None:
-    token = services().settings.metrics_token
+    settings = services().settings
+    token = settings.metrics_token
     if token is None:
-        if not is_from_this_machine(request.environ):
+        # with PUBLIC_URL a proxy may be on this machine, and not every one says so
+        if settings.public_url is not None or not is_from_this_machine(request.environ):
             raise ApiError(
                 403,
                 "FORBIDDEN",
-                "Without METRICS_TOKEN only this machine itself may ask: set it, and send it as a bearer token.",
+                "Without METRICS_TOKEN only this machine itself may ask, and with PUBLIC_URL nobody: set it, and send it "
+                "as a bearer token.",
             )
         return
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")

@@ -62,6 +62,14 @@ def test_a_proxy_on_this_machine_is_not_this_machine(environment: dict[str, str]
     assert client.get("/metrics", headers={header: "127.0.0.1"}).status_code == 403
 
 
+def test_without_a_token_nobody_reads_them_where_the_service_has_a_public_address(environment: dict[str, str]) -> None:
+    # a proxy on this machine need not say that it is one: nginx with a bare proxy_pass adds no header
+    client = new_client({**environment, "PUBLIC_URL": "https://a.example"})
+    answer = client.get("/metrics")
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (403, "FORBIDDEN")
+    assert "METRICS_TOKEN" in answer.get_json()["error"]["message"]
+
+
 def test_with_a_token_every_machine_that_has_it_reads_them(environment: dict[str, str]) -> None:
     client = new_client({**environment, "METRICS_TOKEN": TOKEN})
     for headers, status in (({"Via": "x"}, 401), ({"Via": "x", "Authorization": f"Bearer {TOKEN}"}, 200)):
