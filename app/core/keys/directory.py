@@ -4,7 +4,8 @@ Three places are asked in turn: this process's memory (at most 1 s old), Redis, 
 PostgreSQL has not confirmed for a minute is used as it is, and confirmed in the background where PostgreSQL answers.
 A revocation leaves a tombstone in Redis, which is read with the record in one trip and always wins. While Redis is lost
 no key is found for longer than memory lasts; a revocation of that time is in PostgreSQL alone, so a process that has
-noticed the loss has records from before it confirmed before it uses them again.
+noticed the loss has records from before it confirmed before it uses them again. Where PostgreSQL is too slow to do so
+they are used meanwhile, and it is asked again ten seconds later.
 """
 
 import threading
@@ -40,6 +41,9 @@ TOMBSTONE_LIFETIME_SECONDS = 30 * 86_400
 DATABASE_DEADLINE_SECONDS = 2.0
 """How long to wait for a connection of the pool and for PostgreSQL's answer, all in all."""
 
+ASK_AGAIN_SECONDS = 10.0
+"""How long keys go on as Redis has them after a loss of Redis that PostgreSQL could not answer for in time."""
+
 
 class KeyDirectory:
     """One in each process; safe for many greenlets or threads."""
@@ -61,6 +65,7 @@ class KeyDirectory:
         self._uses = uses
         self._memory: dict[bytes, tuple[float, ApiKey | None]] = {}
         self._lost_redis_at = 0.0
+        self._ask_again_at = 0.0
         self._confirming = threading.Lock()
         self._asking: dict[bytes, Future[ApiKey | None]] = {}
         self._asking_lock = threading.Lock()
@@ -109,11 +114,12 @@ class KeyDirectory:
                     raise
                 told = known
             return None if is_revoked else told
-        if checked_at <= self._lost_redis_at:
+        is_from_before_loss = checked_at <= self._lost_redis_at
+        if is_from_before_loss and self._monotonic() >= self._ask_again_at:
             return self._confirmed_after_loss(key_hash, known)
         too_old = self._now().timestamp() - checked_at > CONFIRM_AFTER_SECONDS
         # One at a time, the other keys at a later look-up: a PostgreSQL that hangs holds no more than that one.
-        if too_old and self._confirming.acquire(blocking=False):
+        if (too_old or is_from_before_loss) and self._confirming.acquire(blocking=False):
             threading.Thread(target=self._confirm, args=(key_hash,), daemon=True).start()
         return known
 
@@ -128,12 +134,14 @@ class KeyDirectory:
         return record, tombstone is not None
 
     def _confirmed_after_loss(self, key_hash: bytes, known: ApiKey) -> ApiKey | None:
-        """As PostgreSQL has it; where that does not answer either, ingestion goes on with what Redis says."""
+        """As PostgreSQL has it; where that does not answer either, ingestion goes on with what Redis says.
+
+        The loss is not forgotten: for ASK_AGAIN_SECONDS nobody waits for PostgreSQL, and then one does again.
+        """
         try:
             return self._ask_in_time(key_hash)
         except DatabaseUnavailable:
-            # nobody waits for it a second time; it is confirmed as all records are
-            self._lost_redis_at = 0.0
+            self._ask_again_at = self._monotonic() + ASK_AGAIN_SECONDS
             return known
 
     def _ask_in_time(self, key_hash: bytes) -> ApiKey | None:

@@ -1,5 +1,6 @@
 """Keys while Redis is down, and what a revocation of that time is worth when it is back."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,12 +8,20 @@ import redis
 
 from app.core.database import ConnectionPool
 from app.core.errors import InvalidApiKey, RedisUnavailable
-from app.core.keys.directory import CONFIRM_AFTER_SECONDS, MEMORY_SECONDS, KeyDirectory
+from app.core.keys.directory import (
+    ASK_AGAIN_SECONDS,
+    CONFIRM_AFTER_SECONDS,
+    DATABASE_DEADLINE_SECONDS,
+    MEMORY_SECONDS,
+    KeyDirectory,
+)
 from app.core.keys.lifecycle import revoke_key
 from app.core.queries.audit_log import COMMAND_LINE
+from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key
 from tests.clocks import Clock
+from tests.frozen import frozen
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
@@ -126,3 +135,27 @@ def test_it_goes_on_when_redis_is_back_and_postgresql_is_down(
         alone.find(key)
     stopped_redis.restart()
     assert alone.find(key) == known
+
+
+def test_one_slow_answer_of_postgresql_does_not_let_a_key_work_again_that_was_revoked_meanwhile(
+    directory: KeyDirectory,
+    revoke: Callable[[], bool],
+    stopped_redis: RunningRedis,
+    postgres: RunningPostgres,
+    clock: Clock,
+    database_url: str,
+) -> None:
+    revoked, *others = (create_key(database_url) for _ in range(4))
+    known = [directory.find(key) for key in (revoked, *others)][1:]
+    stopped_redis.stop()
+    revoke()
+    clock.seconds += A_MOMENT_LATER
+    with pytest.raises(RedisUnavailable):
+        directory.find(revoked)
+    stopped_redis.restart()
+    with frozen(postgres.pid):
+        began_at = time.monotonic()
+        assert [directory.find(key) for key in others] == known
+        assert time.monotonic() - began_at < DATABASE_DEADLINE_SECONDS * len(others), "only one waits for it"
+    clock.seconds += ASK_AGAIN_SECONDS + 1
+    assert not is_valid(directory, revoked)
