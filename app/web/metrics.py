@@ -130,8 +130,8 @@ def _require_token() -> None:
             raise ApiError(
                 403,
                 "FORBIDDEN",
-                "Without METRICS_TOKEN only this machine itself may ask, and with PUBLIC_URL nobody: set it, and send it "
-                "as a bearer token.",
+                "Without METRICS_TOKEN only this machine itself may ask, and with PUBLIC_URL nobody: set it, and send "
+                "it as a bearer token.",
             )
         return
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
