@@ -138,6 +138,7 @@ def test_it_goes_on_when_redis_is_back_and_postgresql_is_down(
 
 
 def test_one_slow_answer_of_postgresql_does_not_let_a_key_work_again_that_was_revoked_meanwhile(
+    *,
     directory: KeyDirectory,
     revoke: Callable[[], bool],
     stopped_redis: RunningRedis,
