@@ -6,6 +6,9 @@ from typing import TypedDict
 
 import orjson
 
+# Python 3.13 has another name for the 414.
+_CODES = {HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR", HTTPStatus.REQUEST_URI_TOO_LONG: "REQUEST_URI_TOO_LONG"}
+
 
 class Detail(TypedDict):
     """One thing that is wrong. `field` is a name of the body or a header, or "body" for the body as a whole."""
@@ -22,4 +25,4 @@ def error_envelope(code: str, message: str, request_id: str, details: Sequence[D
 
 def code_of(status: HTTPStatus) -> str:
     """The code of an error that says no more than its status."""
-    return "INTERNAL_ERROR" if status == HTTPStatus.INTERNAL_SERVER_ERROR else status.name
+    return _CODES.get(status, status.name)

@@ -24,7 +24,7 @@ LINGER_SECONDS = 5.0
 LINGER_BYTES = 64 * 1024 * 1024
 _PIECE_BYTES = 65_536
 
-_STATUSES = {
+MALFORMED_STATUSES = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
@@ -52,7 +52,7 @@ class EnvelopeWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         """Neither log nor answer repeats what was sent: a broken header may hold a key."""
         is_malformed = isinstance(error, errors.ParseException)
         if is_malformed:
-            status = _STATUSES.get(type(error), HTTPStatus.BAD_REQUEST)
+            status = MALFORMED_STATUSES.get(type(error), HTTPStatus.BAD_REQUEST)
             self.log.warning("refused a malformed request from %s: %s", address and address[0], type(error).__name__)
         else:
             status = HTTPStatus.INTERNAL_SERVER_ERROR

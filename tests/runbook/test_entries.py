@@ -1,6 +1,7 @@
 """Every check, alert and message that names an entry of the runbook finds it, and every entry is complete."""
 
 import re
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from app.core import errors
 from app.core.runbook import entry_for
 from app.local.children import REPOSITORY
+from app.web.envelope import code_of
+from app.web.gunicorn_worker import MALFORMED_STATUSES
 from app.web.pages.system.facts import CHECKS, REFUSAL_MEANINGS
 from tests.runbook_entries import PARTS, RUNBOOK, Entry, entries
 
@@ -44,6 +47,13 @@ def test_every_check_has_an_entry() -> None:
 @pytest.mark.parametrize("code", REFUSAL_MEANINGS)
 def test_every_code_of_the_system_page_is_in_the_entry_of_refusals(code: str) -> None:
     assert f"`{code}`" in entries()["refusals"].parts["Means"]
+
+
+@pytest.mark.parametrize(
+    "status", [*MALFORMED_STATUSES.values(), HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR]
+)
+def test_what_is_refused_before_the_application_sees_it_has_a_meaning_on_the_system_page(status: HTTPStatus) -> None:
+    assert code_of(status) in REFUSAL_MEANINGS
 
 
 @pytest.mark.parametrize("entry", entries().values(), ids=entries())
