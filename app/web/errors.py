@@ -15,12 +15,14 @@ from werkzeug.exceptions import HTTPException
 
 from app.core.errors import (
     BufferFull,
+    DatabaseUnavailable,
     IdempotencyKeyReused,
     InvalidApiKey,
     NotFound,
     PasswordChanged,
     PromptAnalyticsError,
     RedisFull,
+    RedisUnavailable,
     Unavailable,
 )
 from app.web.envelope import Detail, code_of, error_envelope
@@ -67,14 +69,19 @@ class ApiError(Exception):
         *,
         details: Sequence[Detail] = (),
         retry_after_seconds: float | None = None,
+        server: str | None = None,
     ) -> None:
-        """`retry_after_seconds` belongs to every 429 and 503 and to nothing else; it is brought into 1 to 60."""
+        """`retry_after_seconds` belongs to every 429 and 503 and to nothing else; it is brought into 1 to 60.
+
+        `server`: which one did not answer.
+        """
         super().__init__(code)
         self.status = status
         self.code = code
         self.message = message
         self.details = list(details)
         self.retry_after_seconds = retry_after_seconds
+        self.server = server
 
 
 def validation_error(details: Sequence[Detail]) -> ApiError:
@@ -135,8 +142,15 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
                 "UNAVAILABLE",
                 "A server behind this service did not answer. A retry with the same Idempotency-Key is safe.",
                 retry_after_seconds=UNAVAILABLE_RETRY_SECONDS,
+                server=_server_of(error),
             )
     raise error
+
+
+def _server_of(error: Unavailable) -> str | None:
+    if isinstance(error, DatabaseUnavailable):
+        return "PostgreSQL"
+    return "Redis" if isinstance(error, RedisUnavailable) else None
 
 
 def _from_http(error: HTTPException) -> Response:

@@ -29,6 +29,7 @@ def test_without_postgresql_a_page_says_so(redis_url: str):
     answer = signed_in(app_with(DATABASE_URL=f"postgres://{NOWHERE}/x", REDIS_URL=redis_url)).get("/account")
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
     assert "Not available right now" in answer.text
+    assert "PostgreSQL does not answer" in answer.text
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
@@ -46,7 +47,7 @@ def test_without_redis_nobody_signs_in_but_is_told_why(database_url: str):
     token = client.get("/login").text.split('name="csrf_token" value="')[1].split('"')[0]
     answer = client.post("/login", data={"csrf_token": token, "email": "a@example.com", "password": "x"})
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
-    assert "A server behind this page does not answer" in answer.text
+    assert "Redis does not answer" in answer.text
 
 
 def test_a_fault_of_ours_is_a_page_that_tells_nothing(database_url: str, redis_url: str):

@@ -19,7 +19,7 @@ _TEXTS = {
     500: ("Something went wrong", "It is not your fault, and it was noted. Try again in a moment."),
     503: (
         "Not available right now",
-        "A server behind this page does not answer or has too much to do. Try again.",
+        "{server} does not answer or has too much to do. Try again.",
     ),
 }
 _UNKNOWN = ("That did not work", "Go back, reload the page and try again.")
@@ -43,6 +43,8 @@ def error_page(error: ApiError) -> Response:
     title, message = _TEXTS.get(error.status, _UNKNOWN)
     if isinstance(error, PageError):
         title, message = error.title, error.message
+    elif error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        message = message.format(server=error.server or "A server behind this page")
     may_retry = error.status == HTTPStatus.SERVICE_UNAVAILABLE and request.method in ("GET", "HEAD")
     answer = page(
         "layout/error.html",
