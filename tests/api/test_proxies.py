@@ -38,6 +38,16 @@ def test_browsers_are_told_to_keep_to_https_where_it_is_known(environment: dict[
     assert hsts(public, {"Host": "analytics.example.org"}) == a_year
 
 
+def test_the_sign_in_page_asks_for_https_where_it_is_not_known_that_browsers_use_it(
+    environment: dict[str, str],
+) -> None:
+    headers = {"Host": "analytics.example.org"}
+    for settings, is_asked in (({}, True), ({"PUBLIC_URL": "https://analytics.example.org"}, False)):
+        asked = new_client(environment, **settings).get("/login", headers=headers)
+        assert asked.status_code == 200
+        assert ("Sign-in needs HTTPS" in asked.text) is is_asked
+
+
 def test_nobody_is_told_so_where_it_is_not_known(environment: dict[str, str]) -> None:
     assert hsts(new_client(environment), FORWARDED) == {None}
     assert hsts(new_client(environment, TRUSTED_PROXY_COUNT="1"), {}) == {None}

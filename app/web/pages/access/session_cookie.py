@@ -16,6 +16,7 @@ from flask.sessions import NullSession, SecureCookieSessionInterface, SessionInt
 from itsdangerous import URLSafeTimedSerializer
 
 from app.core.accounts.sessions import LIFETIME_SECONDS
+from app.web.proxies import is_https
 from app.web.services import derive_secret
 
 SESSION_ID = "sid"
@@ -99,7 +100,7 @@ def is_plain_local() -> bool:
 
 def needs_https() -> bool:
     """Whether the browser will refuse the cookie, and sign-in must fail."""
-    return not request.is_secure and not _is_local(request.host)
+    return not is_https() and not _is_local(request.host)
 
 
 def _is_local(host: str) -> bool:
