@@ -34,10 +34,16 @@ def test_a_key_is_over_its_limit(operator: Operator, client: FlaskClient) -> Non
 
 
 def test_an_api_key_has_leaked(operator: Operator, client: FlaskClient) -> None:
-    leaked = operator.run("python -m app keys create --project demo --name sender").stdout.strip()
+    create = "python -m app keys create --project demo --name sender --limit 600/minute"
+    leaked = operator.run(create).stdout.strip()
     assert send(client, leaked) == 204
     key_id = operator.run("python -m app keys list").stdout.splitlines()[1].split()[0]
-    printed = operator.follow("api_key_leaked", PROJECT="demo", NAME="sender", ID=key_id)
+    printed = operator.follow(
+        "api_key_leaked", PROJECT="demo", NAME="sender", SCOPE="ingest", LIMIT="600/minute", ID=key_id
+    )
+    assert [key.split()[5] for key in operator.run("python -m app keys list").stdout.splitlines()[1:]] == [
+        "600/minute"
+    ] * 2
     assert leaked[:12] in printed[0]
     successor = next(line for line in printed[0].splitlines() if line.startswith("eg_live_"))
     wait_until(lambda: send(client, leaked) == 401, 5)
