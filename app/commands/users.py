@@ -129,8 +129,10 @@ def list_users() -> None:
 
 def _chosen(user: StoredUser | None) -> str:
     """Whom a confirmation vouches for depends on when: whoever chose the password later may be somebody else."""
-    changed_at = None if user is None else user.password_changed_at
-    return f"password chosen {'never' if changed_at is None else time_text(changed_at)}"
+    if user is None or user.password_hash is None:
+        return "no password chosen yet"
+    changed_at = user.password_changed_at
+    return f"password chosen {'at an unknown time' if changed_at is None else time_text(changed_at)}"
 
 
 def _cells(user: UserDescription) -> tuple[str, ...]:

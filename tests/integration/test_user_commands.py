@@ -123,7 +123,7 @@ def test_nobody_becomes_an_operator_or_is_added_elsewhere_while_their_sign_in_is
         assert "nobody has vouched" in fails_with_one_line(run("users", *arguments))
     assert select(database_url, SELECT_MEMBERSHIPS) == []
     added = succeed("users", "add", "--email", "held@example.com", "--project", "p", "--confirm")
-    assert "password chosen never" in added
+    assert "password chosen at an unknown time" in added
     succeed("users", "make-operator", "held@example.com")
     assert select(database_url, SELECT_MEMBERSHIPS) == [("held@example.com", "p", "admin")]
 
@@ -144,6 +144,12 @@ def test_whoever_confirms_reads_when_the_password_was_chosen_and_lets_its_holder
         ("held@example.com", "p", "admin"),
         ("held@example.com", "waiting", "member"),
     ]
+
+
+def test_who_has_no_password_yet_is_told_as_such(run: Run, database_url: str):
+    create_user(database_url, "new@example.com", password_hash=None)
+    finished = run("users", "add", "--email", "new@example.com", "--project", "p")
+    assert "no password chosen yet" in fails_with_one_line(finished)
 
 
 def test_a_member_can_be_confirmed_too(succeed: Succeed, database_url: str):
