@@ -10,6 +10,7 @@ from pathlib import Path
 from app.local.children import REPOSITORY, Guard
 from app.local.errors import CannotRun
 from app.local.postgres import start_postgres
+from chaos.detector import Detector
 from chaos.scenarios.trial import Result, Scenario, Trial, run_scenario
 from chaos.servers import Servers, start_chaos_redis
 from chaos.verdict import Verdict
@@ -59,7 +60,8 @@ def run_disk_full(folder: Path, *, seed: int, is_short: bool) -> Result:
         raise CannotRun(f"disk full: {(done.stderr.strip() or 'no reason given').splitlines()[-1]}")
     told = json.loads(done.stdout.splitlines()[-1])
     verdict = Verdict(**told.pop("verdict")) if told["verdict"] else told.pop("verdict")
-    return Result(scenario=SCENARIO, verdict=verdict, **told)
+    detector = Detector(**told.pop("detector")) if told["detector"] else told.pop("detector")
+    return Result(scenario=SCENARIO, verdict=verdict, detector=detector, **told)
 
 
 def main() -> None:

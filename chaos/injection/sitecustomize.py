@@ -92,12 +92,12 @@ def acknowledged_before_commit(buffer: ModuleType) -> None:
 
 def trimmed_by_length(buffer: ModuleType) -> None:
     """The stream forgets its oldest entries, read or not."""
-    add = "'XADD', KEYS[1], '*'"
+    add = "return redis.pcall(unpack(command))"
     scripts = {name: text for name, text in vars(buffer).items() if isinstance(text, str) and add in text}
     if not scripts:
         raise LookupError("no script that appends")
     for name, text in scripts.items():
-        setattr(buffer, name, text.replace(add, f"'XADD', KEYS[1], 'MAXLEN', '{SABOTAGED_LENGTH}', '*'"))
+        setattr(buffer, name, text.replace(add, f"redis.call('XTRIM', KEYS[1], 'MAXLEN', '{SABOTAGED_LENGTH}') {add}"))
 
 
 def answered_before_redis(buffer: ModuleType) -> None:

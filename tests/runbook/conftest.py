@@ -8,6 +8,8 @@ import redis
 from flask.testing import FlaskClient
 
 from app.core.stream.state import STREAM
+from app.local.redis_server import RunningRedis
+from app.local.running import write_secret
 from tests.batches import EVENT, PATH, bearer
 from tests.conftest import StartProcess
 from tests.health import new_client, problems
@@ -17,8 +19,14 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture
-def operator(database_url: str, redis_url: str, clean_database: None, clean_redis: None) -> Operator:
-    return Operator(app_environment(database_url, redis_url))
+def operator(
+    database_url: str, redis_server: RunningRedis, clean_database: None, clean_redis: None
+) -> Iterator[Operator]:
+    """CONFIG REWRITE makes a file that all may read of what they must not."""
+    config_path = redis_server.data_dir / "redis.conf"
+    settings = config_path.read_text()
+    yield Operator(app_environment(database_url, redis_server.url))
+    write_secret(config_path, settings)
 
 
 OpenClient = Callable[..., FlaskClient]
