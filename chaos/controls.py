@@ -91,7 +91,7 @@ def run_controls(folder: Path, names: frozenset[str] | None = None) -> list[Outc
         return [run_control(servers, control) for control in CONTROLS if names is None or control.name in names]
 
 
-def run_control(servers: Servers, control: Control) -> Outcome:
+def run_control(servers: Servers, control: Control, *, with_baseline: bool = True) -> Outcome:
     if not control.is_injected:
         servers = Servers(
             servers.folder,
@@ -101,7 +101,7 @@ def run_control(servers: Servers, control: Control) -> Outcome:
         )
     sabotages = [control.name] if control.is_injected else []
     verdict = _verdict_with(servers, control, sabotages)
-    return Outcome(control, verdict, _verdict_with(servers, control, []) if control.crash else None)
+    return Outcome(control, verdict, _verdict_with(servers, control, []) if control.crash and with_baseline else None)
 
 
 def _verdict_with(servers: Servers, control: Control, sabotages: list[str]) -> Verdict:

@@ -10,6 +10,7 @@ from random import Random
 from chaos.artifacts import Artifact, keep
 from chaos.detector import Detector, ask_detector, loss_is_told
 from chaos.kills import KINDS, Killer
+from chaos.load import NEVER_SENT_AGAIN
 from chaos.servers import Fsync, open_servers
 from chaos.service import Service, open_service
 from chaos.verdict import Verdict, verdict_on
@@ -83,7 +84,10 @@ def kill_under_load(service: Service, *, fsync: Fsync, seed: int, extent: Extent
         reached = service.progress.events() >= extent.events and killer.kills.total() >= extent.kills
         return not reached and now - began_at < extent.at_most_seconds
 
-    with service.load(seed, batch_events_per_second=extent.batch_events_per_second):
+    orders: dict[str, float] = {"batch_events_per_second": extent.batch_events_per_second}
+    if fsync == "everysec":
+        orders["repeated_share"] = NEVER_SENT_AGAIN
+    with service.load(seed, **orders):
         pauses = {"shortest_seconds": extent.shortest_pause_seconds, "longest_seconds": extent.longest_pause_seconds}
         killer.run(goes_on, **pauses)
         last_kill_at = time.monotonic()

@@ -21,8 +21,8 @@ BLOCK = 1_000
 """A client takes so many numbers at once; a batch never goes beyond the block it began in."""
 BATCH_SIZES = (2, 10, 100, 500, 1_000, 1_000)
 ANSWER_SECONDS = 10.0
-REPEATED_SHARE = 0.05
-"""Of events with an Idempotency-Key that were acknowledged: sent once more, as clients do that lost the answer."""
+NEVER_SENT_AGAIN = 0.0
+"""The `repeated_share` of runs that lose data: what was lost and sent again is stored, and told as lost."""
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 1.0
 REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
 REFUSALS |= {HTTPStatus.TOO_MANY_REQUESTS}
@@ -33,7 +33,8 @@ class Orders:
     """What a load does. `batch_events_per_second` is shared by its batch clients; 0: as fast as they are answered.
 
     `single_pause_seconds`: between two events of a single client. `keyed_share`: of sends, those with an
-    Idempotency-Key, which are repeated until they are acknowledged. `first_block`: where its numbers begin.
+    Idempotency-Key, which are repeated until they are acknowledged. `repeated_share`: of these, those that are sent
+    once more after that, as clients do that lost the answer. `first_block`: where its numbers begin.
     """
 
     url: str
@@ -46,6 +47,7 @@ class Orders:
     batch_events_per_second: int = 0
     single_pause_seconds: float = 0.0
     keyed_share: float = 0.6
+    repeated_share: float = 0.05
     first_block: int = 0
     largest_batch: int = 1_000
 
@@ -95,7 +97,7 @@ class Client:
             if self._stop.wait(wait_seconds * self._random.uniform(0.5, 1)):
                 return count
             wait_seconds = min(2 * wait_seconds, LONGEST_WAIT_SECONDS)
-        if self._random.random() < REPEATED_SHARE:
+        if self._random.random() < self._orders.repeated_share:
             self._send(first, count, key)
         return count
 

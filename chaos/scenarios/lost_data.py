@@ -7,6 +7,7 @@ from functools import partial
 import redis
 
 from app.core.stream.state import GROUP, STREAM
+from chaos.load import NEVER_SENT_AGAIN
 from chaos.scenarios.trial import Scenario, Trial
 
 EVENTS = 300
@@ -14,7 +15,7 @@ EVENTS = 300
 
 def forget(deed: Callable[[redis.Redis], object], trial: Trial) -> None:
     """At some moments under load, each of which may or may not find something in the buffer."""
-    with trial.load():
+    with trial.load(repeated_share=NEVER_SENT_AGAIN):
         for _ in range(trial.times(2, 20)):
             trial.service.wait_for(EVENTS)
             with trial.service.redis_client() as client:
@@ -25,7 +26,7 @@ def forget(deed: Callable[[redis.Redis], object], trial: Trial) -> None:
 def restart_empty(trial: Trial) -> None:
     """As a Redis without a disk, or a new one under the old name."""
     server = trial.service.servers.redis
-    with trial.load():
+    with trial.load(repeated_share=NEVER_SENT_AGAIN):
         trial.service.wait_for(EVENTS)
         with trial.service.platform.holding("Redis"):
             server.kill()
