@@ -197,4 +197,4 @@ def acknowledgement_meaning(info: Mapping[str, object], append_fsync: str | None
             return "on disk within a second: a power failure of Redis's machine can lose the last one"
         case "no":
             return "on disk when the system pleases: a power failure of Redis's machine can lose half a minute"
-    return "in an append-only file, but how soon it is on disk cannot be seen here"
+    return "on disk, but how soon cannot be seen here"
