@@ -1,9 +1,7 @@
 """The test stand: servers of its own, the real processes of the Procfile, and whatever is measured beside them."""
 
-import fcntl
 import os
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +16,11 @@ import redis
 from app.core.contract import ANALYTICS_PATH
 from app.local.children import REPOSITORY, Child, Guard
 from app.local.errors import CannotRun
+from app.local.own_folder import own_folder
 from app.local.ports import free_port
 from app.local.postgres import RunningPostgres, start_postgres
 from app.local.procfile import process_environment, read_procfile, shell_command
 from app.local.redis_server import RunningRedis, start_redis
-from app.local.running import DATA_DIR
 from app.local.servers import last_words
 from app.local.web_client import get
 
@@ -138,7 +136,7 @@ class Stand:
 @contextmanager
 def open_stand() -> Iterator[Stand]:
     """PostgreSQL and Redis as in production, migrated; everything is ended and removed afterwards."""
-    with _own_folder() as folder, Guard() as guard:
+    with own_folder("bench") as folder, Guard() as guard:
         postgres = start_postgres(folder / "postgres", guard, durable=True)
         redis_server = start_redis(folder / "redis", guard)
         base = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -154,21 +152,3 @@ def open_stand() -> Iterator[Stand]:
         guard.run(release, name="release", environment=environment, cwd=REPOSITORY)
         with redis.Redis.from_url(redis_server.url) as client:
             yield Stand(folder, guard, postgres, redis_server, client, environment)
-
-
-@contextmanager
-def _own_folder() -> Iterator[Path]:
-    """An empty folder for one run at a time; what a run that was killed has left there goes first."""
-    DATA_DIR.mkdir(mode=0o700, exist_ok=True)
-    folder = DATA_DIR / "bench"
-    with (DATA_DIR / "bench-lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CannotRun("another `make bench` is running in this checkout") from None
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)

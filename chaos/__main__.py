@@ -1,16 +1,13 @@
 """`make chaos`. Exits with 1 where the law was broken, or where a sabotaged build went unnoticed."""
 
 import argparse
-import fcntl
-import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from app.local.errors import CannotRun
+from app.local.own_folder import own_folder
 from app.local.running import DATA_DIR
 from chaos.parts import PARTS, Plan
 from chaos.proof import PROOF, facts, run_line, write_proof
@@ -23,7 +20,7 @@ def main() -> int:
     options = _options()
     began_at = time.monotonic()
     try:
-        with _own_folder() as folder:
+        with own_folder("chaos") as folder:
             plan = Plan(
                 folder, options.results, options.seed, options.short, options.events, options.kills, options.only
             )
@@ -68,24 +65,6 @@ def _run(name: str, plan: Plan) -> list[Section]:
     for section in sections:
         print(f"{terminal(section)}\n", flush=True)
     return sections
-
-
-@contextmanager
-def _own_folder() -> Iterator[Path]:
-    """An empty folder for one run at a time; what a run that was killed has left there goes first."""
-    DATA_DIR.mkdir(mode=0o700, exist_ok=True)
-    folder = DATA_DIR / "chaos"
-    with (DATA_DIR / "chaos-lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CannotRun("another `make chaos` is running in this checkout") from None
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
