@@ -48,7 +48,8 @@ class Servers:
         return urlunsplit(urlsplit(self.postgres.url)._replace(path=f"/{name}"))
 
     def empty_redis(self) -> None:
-        with redis.Redis.from_url(self.redis.url) as client:
+        """Takes seconds where a scenario has left millions of entries, and the machine is busy."""
+        with redis.Redis.from_url(self.redis.url, socket_timeout=120) as client:
             client.flushall()
 
     def make_sure_they_run(self) -> None:
