@@ -28,7 +28,7 @@ from app.core.stream.losses import look_for_losses
 
 PATIENCE_SECONDS = 10.0
 """So long a worker that looks at the same moment is waited for."""
-COLUMNS = ("accepted", "stored", "repeated", "set_aside", "waiting", "lost", "replayed", "unanswered")
+COLUMNS = ("accepted", "stored", "repeated", "set_aside", "waiting", "lost", "untraced", "replayed", "unanswered")
 
 
 @click.command()
@@ -38,9 +38,9 @@ COLUMNS = ("accepted", "stored", "repeated", "set_aside", "waiting", "lost", "re
 def ledger(project: str | None, hours: int, *, as_json: bool) -> None:
     """Show what became of every acknowledged event, by project and hour.
 
-    accepted = stored + repeated + set aside + waiting in the buffer + lost. Exits with 1 where events are lost, where
-    the rollups of an hour do not hold as many events as there are, where a latency histogram is damaged, and where it
-    cannot be told.
+    accepted = stored + repeated + set aside + waiting in the buffer + lost + untraced. Exits with 1 where events are
+    lost, where the rollups of an hour do not hold as many events as there are, where a latency histogram is damaged,
+    and where it cannot be told.
     """
     current = settings()
     since = floor_to("hour", datetime.now(UTC)) - timedelta(hours=hours - 1)

@@ -1,7 +1,8 @@
 """The ledger of events: what was acknowledged, what a worker saw, and what is missing.
 
 Acknowledgements and sightings are appended, and folded into one row for each series (app.core.stream.numbering). An
-acknowledgement leaves when all its numbers were seen or are lost; so what is left of them is in the buffer, or missing.
+acknowledgement leaves when all its numbers were seen, are lost or untraced (app.core.queries.untraced); so what is left
+of them is in the buffer, or missing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -145,7 +146,8 @@ def fold_acknowledgements(connection: Connection) -> None:
                OR EXISTS (
                    SELECT FROM series
                    WHERE series.series = acknowledgements.series
-                     AND acknowledgements.numbers <@ (series.stored + series.repeated + series.set_aside)
+                     AND acknowledgements.numbers
+                         <@ (series.stored + series.repeated + series.set_aside + series.acknowledged)
                )
             RETURNING series, project_id, hour, numbers, replayed
         ),
@@ -198,7 +200,8 @@ def insert_losses(connection: Connection, unsettled: Sequence[Unsettled], buffer
         ),
         missing AS (
             SELECT acknowledgements.id,
-                   acknowledgements.numbers - coalesce(series.stored + series.repeated + series.set_aside, '{}')
+                   acknowledgements.numbers
+                       - coalesce(series.stored + series.repeated + series.set_aside + series.acknowledged, '{}')
                        - coalesce(buffered.numbers, '{}') AS numbers
             FROM acknowledgements
             LEFT JOIN series USING (series)

@@ -13,8 +13,9 @@ from app.core.rollups.latency_histogram import ENTRY_BYTES
 class LedgerHour:
     """What became of the events of a project that were acknowledged in an hour, by the clocks of the web processes.
 
-    `accepted` = `stored` + `repeated` + `set_aside` + `waiting` + `lost`. Besides: `replayed` were answered as repeats
-    by their Idempotency-Key alone, and of `unanswered` no client was told, as far as is known, but they were seen.
+    `accepted` = `stored` + `repeated` + `set_aside` + `waiting` + `lost` + `untraced`; the last were taken by somebody
+    who writes nothing down. Besides: `replayed` were answered as repeats by their Idempotency-Key alone, and of
+    `unanswered` no client was told, as far as is known, but they were seen.
     """
 
     project: str
@@ -25,6 +26,7 @@ class LedgerHour:
     set_aside: int
     waiting: int
     lost: int
+    untraced: int
     replayed: int
     unanswered: int
 
@@ -63,7 +65,8 @@ parts AS (
            coalesce(accepted.lost, '{}') AS lost,
            coalesce(series.stored, '{}') AS stored,
            coalesce(series.repeated - series.stored, '{}') AS repeated,
-           coalesce(series.set_aside - series.stored - series.repeated, '{}') AS set_aside
+           coalesce(series.set_aside - series.stored - series.repeated, '{}') AS set_aside,
+           coalesce(series.acknowledged - series.stored - series.repeated - series.set_aside, '{}') AS untraced
     FROM known
     LEFT JOIN accepted USING (series)
     LEFT JOIN series USING (series)
@@ -77,7 +80,8 @@ counts AS (
                ('repeated', accepted * repeated),
                ('set_aside', accepted * set_aside),
                ('lost', lost),
-               ('waiting', accepted - stored - repeated - set_aside - lost),
+               ('untraced', untraced),
+               ('waiting', accepted - stored - repeated - set_aside - lost - untraced),
                ('replayed', replayed),
                ('unanswered', stored + repeated + set_aside - accepted)
     ) AS kinds (kind, runs)
@@ -90,6 +94,7 @@ SELECT projects.name AS project, hour,
        coalesce(sum(events) FILTER (WHERE kind = 'set_aside'), 0)::bigint AS set_aside,
        coalesce(sum(events) FILTER (WHERE kind = 'waiting'), 0)::bigint AS waiting,
        coalesce(sum(events) FILTER (WHERE kind = 'lost'), 0)::bigint AS lost,
+       coalesce(sum(events) FILTER (WHERE kind = 'untraced'), 0)::bigint AS untraced,
        coalesce(sum(events) FILTER (WHERE kind = 'replayed'), 0)::bigint AS replayed,
        coalesce(sum(events) FILTER (WHERE kind = 'unanswered'), 0)::bigint AS unanswered
 FROM counts

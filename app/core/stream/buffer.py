@@ -10,6 +10,7 @@ import redis
 from app.core.errors import ConsumerGroupMissing, Rejected
 from app.core.fixed_window import COUNT_HITS, FixedWindow
 from app.core.redis_client import create_group, redis_errors
+from app.core.stream.consumers import marked
 from app.core.stream.entries import EVENT_FIELD, FIRST_RECEIVED_FIELD, LABEL_FIELD, Entry, entries_of
 from app.core.stream.events import Event, encode_event, fingerprint
 from app.core.stream.numbering import Numbering, Numbers, label_of
@@ -62,7 +63,10 @@ class Appended(NamedTuple):
 
 
 class EventBuffer:
-    """Every method raises RedisUnavailable where Redis does not answer, and then the outcome is unknown."""
+    """Every method raises RedisUnavailable where Redis does not answer, and then the outcome is unknown.
+
+    Whoever consumes by it must write down what it saw (app.core.stream.consumers).
+    """
 
     def __init__(
         self,
@@ -145,7 +149,7 @@ class EventBuffer:
         Returns an empty list where there are none. `wait_ms` must be shorter than the client's socket timeout.
         """
         answer = self._with_group(
-            lambda: self._client.xreadgroup(GROUP, consumer, {STREAM: ">"}, count=count, block=wait_ms)
+            lambda: self._client.xreadgroup(GROUP, marked(consumer), {STREAM: ">"}, count=count, block=wait_ms)
         )
         return entries_of(answer[0][1]) if answer else []
 
@@ -155,7 +159,7 @@ class EventBuffer:
         Returns the cursor for the next call, "0-0" when the whole list has been seen. Start with "0-0".
         """
         answer = self._with_group(
-            lambda: self._client.xautoclaim(STREAM, GROUP, consumer, min_idle_ms, start_id=cursor, count=count)
+            lambda: self._client.xautoclaim(STREAM, GROUP, marked(consumer), min_idle_ms, start_id=cursor, count=count)
         )
         return answer[0].decode(), entries_of(answer[1])
 
@@ -164,7 +168,7 @@ class EventBuffer:
         with redis_errors():
             for begin in range(0, len(entry_ids), READ_SIZE):
                 ids: list[Any] = list(entry_ids[begin : begin + READ_SIZE])
-                self._client.xclaim(STREAM, GROUP, consumer, 0, ids, justid=True)
+                self._client.xclaim(STREAM, GROUP, marked(consumer), 0, ids, justid=True)
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """Forget entries that are safely in PostgreSQL. Where it fails they come again, and are found stored."""

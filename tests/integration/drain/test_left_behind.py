@@ -11,6 +11,7 @@ from app.core.database import Connection
 from app.core.errors import DatabaseTooSlow, DatabaseUnavailable, RowsLocked
 from app.core.queries.partitions import partition_name
 from app.core.stream.buffer import EventBuffer
+from app.core.stream.consumers import marked
 from app.core.stream.state import GROUP, STREAM
 from tests.drains import an_event, append_many, drain_with, open_connection, run_drain
 from tests.integration.drain.test_interruptions import age_pending_entries
@@ -156,7 +157,7 @@ def test_a_batch_that_takes_long_is_not_done_again_by_another_worker(client):
     with claims_kept(buffer, "slow", ids, renew_seconds=0.05):
         wait_until(lambda: all(each["time_since_delivered"] < 5_000 for each in claims(client)))
         assert drain_with(client, lambda batch: StoreReport(len(batch), [])).stored == 0
-    assert {each["consumer"] for each in claims(client)} == {b"slow"}
+    assert {each["consumer"] for each in claims(client)} == {marked("slow").encode()}
     assert not [each for each in threading.enumerate() if each.name.startswith("claims")]
 
 

@@ -56,6 +56,7 @@ def test_the_ledger_adds_up(database, client, buffer, numbering, succeed: Succee
         "set_aside": 1,
         "waiting": 2,
         "lost": 0,
+        "untraced": 0,
         "replayed": 1,
         "unanswered": 0,
     }

@@ -1,0 +1,61 @@
+"""Acknowledged events that somebody took who writes nothing down: neither seen nor lost, as far as is known."""
+
+from collections.abc import Mapping, Sequence
+
+from app.core.acknowledgements import Run, multirange
+from app.core.database import Connection
+from app.core.queries.ledger import Unsettled
+from app.core.queries.rows import one_value
+
+
+def settle_untraced(
+    connection: Connection,
+    unsettled: Sequence[Unsettled],
+    buffered: Mapping[str, Sequence[Run]],
+    *,
+    older_than_seconds: float,
+) -> int:
+    """Settle what of these acknowledgements was neither seen nor is buffered, and is so old; returns how many events.
+
+    Their numbers count as acknowledged in their series, without an outcome, until somebody sees them after all.
+    `unsettled` and `buffered` are those of insert_losses.
+    """
+    sql = """
+        WITH buffered AS (
+            SELECT series, numbers::int8multirange AS numbers
+            FROM unnest(%(series)s::text[], %(numbers)s::text[]) AS buffered (series, numbers)
+        ),
+        untraced AS (
+            SELECT acknowledgements.series, acknowledgements.project_id, acknowledgements.hour,
+                   acknowledgements.numbers
+                       - coalesce(series.stored + series.repeated + series.set_aside + series.acknowledged, '{}')
+                       - coalesce(buffered.numbers, '{}') AS numbers
+            FROM acknowledgements
+            LEFT JOIN series USING (series)
+            LEFT JOIN buffered USING (series)
+            WHERE acknowledgements.id = ANY (%(ids)s)
+              AND acknowledgements.first_at < now() - make_interval(secs => %(older_than_seconds)s)
+        ),
+        settled AS (
+            SELECT series, min(project_id) AS project_id, min(hour) AS hour, range_agg(run) AS numbers
+            FROM untraced CROSS JOIN LATERAL unnest(numbers) AS run
+            GROUP BY series
+        ),
+        kept AS (
+            INSERT INTO series AS known (series, project_id, hour, acknowledged)
+            SELECT series, project_id, hour, numbers FROM settled
+            ON CONFLICT (series) DO UPDATE SET
+                project_id = excluded.project_id,
+                hour = least(known.hour, excluded.hour),
+                acknowledged = known.acknowledged + excluded.acknowledged,
+                changed_at = now()
+        )
+        SELECT coalesce(sum(upper(run) - lower(run)), 0)::bigint FROM settled CROSS JOIN LATERAL unnest(numbers) AS run
+    """
+    parameters = {
+        "ids": [each.id for each in unsettled],
+        "series": list(buffered),
+        "numbers": [multirange(runs) for runs in buffered.values()],
+        "older_than_seconds": older_than_seconds,
+    }
+    return int(one_value(connection, sql, parameters))
