@@ -119,11 +119,11 @@ def scenarios_section(results: Sequence[Result]) -> Section:
     for result in results:
         figures = result.verdict.figures if result.verdict else {}
         names = ("acked", "unknown", "refused", "lost", "doubled")
-        told = [str(result.detector)] if result.scenario.loses else []
+        told = [str(result.detector)] if result.scenario.loses else [result.skipped] if result.skipped else []
         besides = "; ".join(
             [*result.facts, *told, *result.complaints, *(result.verdict.broken if result.verdict else [])]
         )
         numbers = [f"{figures[name]:,}" if name in figures else "?" for name in names]
-        held = "yes" if result.held else "NO"
+        held = "skipped" if result.skipped else "yes" if result.held else "NO"
         rows.append([result.scenario.name, *numbers, f"{result.seconds:.0f}", held, besides])
     return Section("Scenarios", all(result.held for result in results), rows=rows)

@@ -63,6 +63,10 @@ class Process:
         """SIGTERM, without waiting for it."""
         self._child.ask_to_stop()
 
+    def run_in(self, folder: Path) -> None:
+        """From its next start on."""
+        self._cwd = folder
+
     def restart(self) -> None:
         if self.exit_code() is None:
             self.stop()

@@ -5,6 +5,7 @@ from chaos.scenarios.lost_data import LOST_DATA
 from chaos.scenarios.network import NETWORK
 from chaos.scenarios.overload import OVERLOAD
 from chaos.scenarios.processes import PROCESSES
+from chaos.scenarios.releases import RELEASES
 from chaos.scenarios.servers_down import SERVERS_DOWN
 from chaos.scenarios.tables import TABLES
 from chaos.scenarios.trial import Scenario
@@ -16,5 +17,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *TABLES,
     *BACKLOGS,
     *PROCESSES,
+    *RELEASES,
     *OVERLOAD,
 )
