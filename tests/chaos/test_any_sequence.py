@@ -15,14 +15,16 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from app.core.acknowledgements import Acknowledgement
 from app.core.contract import ANALYTICS_PATH, BATCH_PATH
 from app.core.database import Connection, connect
 from app.core.errors import RejectedByDatabase
-from app.core.queries.dead_letters import insert_dead_letter
+from app.core.queries.ledger import insert_acknowledgements
 from app.core.redis_client import connect as connect_redis
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.dead_letters import put_back, take_out
 from app.core.stream.entries import Entry
+from app.core.stream.numbering import Numbering
 from app.core.stream.state import STREAM
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
@@ -31,14 +33,17 @@ from chaos.crash_points import age_pending
 from chaos.events import body_of, last_midnight
 from chaos.ledger import Ledger
 from tests.api_keys import create_key
+from tests.chaos import missing_events
 from tests.crashing_buffer import CRASHES, Crash, CrashingBuffer, die
 from tests.databases import empty_redis, empty_tables
+from worker.dead_letters import keep_dead_letter
 from worker.drain import drain
-from worker.store import EventStore, ReceivedEvent, StoreReport, received_at
+from worker.store import EventStore, ReceivedEvent, StoreReport
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 POISON = (b"", b"x", b"[9]", b"\xff")
+FIRST_PROJECT = 9_000_000
 
 
 @dataclass
@@ -57,6 +62,8 @@ class AnySequence(RuleBasedStateMachine):
         empty_tables(stand.postgres.url)
         empty_redis(stand.redis.url)
         stand.runs += 1
+        self.project_id = FIRST_PROJECT + stand.runs
+        missing_events.begin_project_ids_at(stand.postgres.url, self.project_id)
         self.folder = stand.folder / f"run-{stand.runs}"
         self.folder.mkdir()
         self.ledger = Ledger(self.folder / "client.ledger")
@@ -68,12 +75,19 @@ class AnySequence(RuleBasedStateMachine):
         self.store = EventStore()
         self.next_number = 1
         self.last_keyed: tuple[int, int] | None = None
+        self.numbering = Numbering(self._write_down, delay_seconds=3_600)
+        self.replayed = 0
+        self.flushed: dict[bytes, int] = {}
         self.lost: set[int] = set()
         self.rejected: set[int] = set()
         self.planted = 0
 
     def _connect(self) -> Connection:
         return connect(self.stand.postgres.url, application_name="test", statement_timeout_ms=30_000)
+
+    def _write_down(self, rows: Sequence[Acknowledgement]) -> None:
+        self.replayed += sum(end - first for row in rows for first, end in row.runs)
+        insert_acknowledgements(self.connection, rows)
 
     @rule(count=st.sampled_from([1, 1, 2, 7, 60]), has_key=st.booleans())
     def post(self, count: int, has_key: bool) -> None:
@@ -102,7 +116,6 @@ class AnySequence(RuleBasedStateMachine):
         answer = self.http.post(path, content=body, headers={"Idempotency-Key": key} if key else {})
         if answer.status_code == httpx.codes.NO_CONTENT:
             self.ledger.acknowledged(first, count, repeated="Idempotent-Replayed" in answer.headers)
-            self.lost -= set(range(first, first + count))
         elif answer.status_code in (400, 429):
             self.ledger.refused(first, count, answer.status_code)
         else:
@@ -128,7 +141,7 @@ class AnySequence(RuleBasedStateMachine):
                 return self.store.store(self.connection, batch)
 
         def set_aside(entry: Entry, reason: str) -> None:
-            insert_dead_letter(self.connection, entry.entry_id, entry.payload, reason, received_at(entry))
+            keep_dead_letter(self.connection, entry, reason)
 
         drain(
             buffer,
@@ -168,28 +181,18 @@ class AnySequence(RuleBasedStateMachine):
         buffered = {entry_id.decode() for entry_id, _ in entries}
         letters = self.connection.execute("SELECT id, entry_id FROM dead_letters").fetchall()
         ids = [letter_id for letter_id, entry_id in letters if entry_id not in buffered]
-        take_out(self.connection, ids, put_back(EventBuffer(self.client)))
+        take_out(self.connection, ids, put_back(EventBuffer(self.client, numbering=self.numbering)))
+        assert self.numbering.flush()
 
     @rule()
     def flush(self) -> None:
         """What was acknowledged and is not stored is lost, and the marks with it."""
-        self.planted -= self._buffered_poison()
-        self.client.flushall()
-        self.lost |= self._missing()
-        self.last_keyed = None
-
-    def _buffered_poison(self) -> int:
-        """Some of what is buffered may be a dead letter already, if its worker died at the wrong moment."""
-        kept = {entry_id for (entry_id,) in self.connection.execute("SELECT entry_id FROM dead_letters")}
         entries: Any = self.client.xrange(STREAM)
-        return sum(fields[b"e"] in POISON and entry_id.decode() not in kept for entry_id, fields in entries)
-
-    def _missing(self) -> set[int]:
-        """Acknowledged, neither stored nor set aside."""
-        costs = "SELECT cost_usd FROM events UNION ALL SELECT nullif(substring(convert_from(payload, 'LATIN1'),"
-        costs += " '^\\[[12](?:,[^,]*){4},[^,]*,\"(\\d+)\"'), '')::numeric FROM dead_letters"
-        kept = {int(cost) for (cost,) in self.connection.execute(costs.encode()) if cost is not None}
-        return acknowledged(self.folder) - kept
+        self.planted -= missing_events.poison_not_set_aside(self.connection, entries, POISON)
+        self.flushed |= missing_events.numbers_by_label(entries)
+        self.client.flushall()
+        self.lost |= missing_events.missing(self.connection, self.folder)
+        self.last_keyed = None
 
     @rule(server=st.sampled_from(["Redis", "PostgreSQL"]))
     def restart(self, server: str) -> None:
@@ -205,11 +208,17 @@ class AnySequence(RuleBasedStateMachine):
             self.ledger.planted(self.planted)
             broken = check(self.folder, self.stand.postgres.url, buffered=0, known_lost=len(self.lost))
             assert broken[1] == [], broken
+            self._compare_with_the_detector()
         finally:
             self.ledger.close()
             self.http.close()
             self.client.close()
             self.connection.close()
+
+    def _compare_with_the_detector(self) -> None:
+        accepted = sum(missing_events.acknowledged(self.folder).values()) + self.replayed
+        told = missing_events.told_by_the_detector(self.connection, self.client, self.project_id, accepted)
+        assert sorted(self.flushed.get(label, 0) for label in told) == sorted(self.lost)
 
     def _settle(self) -> None:
         self._drain_all()
@@ -220,15 +229,6 @@ class AnySequence(RuleBasedStateMachine):
         while self.client.xlen(STREAM):
             age_pending(self.client)
             self.drain("worker-1", "")
-
-
-def acknowledged(folder: Path) -> set[int]:
-    numbers: set[int] = set()
-    for line in (folder / "client.ledger").read_text().splitlines():
-        word, first, *count = line.split()
-        if word in ("A", "D"):
-            numbers |= set(range(int(first), int(first) + int(count[0])))
-    return numbers
 
 
 def test_the_law_holds_after_any_sequence(
