@@ -146,6 +146,11 @@ BREACHES = {
     "count of a rollup": ("UPDATE rollups SET events = events + 1 WHERE grain = 'day' AND prompt_key = 0", ROLLUPS),
     "sum of a rollup": ("UPDATE rollups SET cost_sum = cost_sum - 0.000001 WHERE grain = 'minute'", ROLLUPS),
     "extreme of a rollup": ("UPDATE rollups SET score_min = -1 WHERE grain = 'hour'", ROLLUPS),
+    "logarithms of a rollup": ("UPDATE rollups SET latency_log_sum = latency_log_sum * 1.000001", ROLLUPS),
+    "squared logarithms of a rollup": (
+        "UPDATE rollups SET latency_log_sum_squares = latency_log_sum_squares + 0.0001 WHERE version_key = 0",
+        ROLLUPS,
+    ),
     "missing rollup": ("DELETE FROM rollups WHERE grain = 'hour' AND prompt_key = 0", ROLLUPS),
     "superfluous rollup": (
         "UPDATE rollups SET bucket_start = bucket_start + interval '1 minute' WHERE grain = 'minute'",
