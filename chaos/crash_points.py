@@ -1,8 +1,7 @@
 """A crash at each step of the way of an event, in turn: the systematic part beside the random kills."""
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import redis
 
 from app.core.stream.state import GROUP, STREAM
 from chaos.injections import CrashPoint, crashes_at, expect_applied, write_plan
+from chaos.planting import planting
 from chaos.servers import open_servers
 from chaos.service import Service, open_service, wait_until
 from chaos.verdict import Verdict, verdict_on
@@ -69,7 +69,7 @@ def run_crash_points(folder: Path, *, seed: int, each: int, points: Sequence[Cra
     ):
         service.wait_until_up()
         with service.load(seed, single_clients=2, batch_clients=1, batch_events_per_second=300, largest_batch=100):
-            with _poison_and_ageing(service):
+            with planting(service, _poison_and_age, pause_seconds=AGE_SECONDS):
                 crashes = {point.name: _crash_at(service, point, each) for point in points}
             write_plan(service.folder)
             _start_anew(service)
@@ -95,34 +95,17 @@ def _start_anew(service: Service) -> None:
             process.kill()
 
 
-@contextmanager
-def _poison_and_ageing(service: Service) -> Iterator[None]:
-    """While the block runs there is always something to set aside and something to take over.
+def _poison_and_age(client: redis.Redis, planted: int) -> int:
+    """So that there is always something to set aside and something to take over.
 
     What a dead worker holds is taken over after 12 s; here each pending entry is made that old again and again.
     """
-    ended = threading.Event()
-    planted = 0
-
-    def work() -> None:
-        nonlocal planted
-        with service.redis_client() as client:
-            while not ended.wait(AGE_SECONDS):
-                with client.pipeline(transaction=True) as pipeline:
-                    pipeline.xadd(STREAM, {"e": f"poison {planted}"})
-                    pipeline.xreadgroup(GROUP, GHOST, {STREAM: ">"}, count=GHOST_ENTRIES)
-                    pipeline.execute()
-                planted += 1
-                age_pending(client)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-        service.plant(planted)
+    age_pending(client)
+    with client.pipeline(transaction=True) as pipeline:
+        pipeline.xadd(STREAM, {"e": f"poison {planted}"})
+        pipeline.xreadgroup(GROUP, GHOST, {STREAM: ">"}, count=GHOST_ENTRIES)
+        pipeline.execute()
+    return planted + 1
 
 
 def age_pending(client: redis.Redis) -> None:

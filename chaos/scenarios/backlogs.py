@@ -1,11 +1,10 @@
 """What may lie in the buffer: poison, and entries that dead workers hold."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import redis
 
 from app.core.stream.state import GROUP, STREAM
 from chaos.crash_points import age_pending
+from chaos.planting import planting
 from chaos.scenarios.trial import Scenario, Trial
 
 POISON_EVERY = 1_000
@@ -25,32 +24,19 @@ DEAD_CONSUMERS, HELD_BY_EACH = 50, 200
 
 def poison(trial: Trial) -> None:
     """One entry in a thousand can never be stored, each in another way; all others must be."""
-    with _poisoning(trial), trial.load(batch_events_per_second=5_000, largest_batch=1_000):
+
+    def plant(client: redis.Redis, planted: int) -> int:
+        while planted < trial.service.progress.events() // POISON_EVERY:
+            client.xadd(STREAM, {"e": POISON[planted % len(POISON)]})
+            planted += 1
+        return planted
+
+    with (
+        planting(trial.service, plant, pause_seconds=0.1) as planted,
+        trial.load(batch_events_per_second=5_000, largest_batch=1_000),
+    ):
         trial.service.wait_for(trial.times(10_000, 300_000), 600)
-
-
-@contextmanager
-def _poisoning(trial: Trial) -> Iterator[None]:
-    ended = threading.Event()
-    planted = 0
-
-    def work() -> None:
-        nonlocal planted
-        with trial.service.redis_client() as client:
-            while not ended.wait(0.1):
-                while planted < trial.service.progress.events() // POISON_EVERY:
-                    client.xadd(STREAM, {"e": POISON[planted % len(POISON)]})
-                    planted += 1
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-        trial.service.plant(planted)
-        trial.expect("poison was planted", is_so=planted > 0)
+    trial.expect("poison was planted", is_so=planted[0] > 0)
 
 
 def dead_consumers(trial: Trial) -> None:
