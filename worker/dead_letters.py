@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 
 def keep_dead_letter(connection: Connection, entry: Entry, reason: str) -> None:
-    """Once, however often the entry is delivered. The connection is one in autocommit mode."""
+    """Once, however often the entry is delivered or replayed. The connection is one in autocommit mode."""
     seen = runs_by_series([] if entry.label is None else [entry.label])
     with connection.transaction():
         insert_dead_letter(
             connection,
-            entry.entry_id,
+            entry.first_id or entry.entry_id,
             entry.payload,
             reason,
             received_at(entry),

@@ -33,7 +33,7 @@ def list_dead_letters(limit: int) -> None:
 @_ids
 @_all
 def replay(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
-    """Put dead letters back into the buffer; one that fails again comes back as a new dead letter."""
+    """Put dead letters back into the buffer; one that fails again comes back as a dead letter."""
     current = settings()
     with database_connection(current) as connection, event_buffer(current, connection) as buffer:
         count = _take_out(connection, dead_letter_ids, put_back(buffer), Action.LETTERS_REPLAYED, every=every)

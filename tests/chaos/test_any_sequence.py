@@ -19,6 +19,7 @@ from app.core.acknowledgements import Acknowledgement
 from app.core.contract import ANALYTICS_PATH, BATCH_PATH
 from app.core.database import Connection, connect
 from app.core.errors import RejectedByDatabase
+from app.core.queries.dead_letters import select_dead_letter_ids
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.redis_client import connect as connect_redis
 from app.core.stream.buffer import EventBuffer
@@ -175,12 +176,9 @@ class AnySequence(RuleBasedStateMachine):
 
     @rule()
     def replay_dead_letters(self) -> None:
-        """Not those whose worker died before XACK: poison would come back as two dead letters, one by each way."""
+        """Also those whose worker died before XACK, which come back by two ways."""
         self.rejected.clear()
-        entries: Any = self.client.xrange(STREAM)
-        buffered = {entry_id.decode() for entry_id, _ in entries}
-        letters = self.connection.execute("SELECT id, entry_id FROM dead_letters").fetchall()
-        ids = [letter_id for letter_id, entry_id in letters if entry_id not in buffered]
+        ids = select_dead_letter_ids(self.connection)
         take_out(self.connection, ids, put_back(EventBuffer(self.client, numbering=self.numbering)))
         assert self.numbering.flush()
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from app.core.database import Connection
 from app.core.queries.rows import all_rows, all_values, one_row
 
-# An entry that is delivered twice is set aside once.
+# An entry that is delivered twice is set aside once, and so is one that was replayed meanwhile: it keeps its first id.
 INSERT_DEAD_LETTER = """
 INSERT INTO dead_letters (entry_id, payload, reason, received_at, project_id)
 VALUES (%(entry_id)s, %(payload)s, %(reason)s, %(received_at)s, %(project_id)s)
@@ -109,8 +109,9 @@ def count_dead_letters_by_reason(connection: Connection, *, project_id: int | No
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletedLetter:
-    """What there was of a dead letter's entry: its bytes, and when it first came in."""
+    """What there was of a dead letter's entry: its id and bytes, and when it first came in."""
 
+    entry_id: str
     payload: bytes
     received_at: datetime
 
@@ -122,7 +123,7 @@ def delete_dead_letter(
     sql = """
         DELETE FROM dead_letters
         WHERE id = %(dead_letter_id)s AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
-        RETURNING payload, received_at
+        RETURNING entry_id, payload, received_at
     """
     parameters = {"dead_letter_id": dead_letter_id, "project_id": project_id}
     return one_row(connection, DeletedLetter, sql, parameters)

@@ -11,7 +11,14 @@ from app.core.errors import ConsumerGroupMissing, Rejected
 from app.core.fixed_window import COUNT_HITS, FixedWindow
 from app.core.redis_client import create_group, redis_errors
 from app.core.stream.consumers import marked
-from app.core.stream.entries import EVENT_FIELD, FIRST_RECEIVED_FIELD, LABEL_FIELD, Entry, entries_of
+from app.core.stream.entries import (
+    EVENT_FIELD,
+    FIRST_ID_FIELD,
+    FIRST_RECEIVED_FIELD,
+    LABEL_FIELD,
+    Entry,
+    entries_of,
+)
 from app.core.stream.events import Event, encode_event, fingerprint
 from app.core.stream.numbering import Numbering, Numbers, label_of
 from app.core.stream.state import GROUP, READ_SIZE, STREAM, BufferState, state_of
@@ -128,12 +135,16 @@ class EventBuffer:
                 numbering.note_replayed(project_id, len(payloads))
         return Appended(Outcome(outcome), bool(must_wake), hits, window_left_ms)
 
-    def append_again(self, payload: bytes, received_at_ms: int, *, project_id: int | None) -> None:
-        """Add an entry as it was, with the time of its first arrival: the replay of a dead letter.
+    def append_again(self, payload: bytes, received_at_ms: int, *, first_id: str, project_id: int | None) -> None:
+        """Add an entry as it was, with the time of its first arrival and its id then: the replay of a dead letter.
 
         It passes watermark and wake-up by, and is numbered where its project is known. Raises RedisUnavailable.
         """
-        fields: dict[Any, Any] = {EVENT_FIELD: payload, FIRST_RECEIVED_FIELD: received_at_ms}
+        fields: dict[Any, Any] = {
+            EVENT_FIELD: payload,
+            FIRST_RECEIVED_FIELD: received_at_ms,
+            FIRST_ID_FIELD: first_id,
+        }
         numbers = None
         if self._numbering and project_id is not None:
             numbers = self._numbering.take(project_id, 1)

@@ -4,20 +4,28 @@ from collections.abc import Callable, Iterable
 
 from app.core.database import MAX_INTEGER, Connection
 from app.core.errors import UndecodableEntry
-from app.core.queries.dead_letters import delete_dead_letter
+from app.core.queries.dead_letters import DeletedLetter, delete_dead_letter
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import decode_event
 
-Disposal = Callable[[bytes, int], None]
-"""What becomes of the bytes of a dead letter and its first arrival, in milliseconds since the epoch."""
+Disposal = Callable[[DeletedLetter], None]
+"""What becomes of the entry of a dead letter."""
 
 
 def put_back(buffer: EventBuffer) -> Disposal:
-    """Append the entry to the buffer again; one that fails again comes back as a new dead letter."""
-    return lambda payload, received_at_ms: buffer.append_again(payload, received_at_ms, project_id=project_of(payload))
+    """Append the entry to the buffer again; one that fails again comes back as a dead letter.
+
+    As one, even if the entry that it was is still in the buffer too, because its worker died before it acknowledged it.
+    """
+    return lambda letter: buffer.append_again(
+        letter.payload,
+        round(letter.received_at.timestamp() * 1_000),
+        first_id=letter.entry_id,
+        project_id=project_of(letter.payload),
+    )
 
 
-def give_up(_payload: bytes, _received_at_ms: int) -> None:
+def give_up(_letter: DeletedLetter) -> None:
     """Keep nothing."""
 
 
@@ -27,14 +35,14 @@ def take_out(
     """Delete each and do with it what `disposal` says, which undoes the deletion where it raises.
 
     With a project only that one's; returns the ids that were there. Where the commit
-    fails after `disposal`, the dead letter is still there; replayed again, its event is found stored.
+    fails after `disposal`, the dead letter is still there; its event is found stored, or comes back as this letter.
     """
     taken = []
     for dead_letter_id in dead_letter_ids:
         with connection.transaction():
             deleted = delete_dead_letter(connection, dead_letter_id, project_id=project_id)
             if deleted is not None:
-                disposal(deleted.payload, round(deleted.received_at.timestamp() * 1_000))
+                disposal(deleted)
                 taken.append(dead_letter_id)
     return taken
 

@@ -1,5 +1,6 @@
 """Entries of the stream, as append.lua writes them and as the drain reads them."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -7,21 +8,25 @@ from app.core.stream.events import LAST_STORABLE_MS
 
 EVENT_FIELD = b"e"
 FIRST_RECEIVED_FIELD = b"t"
+FIRST_ID_FIELD = b"i"
 LABEL_FIELD = b"n"
 
 _LONGEST_TIME = len(str(LAST_STORABLE_MS))
+_ENTRY_ID = re.compile(rb"[0-9]{1,20}-[0-9]{1,20}")
 
 
 class Entry(NamedTuple):
     """One buffered entry. `received_at_ms`: when Redis first took it, milliseconds since the epoch by its clock.
 
-    `label`: what numbering.py knows it by; None for one that has no number.
+    `label`: what numbering.py knows it by; None for one that has no number. `first_id`: of the replay of a dead letter,
+    the id that the entry had when it first came.
     """
 
     entry_id: str
     payload: bytes
     received_at_ms: int
     label: bytes | None = None
+    first_id: str | None = None
 
 
 def entries_of(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]]) -> list[Entry]:
@@ -32,6 +37,7 @@ def entries_of(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]]) ->
             fields.get(EVENT_FIELD, b""),
             _received_at_ms(entry_id, fields.get(FIRST_RECEIVED_FIELD)),
             fields.get(LABEL_FIELD),
+            _first_id(fields.get(FIRST_ID_FIELD)),
         )
         for entry_id, fields in raw
         if entry_id is not None and fields is not None
@@ -43,6 +49,11 @@ def _received_at_ms(entry_id: bytes, first_received: bytes | None) -> int:
     if first_received is not None and first_received.isdigit() and len(first_received) <= _LONGEST_TIME:
         return int(first_received)
     return milliseconds_of(entry_id)
+
+
+def _first_id(written: bytes | None) -> str | None:
+    """What the entry says itself, where that is an id. Whoever wrote the entry."""
+    return written.decode() if written is not None and _ENTRY_ID.fullmatch(written) else None
 
 
 def milliseconds_of(entry_id: bytes) -> int:

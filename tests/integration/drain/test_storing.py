@@ -85,8 +85,8 @@ def test_an_event_that_comes_while_a_drain_waits_is_stored_by_it(database, clien
 
 def test_a_replayed_entry_keeps_the_time_of_its_first_arrival(database, client, project_id):
     event = an_event(project_id)
-    EventBuffer(client).append_again(encode_event(event), 1_790_000_000_123, project_id=None)
-    EventBuffer(client).append_again(encode_event(event), 1_790_000_000_123, project_id=None)
+    EventBuffer(client).append_again(encode_event(event), 1_790_000_000_123, first_id="1-1", project_id=None)
+    EventBuffer(client).append_again(encode_event(event), 1_790_000_000_123, first_id="1-1", project_id=None)
     assert run_drain(database, client).stored == 1
     rows = database.execute("SELECT occurred_at, day::text FROM events").fetchall()
     assert rows[0][0].isoformat() == "2026-09-21T14:13:20.123000+00:00"
