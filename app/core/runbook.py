@@ -28,10 +28,20 @@ _ENTRIES: tuple[tuple[type[PromptAnalyticsError], str], ...] = (
 )
 
 
-def runbook_entry(name: str) -> str:
-    return f"docs/runbook.md#{name}"
+DOCUMENTS_PATH = "/docs"
+"""Where web serves the documents of the folder docs."""
 
 
-def entry_for(error: PromptAnalyticsError) -> str:
-    """The entry of what kept a worker from its work."""
-    return runbook_entry(next(name for kind, name in _ENTRIES if isinstance(error, kind)))
+def runbook_path(name: str) -> str:
+    """The path of an entry on every web process."""
+    return f"{DOCUMENTS_PATH}/runbook#{name}"
+
+
+def runbook_entry(name: str, public_url: str | None = None) -> str:
+    """An entry for who is not on a page: its address if PUBLIC_URL tells it, else its place in the release."""
+    return f"docs/runbook.md#{name}" if public_url is None else public_url + runbook_path(name)
+
+
+def entry_for(error: PromptAnalyticsError, public_url: str | None = None) -> str:
+    """The entry of what kept a worker or a command from its work."""
+    return runbook_entry(next(name for kind, name in _ENTRIES if isinstance(error, kind)), public_url)

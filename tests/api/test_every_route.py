@@ -71,6 +71,7 @@ OPEN: dict[str, tuple[int, int]] = {
     "pages_one_time_link.use_link": (404, 404),
     "assets.asset": (404, 404),
     "assets.docs_asset": (404, 404),
+    "documents.document": (200, 200),
     "openapi.docs": (200, 200),
     "openapi.openapi": (200, 200),
     "health.healthz": (200, 200),

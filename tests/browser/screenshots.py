@@ -36,6 +36,7 @@ PAGES = {
     "members": "/dashboard/members",
     "audit-log": "/dashboard/audit-log",
     "account": "/account",
+    "runbook": "/docs/runbook",
 }
 # Two weeks in which a version was taken back, and the two before them.
 REGRESSION = f"/dashboard/prompts/{PROMPTS[3].prompt_id}?from={datetime.now(UTC) - timedelta(days=14):%Y-%m-%dT%H:%M}"

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.demo.story import PROMPTS
+from app.web.pages.documents.views import DOCUMENTS
 from tests.api_keys import create_key
 from tests.browser.conftest import NewPage
 from tests.browser.page_faults import page_faults
@@ -37,6 +38,7 @@ PAGES = (
     "/dashboard/audit-log",
     "/dashboard/projects",
     "/account",
+    *(f"/docs/{name}" for name in DOCUMENTS),
 )
 
 

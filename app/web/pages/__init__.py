@@ -1,4 +1,4 @@
-"""The pages for people: sign-in, dashboard, API keys, members, system. Each module has one blueprint."""
+"""The pages for people: sign-in, dashboard, API keys, members, system, documents. Each module has one blueprint."""
 
 from flask import Flask, Response, request
 
@@ -11,6 +11,7 @@ from app.web.pages.api_keys import views as api_keys
 from app.web.pages.audit_log import views as audit_log
 from app.web.pages.dashboard import raw_events
 from app.web.pages.dashboard import views as dashboard
+from app.web.pages.documents import views as documents
 from app.web.pages.layout import errors
 from app.web.pages.layout.rendering import register_templates
 from app.web.pages.projects import members, new_project
@@ -21,7 +22,7 @@ from app.web.pages.system import views as system
 
 PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
-    *(dashboard, prompts, raw_events, api_keys, system, dead_letters, audit_log),
+    *(dashboard, prompts, raw_events, api_keys, system, dead_letters, audit_log, documents),
 )
 
 

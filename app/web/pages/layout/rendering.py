@@ -1,5 +1,6 @@
 """How pages are rendered: the layout, what every template knows, and the headers of HTML."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -52,11 +53,19 @@ def register_templates(app: Flask) -> None:
     register_filters(app)
 
 
-def page(template: str, *, active: str = "", status: int = 200, **context: Any) -> Response:
+def page(
+    template: str,
+    *,
+    active: str = "",
+    status: int = 200,
+    navigation: Sequence[NavigationItem] | None = None,
+    **context: Any,
+) -> Response:
     """An HTML page in the layout, never stored by any cache.
 
-    `active` is the key of the navigation item to mark. Besides the context a template knows `user`, `project`,
-    `projects` (those the user may switch to) and `role`, each None or empty where nobody is signed in.
+    `active` is the key of the navigation item to mark; without `navigation` the header has that of the project.
+    Besides the context a template knows `user`, `project`, `projects` (those the user may switch to) and `role`, each
+    None or empty where nobody is signed in.
     """
     seen_by = request_context().visitor
     user, project, role = (None, None, None) if seen_by is None else (seen_by.user, seen_by.project, seen_by.role)
@@ -67,7 +76,7 @@ def page(template: str, *, active: str = "", status: int = 200, **context: Any) 
         project=project,
         projects=() if user is None else user.projects,
         role=role,
-        navigation=[item for item in NAVIGATION if project and (role == "admin" or not item.for_admins)],
+        navigation=navigation or [each for each in NAVIGATION if project and (role == "admin" or not each.for_admins)],
         sign_in_url=f"/login?next={quote(request.full_path.rstrip('?'), safe='/')}",
         **context,
     )
