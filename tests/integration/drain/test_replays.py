@@ -19,7 +19,7 @@ from worker.drain import STALE_AFTER_MS
 PAYLOADS = {"undecodable": b"garbage", "of no project": encode_event(an_event(4_711))}
 
 
-@pytest.fixture(params=PAYLOADS.values(), ids=PAYLOADS)
+@pytest.fixture(params=list(PAYLOADS.values()), ids=list(PAYLOADS))
 def payload(request: pytest.FixtureRequest) -> bytes:
     return bytes(request.param)
 
