@@ -31,6 +31,9 @@ _TERMINAL_COLOUR = re.compile(r"\\u001b\[[0-9;]*m")
 # PostgreSQL quotes the data in the messages of these classes of errors, and in every DETAIL and CONTEXT.
 _QUOTING_CLASSES = ("22", "23", "54")
 
+_DOCUMENT = re.compile(r"docs/(\w+)\.md(#\w+)?")
+
+_public_url: str | None = None
 _request_id: Callable[[], str | None] = lambda: None  # noqa: E731 - stands in until create_app names requests
 
 
@@ -60,6 +63,12 @@ def name_requests_in_logs(request_id: Callable[[], str | None]) -> None:
     """Have every line carry the id of the request at hand; `request_id` returns None outside of requests."""
     global _request_id  # noqa: PLW0603 - logging is one per process, as is this
     _request_id = request_id
+
+
+def link_documents_in_logs(public_url: str | None) -> None:
+    """Have the field `see` of every line be an address where PUBLIC_URL tells it, not a place in the folder docs."""
+    global _public_url  # noqa: PLW0603 - logging is one per process, as is this
+    _public_url = public_url
 
 
 def redact(text: str) -> str:
@@ -92,7 +101,11 @@ class RedactingJsonFormatter(JsonFormatter):
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         request_id = _request_id()
-        return log_data if request_id is None else {**log_data, "request_id": request_id}
+        if request_id is not None:
+            log_data = {**log_data, "request_id": request_id}
+        if _public_url is not None and (place := _DOCUMENT.fullmatch(str(log_data.get("see")))):
+            log_data = {**log_data, "see": f"{_public_url}/docs/{place[1]}{place[2] or ''}"}
+        return log_data
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
         """The exception and what led to it, without the data that PostgreSQL quotes."""

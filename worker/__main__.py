@@ -5,8 +5,9 @@ import logging
 from app.core.database import open_pool
 from app.core.errors import PromptAnalyticsError
 from app.core.redis_client import connect, redis_errors
+from app.core.runbook import entry_for
 from app.core.stream.buffer import EventBuffer
-from config.logging import configure_logging
+from config.logging import configure_logging, link_documents_in_logs
 from config.settings import load_settings_or_exit
 from worker import jobs
 from worker.rq_worker import DrainWorker
@@ -27,6 +28,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT. Exits with 1 where a setting is wrong; lost servers are waited for."""
     settings = load_settings_or_exit()
     configure_logging(settings.log_level)
+    link_documents_in_logs(settings.public_url)
     pool = open_pool(
         settings.database_url,
         application_name="pa-worker",
@@ -63,7 +65,9 @@ def run_queue(process: Runner, redis_url: str) -> bool:
             worker = DrainWorker(client, process)
             return worker.work(logging_level=None)
     except PromptAnalyticsError as error:
-        log.warning("the job queue is out of reach; draining goes on", extra={"reason": str(error)})
+        log.warning(
+            "the job queue is out of reach; draining goes on", extra={"reason": str(error), "see": entry_for(error)}
+        )
         return False
     finally:
         stop_on_signals(process)

@@ -16,6 +16,7 @@ from app.core.errors import (
     PromptAnalyticsError,
     RedisUnavailable,
     Rejected,
+    Unavailable,
 )
 from app.core.migrations import SCHEMA_REVISION, current_revision
 from app.core.queries.ledger import insert_acknowledgements
@@ -43,10 +44,18 @@ class CommandGroup(click.Group):
             raise click.ClickException(describe(error)) from error
 
 
-def describe(error: Exception) -> str:
-    """An error for a person, without credentials. The cause of a server's silence says more than the error itself."""
+def describe(error: Exception, public_url: str | None = None) -> str:
+    """An error for a person, without credentials; where a server is at fault, with the entry of the runbook.
+
+    The cause of a server's silence says more than the error itself.
+    """
+    text = _words(error)
+    return f"{text} (see {entry_for(error, public_url)})" if isinstance(error, Unavailable) else text
+
+
+def _words(error: Exception) -> str:
     if isinstance(error, PartitionBlocked):
-        return f"{redact(str(error))} ({entry_for(error)})"
+        return redact(str(error))
     if isinstance(error, DatabaseUnavailable):
         cause = str(error.__cause__ or error).strip() or str(error)
         return f"PostgreSQL does not answer as it should: {redact(cause.splitlines()[0])}"

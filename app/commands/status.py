@@ -7,13 +7,22 @@ import click
 from app.commands.servers import database_connection, describe, redis_connection, settings
 from app.commands.tables import time_text
 from app.core.errors import PromptAnalyticsError
-from app.core.operations.readiness import acknowledgement_meaning, append_fsync, redis_info
+from app.core.operations.readiness import OLDEST_EVENT_SECONDS, acknowledgement_meaning, append_fsync, redis_info
 from app.core.queries.losses import select_loss
 from app.core.queries.status import count_dead_letters
+from app.core.runbook import runbook_entry
 from app.core.stream.buffer import EventBuffer
 from config.settings import Settings
 
 Facts = dict[str, int | float | str | None]
+
+ENTRIES = {
+    "oldest_event_age_seconds": "buffer_growing",
+    "dead_letters": "dead_letters",
+    "lost_events": "losses",
+    "a_204_means": "redis_settings",
+}
+"""Facts that may need somebody, each with its entry of the runbook."""
 
 
 @click.command()
@@ -39,8 +48,8 @@ def status(*, as_json: bool) -> None:
         try:
             facts |= look(current)
         except PromptAnalyticsError as error:
-            errors.append(describe(error))
-    click.echo(json.dumps(facts) if as_json else _text(facts))
+            errors.append(describe(error, current.public_url))
+    click.echo(json.dumps(facts) if as_json else _text(facts, current.public_url))
     if errors:
         raise click.ClickException("; ".join(errors))
 
@@ -68,7 +77,8 @@ def _database_facts(current: Settings) -> Facts:
         }
 
 
-def _text(facts: Facts) -> str:
+def _text(facts: Facts, public_url: str | None) -> str:
+    """One line for each fact; one that needs somebody names its entry of the runbook."""
     labels = {
         "buffer_depth": "Buffered events",
         "pending": "  of them in a worker's hands",
@@ -79,4 +89,18 @@ def _text(facts: Facts) -> str:
         "lost_since": "  since",
         "a_204_means": "A 204 means",
     }
-    return "\n".join(f"{label:30}{'-' if facts[name] is None else facts[name]}" for name, label in labels.items())
+    see = {
+        name: f" (see {runbook_entry(entry, public_url)})"
+        for name, entry in ENTRIES.items()
+        if _needs_somebody(name, facts[name])
+    }
+    return "\n".join(
+        f"{label:30}{'-' if facts[name] is None else facts[name]}{see.get(name, '')}" for name, label in labels.items()
+    )
+
+
+def _needs_somebody(name: str, fact: float | str | None) -> bool:
+    """Of a fact that has an entry; one that is not known needs nobody."""
+    if isinstance(fact, str):
+        return fact.startswith("in memory")
+    return fact is not None and fact > (OLDEST_EVENT_SECONDS if name == "oldest_event_age_seconds" else 0)

@@ -17,7 +17,7 @@ from app.web.pages import error_page, register_pages
 from app.web.proxies import STRICT_TRANSPORT_SECURITY, is_https, notice_proxy
 from app.web.request_context import begin_request, context, request_id
 from app.web.services import register_services
-from config.logging import name_requests_in_logs
+from config.logging import link_documents_in_logs, name_requests_in_logs
 from config.settings import Settings, load_settings
 
 # An API key in the wrong header must not get into logs and answers.
@@ -39,6 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(_begin_request)
     app.after_request(_complete_headers)
     name_requests_in_logs(request_id)
+    link_documents_in_logs(settings.public_url)
     register_services(app, settings)
     register_error_handlers(app, error_page)
     for module in (ingest, usage, health, metrics, openapi, assets):

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, current_app
 from flask.blueprints import BlueprintSetupState
 
 from app.core.operations.readiness import POSTGRESQL_SILENT, REDIS_SILENT, Problems, check_database, check_redis
-from app.core.runbook import runbook_entry
+from app.core.runbook import runbook_path
 from app.web.access import public
 from app.web.envelope import Detail
 from app.web.errors import ApiError
@@ -36,10 +36,14 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 @public("load balancers ask it; its answer is at most a second old, so it cannot be used to burden the servers")
 def readyz() -> Response:
-    """Events flow, as of at most a second ago; else a 503 whose details name each failing check and what to do."""
+    """Events flow, as of at most a second ago; else a 503 whose details name each failing check and what to do.
+
+    Each leads to its entry of the runbook; by its path alone where PUBLIC_URL is not set.
+    """
     problems = current_problems()
+    public_url = services().settings.public_url or ""
     details = [
-        Detail(field=name, message=f"{problem} ({runbook_entry(name)})")
+        Detail(field=name, message=f"{problem} ({public_url}{runbook_path(name)})")
         for name, problem in problems.items()
         if problem
     ]

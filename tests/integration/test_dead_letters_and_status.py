@@ -92,7 +92,19 @@ def test_status_tells_how_the_events_flow(succeed: Succeed, database_url: str, r
     }
     lines = succeed("status").splitlines()
     assert lines[0].split() == ["Buffered", "events", "2"]
-    assert ["Dead", "letters", "1"] in [line.split() for line in lines]
+    assert "Age of the oldest (s)         " in lines[2]
+    assert lines[2].endswith(" (see docs/runbook.md#buffer_growing)")
+    assert lines[4].split() == ["Dead", "letters", "1", "(see", "docs/runbook.md#dead_letters)"]
+
+
+def test_status_names_the_address_of_an_entry_where_it_is_known(succeed: Succeed, database_url: str):
+    insert_dead_letters(database_url, b"one")
+    told = succeed("status", public_url="https://analytics.example.org")
+    assert "1 (see https://analytics.example.org/docs/runbook#dead_letters)\n" in told
+
+
+def test_status_names_no_entry_where_nobody_is_needed(succeed: Succeed):
+    assert "(see" not in succeed("status")
 
 
 def test_status_shows_what_one_server_knows_while_the_other_is_down(run: Run):
@@ -101,8 +113,10 @@ def test_status_shows_what_one_server_knows_while_the_other_is_down(run: Run):
     assert json.loads(without_redis.stdout)["dead_letters"] == 0
     assert json.loads(without_redis.stdout)["buffer_depth"] is None
     assert "Redis does not answer" in without_redis.stderr
+    assert "(see docs/runbook.md#redis)" in without_redis.stderr
     without_database = run("status", "--json", database_url=f"postgres://pa:hunter2@{NOWHERE}/pa")
     assert without_database.exit_code == 1
     assert json.loads(without_database.stdout)["buffer_depth"] == 0
     assert "PostgreSQL does not answer" in without_database.stderr
+    assert "(see docs/runbook.md#postgresql)" in without_database.stderr
     assert "hunter2" not in without_database.stderr

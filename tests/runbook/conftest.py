@@ -79,7 +79,7 @@ def problem(client: FlaskClient) -> Callable[[str], str]:
         wait_until(lambda: client.get("/readyz").status_code == 503)
         found = problems(client)
         assert set(found) == {check}
-        assert f"(docs/runbook.md#{check})" in found[check]
+        assert found[check].endswith(f" (/docs/runbook#{check})")
         return found[check]
 
     return wait_for

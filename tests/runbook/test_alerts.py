@@ -28,9 +28,11 @@ def test_a_rule_measures_what_is_on_the_closed_list(rule: str) -> None:
 
 @pytest.mark.parametrize("alert", RULES)
 def test_an_alert_has_an_entry_that_names_it(alert: str) -> None:
-    (entry,) = re.findall(r"docs/runbook\.md#(\S+?)\"?$", RULES[alert], re.MULTILINE) or [""]
+    (entry,) = re.findall(
+        r'runbook_url: "?https://analytics\.example\.org/docs/runbook#(\S+?)"?$', RULES[alert], re.MULTILINE
+    ) or [""]
     if alert == "PromptAnalyticsNotReady":
-        assert 'runbook: "docs/runbook.md#{{ $labels.check }}"' in RULES[alert]
+        assert 'runbook_url: "https://analytics.example.org/docs/runbook#{{ $labels.check }}"' in RULES[alert]
     else:
         assert f"`{alert}`" in entries()[entry].parts["Shows"]
 

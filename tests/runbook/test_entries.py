@@ -5,7 +5,9 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
+from app.commands.status import ENTRIES
 from app.core import errors
 from app.core.runbook import entry_for
 from app.local.children import REPOSITORY
@@ -14,15 +16,15 @@ from app.web.gunicorn_worker import MALFORMED_STATUSES
 from app.web.pages.system.facts import CHECKS, REFUSAL_MEANINGS
 from tests.runbook_entries import PARTS, RUNBOOK, Entry, entries
 
-LINK = re.compile(r"runbook\.md#([a-z0-9_]+)")
-CALLED = re.compile(r'runbook_entry\("([a-z0-9_]+)"\)')
+LINK = re.compile(r"runbook(?:\.md)?#([a-z0-9_]+)")
+CALLED = re.compile(r'runbook_(?:entry|path)\("([a-z0-9_]+)"\)')
 
 
 def links_from_outside() -> set[str]:
     """What the software and the other documents point to; a failing check points to the entry of its name."""
     paths = [*REPOSITORY.glob("app/**/*.*"), *REPOSITORY.glob("worker/*.py"), *REPOSITORY.glob("ops/*")]
     paths += [REPOSITORY / "README.md", *(path for path in REPOSITORY.glob("docs/*.md") if path != RUNBOOK)]
-    found = set(CHECKS)
+    found = {*CHECKS, *ENTRIES.values()}
     for path in paths:
         if path.suffix in {".py", ".html", ".yaml", ".md"}:
             found |= {*LINK.findall(path.read_text()), *CALLED.findall(path.read_text())}
@@ -32,6 +34,11 @@ def links_from_outside() -> set[str]:
 
 def test_what_links_to_the_runbook_finds_its_entry() -> None:
     assert links_from_outside() <= set(entries())
+
+
+def test_what_leads_to_the_page_of_the_runbook_finds_its_anchor(client: FlaskClient) -> None:
+    anchors = set(re.findall(r'<h2 id="([^"]+)">', client.get("/docs/runbook").text))
+    assert links_from_outside() | set(entries()) <= anchors
 
 
 def test_every_entry_is_linked_from_somewhere() -> None:

@@ -11,7 +11,7 @@ import pytest
 from rq.logutils import setup_loghandlers
 
 from app.core.keys.api_key import mint_key
-from config.logging import RedactingJsonFormatter, log_config, name_requests_in_logs, redact
+from config.logging import RedactingJsonFormatter, link_documents_in_logs, log_config, name_requests_in_logs, redact
 
 KEY = mint_key()
 SECRETS = {
@@ -145,3 +145,18 @@ def test_lines_name_the_request_at_hand(lines):
     name_requests_in_logs(lambda: None)
     logging.getLogger("app.web").info("outside")
     assert [line.get("request_id") for line in lines()] == ["request-1", None]
+
+
+def test_what_a_line_leads_to_is_an_address_where_that_is_known(lines):
+    log = logging.getLogger("worker")
+    for public_url in (None, "https://analytics.example.org"):
+        link_documents_in_logs(public_url)
+        for see in ("docs/runbook.md#redis", "docs/operations.md", "elsewhere", 7):
+            log.warning("drain put off", extra={"see": see})
+    link_documents_in_logs(None)
+    log.warning("docs/runbook.md#redis")
+    assert [line.get("see") for line in lines()] == [
+        *("docs/runbook.md#redis", "docs/operations.md", "elsewhere", 7),
+        *("https://analytics.example.org/docs/runbook#redis", "https://analytics.example.org/docs/operations"),
+        *("elsewhere", 7, None),
+    ]

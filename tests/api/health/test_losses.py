@@ -11,12 +11,19 @@ from app.core.operations.readiness import acknowledgement_meaning, clocks_proble
 from app.core.queries.losses import note_losses
 from app.core.stream.state import STREAM
 from tests.drains import open_connection
-from tests.health import Servers, problems
+from tests.health import Servers, new_client, problems
 
 INSERT_LOSS = """
 INSERT INTO losses (series, project_id, hour, numbers, first_at, last_at)
 VALUES ('s', 1, '2026-11-27 10:00+00', '{[5,9)}', '2026-11-27 10:05:06+00', '2026-11-27 10:05:09+00')
 """
+
+
+def test_a_failing_check_names_the_address_of_its_entry_where_that_is_known(servers: Servers) -> None:
+    asked = new_client(servers.postgres.url, "redis://127.0.0.1:1", PUBLIC_URL="https://analytics.example.org")
+    found = problems(asked)
+    assert set(found) == {"redis"}
+    assert found["redis"].endswith(" (https://analytics.example.org/docs/runbook#redis)")
 
 
 def test_it_names_how_many_acknowledged_events_are_missing_and_since_when(
@@ -29,7 +36,7 @@ def test_it_names_how_many_acknowledged_events_are_missing_and_since_when(
             assert set(found) == {"losses"}
             assert "4 acknowledged events are missing" in found["losses"]
             assert "2026-11-27 10:05:06" in found["losses"]
-            assert "docs/runbook.md#losses" in found["losses"]
+            assert "(/docs/runbook#losses)" in found["losses"]
             assert b"prompt_analytics_events_lost 4.0" in client.get("/metrics").data
             note_losses(connection)
         finally:

@@ -41,6 +41,7 @@ def test_it_tells_how_the_events_flow(admin, redis_client: redis.Redis):
     assert "eviction policy noeviction" in told
     assert "Something needs you" in told
     assert "The oldest buffered event has waited for 9" in told
+    assert 'href="/docs/runbook#buffer"' in admin.get(PAGE).text
 
 
 def test_all_is_well_where_events_flow(admin, no_letters):
@@ -48,6 +49,8 @@ def test_all_is_well_where_events_flow(admin, no_letters):
     told = text(admin.get(PAGE))
     assert "No dead letters" in told
     assert "None in the last 24 hours" in told
+    links = set(re.findall(r'href="(/docs/[^"]+)"', admin.get(PAGE).text))
+    assert links == {"/docs/runbook", "/docs/runbook#dead_letters", "/docs/runbook#refusals"}
 
 
 def test_it_counts_the_stored_events_of_the_project_alone(admin, operator, database_url, project_id):

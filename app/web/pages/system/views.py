@@ -11,7 +11,7 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from app.core.operations.refusals import RefusalCount, count_refusals
-from app.core.runbook import runbook_entry
+from app.core.runbook import runbook_path
 from app.web.health import current_problems
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
@@ -57,14 +57,14 @@ def system() -> Response:
         active="system",
         now=now,
         checks=sorted(
-            ((CHECKS[name], problem, runbook_entry(name)) for name, problem in problems.items()),
+            ((CHECKS[name], problem, runbook_path(name)) for name, problem in problems.items()),
             key=lambda check: not check[1],
         ),
         in_redis=redis_facts(at_work.redis, at_work.buffer, now, project_id=project_id),
         in_database=_database_facts(project_id, letters_after) if answers else None,
         letters_after=letters_after,
         preview=preview,
-        runbook_entry=runbook_entry,
+        runbook_path=runbook_path,
         meanings=REFUSAL_MEANINGS,
         max_events=at_work.settings.buffer_max_events,
         at_once=AT_ONCE,
