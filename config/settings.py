@@ -15,6 +15,8 @@ from environs import validate
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 SHORTEST_SECRET = 32
+ALLOW = "allow"
+REFUSE = "refuse"
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_:\[\]]+/?", re.ASCII | re.IGNORECASE)
 MAX_COUNT = 2**31 - 1
 """What PostgreSQL, Redis and the libraries all hold in 32 bits. As `MAX_INTEGER` of app.core.database: config imports
@@ -42,6 +44,8 @@ class Settings:
     trusted_proxy_count: int
     public_url: str | None
     metrics_token: str | None = field(repr=False)
+    webhook_private_addresses: str
+    webhook_http: str
     database_pool_size: int
     redis_pool_size: int
     worker_name: str
@@ -112,6 +116,8 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
         "trusted_proxy_count": env.int("TRUSTED_PROXY_COUNT", 0, validate=validate.Range(0, 10)),
         "public_url": env.str("PUBLIC_URL", None, validate=_public_url),
         "metrics_token": env.str("METRICS_TOKEN", None, validate=validate.Length(min=16)),
+        "webhook_private_addresses": env.str("WEBHOOK_PRIVATE_ADDRESSES", REFUSE, validate=_allowance),
+        "webhook_http": env.str("WEBHOOK_HTTP", REFUSE, validate=_allowance),
         "database_pool_size": env.int("DATABASE_POOL_SIZE", 4, validate=validate.Range(1, 1_000)),
         "redis_pool_size": env.int("REDIS_POOL_SIZE", 64, validate=validate.Range(1, 10_000)),
         "fast_paths": env.bool("FAST_PATHS", True),
@@ -161,6 +167,11 @@ def _normal_url(url: object) -> str | None:
 def _secret(value: str) -> None:
     if len(value) < SHORTEST_SECRET:
         raise environs.ValidationError(f"Must have at least {SHORTEST_SECRET} characters.")
+
+
+def _allowance(value: str) -> None:
+    if value not in (ALLOW, REFUSE):
+        raise environs.ValidationError(f"Must be {ALLOW} or {REFUSE}.")
 
 
 def _log_level(value: str) -> None:

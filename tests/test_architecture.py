@@ -36,6 +36,7 @@ ALLOWED = {
     "app.core.keys": (*QUERIES, "app.core.keys"),
     "app.core.accounts": (*QUERIES, "app.core.accounts"),
     "app.core.analytics": (*QUERIES, "app.core.analytics"),
+    "app.core.news": (*QUERIES, "app.core.news"),
     "app.core.operations": (*QUERIES, "app.core.operations", "app.core.stream", "app.core.migrations"),
     "app.web": ("app.core", "app.web"),
     "app.web.fast": ("app.web.fast", "app.web.gunicorn_worker"),
@@ -47,7 +48,7 @@ ALLOWED = {
     "app.local": ("app.core", "app.local"),
     "app.demo": ("app.core.contract", "app.core.errors", "app.demo"),
     "app.commands": ("app.core", "app.local", "app.demo", "app.commands", "config"),
-    "worker": (*QUERIES, "app.core.stream", "app.core.operations.tallies", "worker"),
+    "worker": (*QUERIES, "app.core.stream", "app.core.operations.tallies", "app.core.news", "worker"),
     "config": ("config",),
 }
 

@@ -110,6 +110,10 @@ class SetAside(PromptAnalyticsError):
     """This data can never be stored as it is; its batch must go on without it."""
 
 
+class SealBroken(SetAside):
+    """What was stored encrypted was sealed with another SECRET_KEY, or was changed; it must be entered anew."""
+
+
 class UndecodableEntry(SetAside):
     """A buffer entry is not an encoded event."""
 

@@ -22,6 +22,8 @@ BAD = {
     "TRUSTED_PROXY_COUNT": ["-1", "yes"],
     "PUBLIC_URL": ["analytics.example.org", "ftp://a", "https://", "https://a/b", "https://u@a", "https://a:b", "//a"],
     "METRICS_TOKEN": ["short"],
+    "WEBHOOK_PRIVATE_ADDRESSES": ["yes", "Allow"],
+    "WEBHOOK_HTTP": ["on"],
     "DATABASE_POOL_SIZE": ["0"],
     "REDIS_POOL_SIZE": ["0"],
     "WORKER_NAME": ["w" * 129],

@@ -39,6 +39,14 @@ class Action(StrEnum):
     KEY_REVOKED = "key revoked"
     LETTERS_REPLAYED = "dead letters replayed"
     LETTERS_DISCARDED = "dead letters discarded"
+    WEBHOOK_MADE = "webhook made"
+    WEBHOOK_CHANGED = "webhook changed"
+    WEBHOOK_ROTATED = "webhook secret replaced"
+    WEBHOOK_TRIED = "webhook tried"
+    WEBHOOK_DELETED = "webhook deleted"
+    DELIVERY_REPEATED = "delivery repeated"
+    BUDGET_CHANGED = "budget changed"
+    SILENCE_CHANGED = "silence changed"
 
 
 @dataclass(frozen=True, slots=True)

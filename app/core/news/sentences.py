@@ -1,0 +1,126 @@
+"""News in one sentence, for pages and for the `text` of messages, and the page on which it can be looked at.
+
+Payloads are read as app.core.news.findings builds them. Of one that another release has built in another way only the
+kind is told: no news is ever kept back for it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.core.queries.news import NewsKind
+
+_MEASURES = {
+    "cost_usd": "cost for each event",
+    "latency_ms": "latency",
+    "latency_p95_ms": "p95 latency",
+    "score": "score",
+}
+_COMPARED = {
+    "side_by_side": "in the hours in which both ran",
+    "before_after": "before and after the change, when other things may have changed, too",
+}
+MINUS = "\N{MINUS SIGN}"
+SHORT_HASH = 12
+
+Payload = Mapping[str, Any]
+
+
+def sentence(kind: str, payload: Payload, project: str) -> str:
+    """What happened, whole: it names the project."""
+    try:
+        return _SENTENCES[kind](payload, project)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return f"{project}: there is news of the kind {kind}."
+
+
+def page_path(kind: str, payload: Payload, project_id: int) -> str:
+    """The path of the page that shows it, with its project."""
+    prompt = payload.get("prompt")
+    if kind in (NewsKind.VERSION_WORSE, NewsKind.VERSION_BETTER) and prompt:
+        return f"/dashboard/prompts/{prompt['prompt_id']}?project={project_id}"
+    path = {
+        NewsKind.BUDGET.value: "/dashboard/budgets",
+        NewsKind.SILENCE.value: "/dashboard",
+        NewsKind.DEAD_LETTERS.value: "/dashboard/system",
+        NewsKind.TEST.value: "/dashboard/webhooks",
+    }.get(kind, "/dashboard/news")
+    return f"{path}?project={project_id}"
+
+
+def _of_version(verdict: str) -> Callable[[Payload, str], str]:
+    def write(payload: Payload, project: str) -> str:
+        candidate, baseline = _version(payload.get("candidate")), _version(payload.get("baseline"))
+        told = "; ".join(map(_change, payload.get("changes", ())))
+        compared = _COMPARED.get(str(payload.get("compared")), "")
+        because = f": {told}" if told else ""
+        how = f" ({compared})" if compared else ""
+        return f"{project}: version {candidate} of {_prompt(payload)} is {verdict} than {baseline}{because}{how}."
+
+    return write
+
+
+def _of_budget(payload: Payload, project: str) -> str:
+    whose = f"{_prompt(payload)} has" if payload.get("prompt") else "the project has"
+    spent, budget = (_dollars(payload[name]) for name in ("spent_usd", "budget_usd"))
+    reached = f"{payload['percent']} % of {budget} is reached"
+    return f"{project}: {whose} spent {spent} in {payload['month']}: {reached}."
+
+
+def _of_silence(payload: Payload, project: str) -> str:
+    last = str(payload.get("last_event_at")).replace("T", " ").replace("Z", " UTC")
+    return f"{project}: no event for {payload.get('minutes')} minutes, since {last}. Until then there were always some."
+
+
+def _of_dead_letters(payload: Payload, project: str) -> str:
+    letters = int(payload.get("letters", 0))
+    told = ", ".join(map(str, payload.get("reasons", ())))
+    events = "1 event was" if letters == 1 else f"{letters:,} events were"
+    return f"{project}: {events} set aside because they cannot be stored{f' ({told})' if told else ''}."
+
+
+def _of_test(payload: Payload, project: str) -> str:
+    return f"{project}: this is a test of the webhook {payload.get('webhook')}. All is well."
+
+
+_SENTENCES: dict[str, Callable[[Payload, str], str]] = {
+    NewsKind.VERSION_WORSE.value: _of_version("worse"),
+    NewsKind.VERSION_BETTER.value: _of_version("better"),
+    NewsKind.BUDGET.value: _of_budget,
+    NewsKind.SILENCE.value: _of_silence,
+    NewsKind.DEAD_LETTERS.value: _of_dead_letters,
+    NewsKind.TEST.value: _of_test,
+}
+
+
+def _prompt(payload: Payload) -> str:
+    prompt = payload.get("prompt") or {}
+    return f"the prompt {prompt.get('name') or prompt.get('prompt_id')}"
+
+
+def _version(version: Payload | None) -> str:
+    version = version or {}
+    text = str(version.get("name") or version.get("version_hash"))
+    return text if version.get("name") or len(text) <= 2 * SHORT_HASH else f"{text[:SHORT_HASH]}…"
+
+
+def _change(change: Payload) -> str:
+    name = str(change.get("measure"))
+    write = _points if name == "score" else _percent
+    middle, low, high = (write(float(change[part])) for part in ("change", "low", "high"))
+    return f"{_MEASURES.get(name, name)} {middle} (between {low} and {high})"
+
+
+def _percent(part: float) -> str:
+    return f"{_sign(part)}{abs(part) * 100:.3g} %"
+
+
+def _points(points: float) -> str:
+    return f"{_sign(points)}{abs(points):.3f}"
+
+
+def _sign(number: float) -> str:
+    return MINUS if number < 0 else "+"
+
+
+def _dollars(value: object) -> str:
+    return f"${float(str(value)):,.2f}"

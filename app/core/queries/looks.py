@@ -1,0 +1,173 @@
+"""What the worker looks at to find news, and the lock that lets one worker at a time look."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.core.database import Connection
+from app.core.queries.rows import all_rows, one_row, one_value
+from app.core.rollups.time_range import MINUTES_KEPT
+
+NEWS_LOCK = 0x70615F6E
+"""An advisory lock key of our own: "pa_n"."""
+TOLD_WITHIN = timedelta(days=1)
+"""So long after it could first be told, silence is no news any more: nobody who switches it on wants last week's."""
+LETTERS_SETTLE = timedelta(seconds=15)
+"""Longer than the transaction that keeps a dead letter: no lower id must come to light after a higher one was told."""
+LETTERS_PAUSE = timedelta(hours=1)
+"""Dead letters are told at once, and those that follow within so long together."""
+
+
+def try_news_lock(connection: Connection) -> bool:
+    """Take the lock if it is free; it ends with the connection at the latest."""
+    return bool(one_value(connection, "SELECT pg_try_advisory_lock(%(key)s)", {"key": NEWS_LOCK}))
+
+
+def release_news_lock(connection: Connection) -> None:
+    connection.execute("SELECT pg_advisory_unlock(%(key)s)", {"key": NEWS_LOCK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentProject:
+    """A project without an event for as long as silence may last; `last_minute` is that of its last event, in UTC."""
+
+    project_id: int
+    silence_minutes: int
+    last_minute: datetime
+
+
+def select_silent_projects(connection: Connection, now: datetime) -> list[SilentProject]:
+    """Those in which nothing has happened for the minutes that they set, and from which nothing has come either.
+
+    What happened tells the time of events, what came the ledger: whoever sends yesterday's events today is not silent.
+    """
+    sql = """
+        SELECT projects.id AS project_id, projects.silence_minutes, latest.minute AS last_minute
+        FROM projects
+        CROSS JOIN LATERAL (
+            SELECT rollups.bucket_start AS minute
+            FROM rollups
+            WHERE rollups.project_id = projects.id
+              AND rollups.prompt_key = 0
+              AND rollups.version_key = 0
+              AND rollups.grain = 'minute'
+            ORDER BY rollups.bucket_start DESC
+            LIMIT 1
+        ) AS latest
+        WHERE projects.silence_minutes IS NOT NULL
+          AND latest.minute + interval '1 minute' <= %(now)s - make_interval(mins => projects.silence_minutes)
+          AND latest.minute > %(now)s - make_interval(mins => projects.silence_minutes) - %(told_within)s
+          AND NOT EXISTS (
+              SELECT FROM series
+              WHERE series.project_id = projects.id
+                AND series.changed_at > %(now)s - make_interval(mins => projects.silence_minutes)
+          )
+        ORDER BY projects.id
+    """
+    return all_rows(connection, SilentProject, sql, {"now": now, "told_within": TOLD_WITHIN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gaps:
+    """The silences of a week: how many of at least so many minutes, and how long the longest was.
+
+    `is_old_enough`: whether there were events before that week, too.
+    """
+
+    is_old_enough: bool
+    gaps: int
+    longest: timedelta | None
+
+
+def select_gaps(connection: Connection, silent: SilentProject, now: datetime) -> Gaps:
+    """Of the seven days before `now`, for which minutes are kept, up to the last event."""
+    sql = """
+        SELECT EXISTS (
+                   SELECT FROM rollups
+                   WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = 'hour'
+                     AND bucket_start < %(week_start)s
+               ) AS is_old_enough,
+               count(*) AS gaps, max(gap) AS longest
+        FROM (
+            SELECT bucket_start - lag(bucket_start, 1, %(week_start)s) OVER (ORDER BY bucket_start) AS gap
+            FROM rollups
+            WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = 'minute'
+              AND bucket_start >= %(week_start)s
+        ) AS minutes
+        WHERE gap >= make_interval(mins => %(silence_minutes)s)
+    """
+    parameters = {
+        "project_id": silent.project_id,
+        "silence_minutes": silent.silence_minutes,
+        "week_start": now - MINUTES_KEPT,
+    }
+    row = one_row(connection, Gaps, sql, parameters)
+    assert row is not None
+    return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDeadLetters:
+    """The dead letters of a project that no news has told of; the reasons, the most frequent first."""
+
+    project_id: int
+    letters: int
+    last_id: int
+    reasons: list[str]
+
+
+def select_new_dead_letters(connection: Connection, now: datetime) -> list[NewDeadLetters]:
+    """Of each project that has some, and was not told of others within the last hour."""
+    sql = """
+        SELECT counted.project_id, sum(counted.letters)::bigint AS letters, max(counted.last_id) AS last_id,
+               array_agg(counted.reason ORDER BY counted.letters DESC, counted.reason) AS reasons
+        FROM projects
+        CROSS JOIN LATERAL (
+            SELECT coalesce(max((news.payload ->> 'last_id')::bigint), 0) AS last_id, max(news.created_at) AS told_at
+            FROM news
+            WHERE news.project_id = projects.id AND news.kind = 'dead_letters'
+        ) AS told
+        CROSS JOIN LATERAL (
+            SELECT dead_letters.project_id, dead_letters.reason, count(*) AS letters, max(dead_letters.id) AS last_id
+            FROM dead_letters
+            WHERE dead_letters.project_id = projects.id
+              AND dead_letters.id > told.last_id
+              AND dead_letters.failed_at <= %(settled_at)s
+            GROUP BY dead_letters.project_id, dead_letters.reason
+        ) AS counted
+        WHERE told.told_at IS NULL OR told.told_at <= %(told_before)s
+        GROUP BY counted.project_id
+        ORDER BY counted.project_id
+    """
+    parameters = {"settled_at": now - LETTERS_SETTLE, "told_before": now - LETTERS_PAUSE}
+    return all_rows(connection, NewDeadLetters, sql, parameters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshPrompt:
+    """A prompt that has new events; `prompt_key` names it in rollups."""
+
+    project_id: int
+    prompt_key: int
+    prompt_id: UUID
+    name: str | None
+
+
+def select_fresh_prompts(connection: Connection, since: datetime) -> list[FreshPrompt]:
+    """Those with events that happened since then, by the minute."""
+    sql = """
+        SELECT prompts.project_id, prompts.id AS prompt_key, prompts.prompt_id, prompts.name
+        FROM projects
+        CROSS JOIN LATERAL (
+            SELECT DISTINCT rollups.prompt_key
+            FROM rollups
+            WHERE rollups.project_id = projects.id
+              AND rollups.grain = 'minute'
+              AND rollups.version_key = 0
+              AND rollups.prompt_key <> 0
+              AND rollups.bucket_start >= date_trunc('minute', %(since)s::timestamptz)
+        ) AS fresh
+        JOIN prompts ON prompts.id = fresh.prompt_key
+        ORDER BY prompts.project_id, prompts.id
+    """
+    return all_rows(connection, FreshPrompt, sql, {"since": since})
