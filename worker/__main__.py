@@ -1,15 +1,27 @@
 """The worker process: `python -m worker`."""
 
 import logging
+import random
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
 
 from app.core.database import open_pool
 from app.core.errors import PromptAnalyticsError
+from app.core.news.addresses import AddressRules
+from app.core.news.sealing import sealing_key
 from app.core.redis_client import connect, redis_errors
 from app.core.runbook import entry_for
 from app.core.stream.buffer import EventBuffer
 from config.logging import configure_logging, link_documents_in_logs
-from config.settings import load_settings_or_exit
+from config.settings import ALLOW, Settings, load_settings_or_exit
 from worker import jobs
+from worker.news.delivery import Courier
+from worker.news.desk import CONNECTIONS, NewsDesk
+from worker.news.looks import Looking
+from worker.news.post import Answer, post
 from worker.rq_worker import DrainWorker
 from worker.runner import Runner
 from worker.signals import stop_on_signals
@@ -42,16 +54,52 @@ def main() -> None:
     )
     jobs.bind(drain=process.drain)
     stop_on_signals(process)
-    pause_seconds = 1.0
     log.info("worker started", extra={"consumer": settings.worker_name})
+    with news_desk(settings, client):
+        work(process, settings.redis_url)
+    pool.close()
+    log.info("worker stopped")
+
+
+def work(process: Runner, redis_url: str) -> None:
+    pause_seconds = 1.0
     while not process.is_stopping():
         process.tick()
-        if run_queue(process, settings.redis_url):
+        if run_queue(process, redis_url):
             pause_seconds = 1.0
         process.pause(pause_seconds)
         pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
-    pool.close()
-    log.info("worker stopped")
+
+
+@contextmanager
+def news_desk(settings: Settings, client: redis.Redis) -> Iterator[None]:
+    """Look for news and deliver it beside all else, until the end of the block and of the attempts in hand."""
+    rules = AddressRules(
+        allow_private=settings.webhook_private_addresses == ALLOW, allow_http=settings.webhook_http == ALLOW
+    )
+    tls = ssl.create_default_context()
+
+    def send(address: str, body: bytes, headers: dict[str, str]) -> Answer:
+        return post(address, body, headers, rules=rules, tls=tls)
+
+    pool = open_pool(
+        settings.database_url,
+        application_name="pa-news",
+        size=CONNECTIONS,
+        statement_timeout_ms=STATEMENT_TIMEOUT_MS,
+        lock_timeout_ms=LOCK_TIMEOUT_MS,
+    )
+    courier = Courier(
+        send=send, key=sealing_key(settings.secret_key), public_url=settings.public_url, chance=random.random
+    )
+    buffer = EventBuffer(client)
+    desk = NewsDesk(pool, courier, Looking(is_buffer_empty=lambda: buffer.state().depth == 0))
+    desk.open()
+    try:
+        yield
+    finally:
+        desk.close()
+        pool.close()
 
 
 def run_queue(process: Runner, redis_url: str) -> bool:

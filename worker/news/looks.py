@@ -1,0 +1,122 @@
+"""Looking for news: every some seconds one worker asks what is new, and writes it down where it finds it.
+
+Each piece is written in the transaction that found it, and its natural key lets it be written once, whoever looks.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.core.database import Connection, database_errors
+from app.core.errors import PromptAnalyticsError
+from app.core.news.findings import budget_news, dead_letter_news, silence_news
+from app.core.news.limits import month_of
+from app.core.queries.budgets import select_budgets
+from app.core.queries.looks import (
+    FreshPrompt,
+    Gaps,
+    release_news_lock,
+    select_fresh_prompts,
+    select_gaps,
+    select_new_dead_letters,
+    select_silent_projects,
+    try_news_lock,
+)
+from app.core.queries.news import News, insert_news, is_news_written
+
+LATEST = timedelta(days=1)
+"""So long after the end of a month what it cost is still looked at: its last events were stored after it."""
+LONGEST_KNOWN_GAP = timedelta(hours=12)
+"""A project with one gap of at most so much in a week still counts as one that always has events."""
+WAITS_IN_BUFFER = timedelta(minutes=5)
+"""So long after it happened an event may come in and still have its prompt looked at."""
+
+FindVerdicts = Callable[[Connection, FreshPrompt, datetime], Sequence[News]]
+"""The news of a prompt's versions as of a time: app.core.news.findings.version_news for each that has a verdict."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """What a round of looks needs besides a connection.
+
+    `is_buffer_empty` asks Redis, and may raise Unavailable. `find_verdicts` is None where versions are not compared.
+    """
+
+    is_buffer_empty: Callable[[], bool]
+    find_verdicts: FindVerdicts | None = None
+
+
+def look_for_news(connection: Connection, looking: Looking, now: datetime, *, since: datetime) -> bool:
+    """Do all looks, unless another worker is at it: then False. `since` is when this worker has done so the last time.
+
+    What one look cannot do does not keep the others from being done. The connection is one in autocommit mode.
+    """
+    if not try_news_lock(connection):
+        return False
+    try:
+        for look in (look_at_budgets, look_at_dead_letters):
+            with _put_off(look.__name__):
+                look(connection, now)
+        with _put_off(look_at_silence.__name__):
+            look_at_silence(connection, looking.is_buffer_empty, now)
+        if looking.find_verdicts is not None:
+            look_at_verdicts(connection, looking.find_verdicts, now, since=since)
+    finally:
+        release_news_lock(connection)
+    return True
+
+
+def look_at_budgets(connection: Connection, now: datetime) -> None:
+    for month in dict.fromkeys((month_of(now - LATEST), month_of(now))):
+        with connection.transaction():
+            for spend in select_budgets(connection, month.start, month.end):
+                for news in budget_news(spend, month.start):
+                    insert_news(connection, news)
+
+
+def look_at_dead_letters(connection: Connection, now: datetime) -> None:
+    with connection.transaction():
+        for found in select_new_dead_letters(connection, now):
+            insert_news(connection, dead_letter_news(found))
+
+
+def look_at_silence(connection: Connection, is_buffer_empty: Callable[[], bool], now: datetime) -> None:
+    """Raises what `is_buffer_empty` raises.
+
+    The buffer is asked first: an event that is not in it any more is in PostgreSQL, one that still is ends the silence.
+    """
+    if not is_buffer_empty():
+        return
+    with connection.transaction():
+        for silent in select_silent_projects(connection, now):
+            news = silence_news(silent)
+            if not is_news_written(connection, news) and _always_has_events(select_gaps(connection, silent, now)):
+                insert_news(connection, news)
+
+
+def look_at_verdicts(connection: Connection, find_verdicts: FindVerdicts, now: datetime, *, since: datetime) -> None:
+    """Each prompt with events since then, in a transaction of its own."""
+    for prompt in select_fresh_prompts(connection, since - WAITS_IN_BUFFER):
+        with _put_off("look_at_verdicts"), connection.transaction():
+            for news in find_verdicts(connection, prompt, now):
+                insert_news(connection, news)
+
+
+def _always_has_events(week: Gaps) -> bool:
+    if not week.is_old_enough:
+        return False
+    return week.gaps == 0 or (week.gaps == 1 and week.longest is not None and week.longest <= LONGEST_KNOWN_GAP)
+
+
+@contextmanager
+def _put_off(look: str) -> Iterator[None]:
+    """The next round does what this one could not."""
+    try:
+        with database_errors():
+            yield
+    except PromptAnalyticsError as error:
+        log.warning("a look for news was put off", extra={"look": look, "reason": str(error)})
