@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -23,6 +24,8 @@ STEP_SECONDS = 5.0
 DEADLINE_SECONDS = 10.0
 LARGEST_ANSWER_BYTES = 4_096
 LONGEST_EXCERPT = 500
+
+_FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -60,12 +63,15 @@ def post(
     rules: AddressRules,
     tls: ssl.SSLContext,
     resolve: Resolve = resolve,
+    sockets: httpcore.NetworkBackend | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Answer:
-    """Never raises for anything that the other side does."""
+    """Never raises for anything that the other side does. `sockets` connects to IP addresses; else the system does."""
     if not rules.allow_http and not address.startswith("https://"):
         return Answer(None, "Not sent: only https:// is allowed.")
-    backend = _CheckedBackend(rules, resolve, time.monotonic() + deadline_seconds)
+    backend = _CheckedBackend(
+        rules, resolve, sockets or httpcore.SyncBackend(), deadline=time.monotonic() + deadline_seconds
+    )
     timeouts = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), STEP_SECONDS)}
     try:
         with (
@@ -73,7 +79,7 @@ def post(
             pool.stream("POST", address, headers=list(headers.items()), content=body, extensions=timeouts) as response,
         ):
             return _told(response.status, _beginning(response.iter_stream()))
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, AddressRefused, OSError) as error:
+    except (*_FAILURES, AddressRefused, OSError) as error:
         return Answer(None, _excerpt(_words_of(error)))
 
 
@@ -85,12 +91,13 @@ def _told(status: int, beginning: bytes) -> Answer:
 
 
 def _beginning(chunks: Iterable[bytes]) -> bytes:
-    """Whoever sends more is hung up on; what was read until then is enough."""
+    """What comes in time. The status has told what counts, and whoever sends more than enough is hung up on."""
     beginning = b""
-    for chunk in chunks:
-        beginning += chunk
-        if len(beginning) >= LARGEST_ANSWER_BYTES:
-            break
+    with suppress(*_FAILURES):
+        for chunk in chunks:
+            beginning += chunk
+            if len(beginning) >= LARGEST_ANSWER_BYTES:
+                break
     return beginning[:LARGEST_ANSWER_BYTES]
 
 
@@ -111,12 +118,14 @@ def _excerpt(text: str) -> str:
 class _CheckedBackend(httpcore.NetworkBackend):
     """Connects to what it has checked, and gives out streams that end at the deadline."""
 
-    def __init__(self, rules: AddressRules, resolve: Resolve, deadline: float) -> None:
+    def __init__(
+        self, rules: AddressRules, resolve: Resolve, sockets: httpcore.NetworkBackend, *, deadline: float
+    ) -> None:
         """`deadline` is by time.monotonic."""
         self._rules = rules
         self._resolve = resolve
+        self._sockets = sockets
         self._deadline = deadline
-        self._sockets = httpcore.SyncBackend()
 
     def connect_tcp(
         self,
