@@ -23,6 +23,18 @@ INSERT INTO dead_letters (entry_id, payload, reason, received_at, project_id)
 VALUES (%s, %s, %s, now(), %s) RETURNING id
 """
 INSERT_ENTRY = "INSERT INTO audit_log (action, actor, subject, project_id) VALUES ('key made', %s, %s, %s)"
+INSERT_WEBHOOK = """
+INSERT INTO webhooks (project_id, name, host, sealed_address, sealed_secret, kinds)
+VALUES (%s, %s, 'example.com', '', '', '{budget}') RETURNING id
+"""
+INSERT_NEWS = """
+INSERT INTO news (project_id, kind, subject, period, payload)
+VALUES (%s, 'test', 'x', 'x', jsonb_build_object('webhook', %s::text)) RETURNING id
+"""
+INSERT_DELIVERY = """
+INSERT INTO deliveries (news_id, webhook_id, state, give_up_at) VALUES (%s, %s, 'given_up', now()) RETURNING id
+"""
+INSERT_BUDGET = "INSERT INTO budgets (project_id, prompt_key, usd_per_month) VALUES (%s, 0, 10)"
 INSERT_INVITATION = "INSERT INTO invitations (project_id, user_id, role) VALUES (%s, %s, 'member')"
 # What no visitor of one project may change in the other.
 SELECT_STATE = """
@@ -31,7 +43,13 @@ SELECT (SELECT json_agg(k ORDER BY id) FROM api_keys k WHERE project_id = %(proj
        (SELECT json_agg(i ORDER BY user_id) FROM invitations i WHERE project_id = %(project_id)s),
        (SELECT json_agg(p ORDER BY id) FROM prompts p WHERE project_id = %(project_id)s),
        (SELECT json_agg(d ORDER BY id) FROM dead_letters d WHERE project_id = %(project_id)s),
-       (SELECT json_agg(a ORDER BY id) FROM audit_log a WHERE project_id = %(project_id)s)
+       (SELECT json_agg(a ORDER BY id) FROM audit_log a WHERE project_id = %(project_id)s),
+       (SELECT json_agg(w ORDER BY id) FROM webhooks w WHERE project_id = %(project_id)s),
+       (SELECT json_agg(n ORDER BY id) FROM news n WHERE project_id = %(project_id)s),
+       (SELECT json_agg(e ORDER BY e.id) FROM deliveries e JOIN webhooks w ON w.id = e.webhook_id
+         WHERE w.project_id = %(project_id)s),
+       (SELECT json_agg(b ORDER BY prompt_key) FROM budgets b WHERE project_id = %(project_id)s),
+       (SELECT silence_minutes FROM projects WHERE id = %(project_id)s)
 """
 
 
@@ -45,6 +63,8 @@ class Objects:
     user_id: int
     invited_id: int
     dead_letter_id: int
+    webhook_id: int
+    delivery_id: int
     api_key: str
 
 
@@ -91,7 +111,14 @@ def _fill(database_url: str, name: str) -> Objects:
         letter_id = _id(connection, INSERT_LETTER, [str(uuid4()), payload, f"{name} reason", project_id])
         connection.execute(INSERT_ENTRY, [f"{name}-admin@example.com", f"{name} entry", project_id])
         connection.execute(INSERT_INVITATION, [project_id, invited_id])
-    return Objects(project_id, prompt_id, key_id, user_id, invited_id, letter_id, key)
+        webhook_id = _id(connection, INSERT_WEBHOOK, [project_id, f"{name} webhook"])
+        news_id = _id(connection, INSERT_NEWS, [project_id, f"{name} webhook"])
+        delivery_id = _id(connection, INSERT_DELIVERY, [news_id, webhook_id])
+        connection.execute(INSERT_BUDGET, [project_id])
+    return Objects(
+        *(project_id, prompt_id, key_id, user_id, invited_id, letter_id, webhook_id, delivery_id),
+        api_key=key,
+    )
 
 
 def _id(connection: psycopg.Connection[tuple[object, ...]], statement: str, values: list[object]) -> int:

@@ -18,6 +18,7 @@ from tests.two_projects import VISITORS, Objects, TwoProjects, make_two_projects
 
 NAMES = {"name": "ours", "version_hash": "v"}
 KEY = {"name": "ci", "ingest": "y", "expiry": "never", "unit": "minute"}
+WEBHOOK = {"name": "ops", "address": "https://example.com/x", "kinds": "budget", "is_enabled": "y"}
 # What a page of a project answers to its admin, and the form with which it does so.
 PAGES: dict[str, tuple[int, dict[str, str]]] = {
     "pages_dashboard.dashboard": (200, {}),
@@ -27,6 +28,13 @@ PAGES: dict[str, tuple[int, dict[str, str]]] = {
     "pages_prompt.versions_csv": (200, {}),
     "pages_prompt.name_prompt": (303, NAMES),
     "pages_prompt.name_version": (303, NAMES),
+    **dict.fromkeys(["pages_news.news", "pages_news.download", "pages_budgets.budgets"], (200, {})),
+    **dict.fromkeys(["pages_webhooks.webhooks", "pages_webhooks.webhook", "pages_webhooks.rotate"], (200, {})),
+    **dict.fromkeys(["pages_webhooks.send_test", "pages_webhooks.delete", "pages_webhooks.repeat"], (303, {})),
+    "pages_webhooks.create": (200, WEBHOOK),
+    "pages_webhooks.change": (303, WEBHOOK),
+    "pages_budgets.change_budget": (303, {"prompt": "", "amount": "25"}),
+    "pages_budgets.change_silence": (303, {"minutes": "30"}),
     "pages_api_keys.api_keys": (200, {}),
     "pages_api_keys.download": (200, {}),
     "pages_api_keys.create": (200, KEY),
@@ -115,6 +123,8 @@ def path_of(rule: Rule, objects: Objects) -> str:
         "key_id": objects.key_id,
         "user_id": objects.invited_id if invited else objects.user_id,
         "dead_letter_id": objects.dead_letter_id,
+        "webhook_id": objects.webhook_id,
+        "delivery_id": objects.delivery_id,
         "token": "x" * 43,
         "digest": "x",
         "name": "x",

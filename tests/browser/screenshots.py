@@ -31,6 +31,9 @@ PROMPT = f"/dashboard/prompts/{PROMPTS[0].prompt_id}?range=30d"
 PAGES = {
     "dashboard": DASHBOARD,
     "prompt": PROMPT,
+    "news": "/dashboard/news",
+    "budgets": "/dashboard/budgets",
+    "webhooks": "/dashboard/webhooks",
     "api-keys": "/dashboard/api-keys",
     "system": "/dashboard/system",
     "members": "/dashboard/members",

@@ -28,7 +28,7 @@ def message_body(
 ) -> bytes:
     """JSON in UTF-8: made anew for each attempt, and the same as long as the project keeps its name."""
     url = None if public_url is None else public_url + page_path(kind, payload, project_id)
-    text = escaped_for_slack(sentence(kind, payload, project))
+    text = escaped_for_slack(f"{project}: {sentence(kind, payload)}")
     body = {
         "id": message_name(message_id),
         "type": kind,

@@ -25,12 +25,12 @@ SHORT_HASH = 12
 Payload = Mapping[str, Any]
 
 
-def sentence(kind: str, payload: Payload, project: str) -> str:
-    """What happened, whole: it names the project."""
+def sentence(kind: str, payload: Payload) -> str:
+    """What happened; it goes on after the name of the project and a colon."""
     try:
-        return _SENTENCES[kind](payload, project)
+        return _SENTENCES[kind](payload)
     except (KeyError, TypeError, ValueError, AttributeError):
-        return f"{project}: there is news of the kind {kind}."
+        return f"there is news of the kind {kind}."
 
 
 def page_path(kind: str, payload: Payload, project_id: int) -> str:
@@ -47,42 +47,42 @@ def page_path(kind: str, payload: Payload, project_id: int) -> str:
     return f"{path}?project={project_id}"
 
 
-def _of_version(verdict: str) -> Callable[[Payload, str], str]:
-    def write(payload: Payload, project: str) -> str:
+def _of_version(verdict: str) -> Callable[[Payload], str]:
+    def write(payload: Payload) -> str:
         candidate, baseline = _version(payload.get("candidate")), _version(payload.get("baseline"))
         told = "; ".join(map(_change, payload.get("changes", ())))
         compared = _COMPARED.get(str(payload.get("compared")), "")
         because = f": {told}" if told else ""
         how = f" ({compared})" if compared else ""
-        return f"{project}: version {candidate} of {_prompt(payload)} is {verdict} than {baseline}{because}{how}."
+        return f"version {candidate} of {_prompt(payload)} is {verdict} than {baseline}{because}{how}."
 
     return write
 
 
-def _of_budget(payload: Payload, project: str) -> str:
+def _of_budget(payload: Payload) -> str:
     whose = f"{_prompt(payload)} has" if payload.get("prompt") else "the project has"
     spent, budget = (_dollars(payload[name]) for name in ("spent_usd", "budget_usd"))
     reached = f"{payload['percent']} % of {budget} is reached"
-    return f"{project}: {whose} spent {spent} in {payload['month']}: {reached}."
+    return f"{whose} spent {spent} in {payload['month']}: {reached}."
 
 
-def _of_silence(payload: Payload, project: str) -> str:
-    last = str(payload.get("last_event_at")).replace("T", " ").replace("Z", " UTC")
-    return f"{project}: no event for {payload.get('minutes')} minutes, since {last}. Until then there were always some."
+def _of_silence(payload: Payload) -> str:
+    last = str(payload["last_event_at"]).replace("T", " ").replace("Z", " UTC")
+    return f"no event for {payload['minutes']} minutes, since {last}. Until then there were always some."
 
 
-def _of_dead_letters(payload: Payload, project: str) -> str:
-    letters = int(payload.get("letters", 0))
+def _of_dead_letters(payload: Payload) -> str:
+    letters = int(payload["letters"])
     told = ", ".join(map(str, payload.get("reasons", ())))
     events = "1 event was" if letters == 1 else f"{letters:,} events were"
-    return f"{project}: {events} set aside because they cannot be stored{f' ({told})' if told else ''}."
+    return f"{events} set aside because they cannot be stored{f' ({told})' if told else ''}."
 
 
-def _of_test(payload: Payload, project: str) -> str:
-    return f"{project}: this is a test of the webhook {payload.get('webhook')}. All is well."
+def _of_test(payload: Payload) -> str:
+    return f"this is a test of the webhook {payload['webhook']}. All is well."
 
 
-_SENTENCES: dict[str, Callable[[Payload, str], str]] = {
+_SENTENCES: dict[str, Callable[[Payload], str]] = {
     NewsKind.VERSION_WORSE.value: _of_version("worse"),
     NewsKind.VERSION_BETTER.value: _of_version("better"),
     NewsKind.BUDGET.value: _of_budget,

@@ -14,15 +14,18 @@ from app.web.pages.dashboard import views as dashboard
 from app.web.pages.documents import views as documents
 from app.web.pages.layout import errors
 from app.web.pages.layout.rendering import register_templates
+from app.web.pages.news import budgets
+from app.web.pages.news import views as news
 from app.web.pages.projects import members, new_project
 from app.web.pages.prompts import views as prompts
 from app.web.pages.sign_in import account, one_time_link, sign_in
 from app.web.pages.system import dead_letters
 from app.web.pages.system import views as system
+from app.web.pages.webhooks import views as webhooks
 
 PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
-    *(dashboard, prompts, raw_events, api_keys, system, dead_letters, audit_log, documents),
+    *(dashboard, prompts, raw_events, news, budgets, api_keys, webhooks, system, dead_letters, audit_log, documents),
 )
 
 

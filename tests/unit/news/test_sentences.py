@@ -43,8 +43,8 @@ def spend(spent: str, *, prompt: UUID | None = None) -> BudgetedSpend:
 
 
 def test_a_version_that_is_worse():
-    assert sentence("version_worse", worse().payload, "Shop") == (
-        "Shop: version shorter of the prompt Checkout is worse than v6: "
+    assert sentence("version_worse", worse().payload) == (
+        "version shorter of the prompt Checkout is worse than v6: "
         "p95 latency +12.3 % (between +8 % and +16.4 %); score \u22120.031 (between \u22120.050 and \u22120.012) "
         "(in the hours in which both ran)."
     )
@@ -75,17 +75,17 @@ def test_a_budget_is_news_at_each_threshold_that_is_reached(spent: str, percents
 def test_a_budget_of_a_project_and_of_a_prompt():
     (of_project,) = budget_news(spend("50"), NOVEMBER)
     (of_prompt,) = budget_news(spend("50", prompt=PROMPT), NOVEMBER)
-    assert sentence("budget", of_project.payload, "Shop") == (
-        "Shop: the project has spent $50.00 in 2026-11: 50 % of $100.00 is reached."
+    assert sentence("budget", of_project.payload) == (
+        "the project has spent $50.00 in 2026-11: 50 % of $100.00 is reached."
     )
-    assert sentence("budget", of_prompt.payload, "Shop").startswith("Shop: the prompt Checkout has spent $50.00")
+    assert sentence("budget", of_prompt.payload).startswith("the prompt Checkout has spent $50.00")
     assert (of_project.subject, of_prompt.subject) == ("project", str(PROMPT))
 
 
 @pytest.mark.parametrize("payload", [{}, {"prompt": None}, {"letters": "many"}, {"changes": [{}]}, {"spent_usd": None}])
 @pytest.mark.parametrize("kind", [*NewsKind, "of_tomorrow"])
 def test_a_payload_of_another_release_is_told_all_the_same(kind: str, payload: dict[str, Any]):
-    assert sentence(kind, payload, "Shop").startswith("Shop: ")
+    assert sentence(kind, payload).endswith(".")
     assert page_path(kind, payload, 1).endswith("?project=1")
 
 

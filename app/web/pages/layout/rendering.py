@@ -37,7 +37,9 @@ class NavigationItem:
 
 NAVIGATION = (
     NavigationItem("dashboard", "Dashboard", "/dashboard"),
+    NavigationItem("news", "News", "/dashboard/news"),
     NavigationItem("api-keys", "API keys", "/dashboard/api-keys"),
+    NavigationItem("webhooks", "Webhooks", "/dashboard/webhooks", for_admins=True),
     NavigationItem("system", "System", "/dashboard/system", for_admins=True),
     NavigationItem("members", "Members", "/dashboard/members", for_admins=True),
     NavigationItem("audit-log", "Audit log", "/dashboard/audit-log", for_admins=True),

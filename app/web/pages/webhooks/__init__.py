@@ -1,0 +1,1 @@
+"""Webhooks: where a project's news goes, and what became of it."""
