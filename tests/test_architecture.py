@@ -69,6 +69,7 @@ FORBIDDEN = {
 MAY_IMPORT = {
     "app.web.application": {"config": "create_app builds the web process from the settings"},
     "app.web.pages.api_keys.forms": {"config.settings": "a key's own limit is checked as the default is"},
+    "app.web.pages.webhooks.forms": {"config.settings": "the words of the settings that allow an address"},
     "app.web.services": {"config.settings": "the type of the settings that the services carry"},
     "worker.__main__": {"config": "builds the worker process from the settings"},
     "app.local.__main__": {"config": "`make run` says what is wrong with a setting before it starts anything"},

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, SelectMultipleField, StringField
-from wtforms.validators import InputRequired, Optional, ValidationError
+from wtforms.validators import InputRequired, Optional, StopValidation, ValidationError
 from wtforms.widgets import CheckboxInput
 
 from app.core.names import LONGEST_NAME
@@ -34,6 +34,12 @@ def _check_address(_form: FlaskForm, field: Any) -> None:
         raise ValidationError(str(error)) from None
 
 
+def _choose_one(_form: FlaskForm, field: Any) -> None:
+    # InputRequired would have the browser ask for every single box
+    if not field.data:
+        raise StopValidation("Choose at least one.")
+
+
 class WebhookForm(FlaskForm):
     """A new webhook."""
 
@@ -51,7 +57,7 @@ class WebhookForm(FlaskForm):
     )
     kinds = SelectMultipleField(
         "News",
-        [InputRequired("Choose at least one.")],
+        [_choose_one],
         choices=CHOICES,
         default=[kind for kind, _ in CHOICES],
         option_widget=CheckboxInput(),
