@@ -55,11 +55,7 @@ def log_config(level: str) -> dict[str, Any]:
         "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
         "root": {"level": level.upper(), "handlers": ["stdout"]},
         # RQ says three things about each job, and there is one a second.
-        "loggers": {
-            **{name: {"level": quieter} for name in ("rq.worker", "alembic", "flask-limiter")},
-            # even at debug: it would tell the addresses of webhooks, and some of these are secrets
-            "httpcore": {"level": "WARNING"},
-        },
+        "loggers": {name: {"level": quieter} for name in ("rq.worker", "alembic", "flask-limiter")},
     }
 
 

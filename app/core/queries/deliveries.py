@@ -52,6 +52,7 @@ def claim_delivery(connection: Connection, now: datetime, *, lease: timedelta) -
     None of a webhook at which somebody is just now: one that hangs holds up nobody but itself. Whoever dies with a
     delivery leaves it to the next when the lease is over.
     """
+    # that it is not leased itself is asked of the row apart: only so it is asked again of a row that changed meanwhile
     sql = """
         WITH due AS (
             SELECT deliveries.id

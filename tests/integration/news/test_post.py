@@ -15,7 +15,7 @@ from app.core.news.addresses import AddressRules
 from tests.certificates import tls_of
 from tests.news import LENIENT
 from tests.receivers import Receiver, open_receiver
-from worker.news.post import LARGEST_ANSWER_BYTES, Answer, post
+from worker.news.post import LARGEST_ANSWER_BYTES, STEP_SECONDS, Answer, post
 
 STRICT = AddressRules(allow_private=False, allow_http=True)
 PUBLIC = "93.184.216.34"
@@ -39,6 +39,7 @@ class Network(httpcore.SyncBackend):
 
     def __init__(self) -> None:
         self.addresses: list[str] = []
+        self.timeouts: list[float | None] = []
 
     def connect_tcp(
         self,
@@ -49,6 +50,7 @@ class Network(httpcore.SyncBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         self.addresses.append(host)
+        self.timeouts.append(timeout)
         return super().connect_tcp("127.0.0.1", port, timeout, local_address, socket_options)
 
 
@@ -163,6 +165,13 @@ def test_who_sends_a_byte_now_and_then_does_not_hold_it_up_for_ever(beginning: b
         over.set()
         thread.join()
     assert (answer.status, answer.text.strip("x")) == (expected.status, expected.text.strip("x"))
+
+
+def test_no_wait_is_longer_than_what_is_left(receiver: Receiver):
+    network = Network()
+    answer = post(receiver.url, b"{}", {}, rules=LENIENT, tls=TLS, sockets=network, deadline_seconds=STEP_SECONDS / 2)
+    assert answer.is_good
+    assert all(timeout is not None and timeout <= STEP_SECONDS / 2 for timeout in network.timeouts)
 
 
 def test_a_resolver_that_hangs_does_not_hold_it_up():
