@@ -31,6 +31,7 @@ PAGES: dict[str, tuple[int, dict[str, str]]] = {
     **dict.fromkeys(["pages_news.news", "pages_news.download", "pages_budgets.budgets"], (200, {})),
     **dict.fromkeys(["pages_webhooks.webhooks", "pages_webhooks.webhook", "pages_webhooks.rotate"], (200, {})),
     **dict.fromkeys(["pages_webhooks.send_test", "pages_webhooks.delete", "pages_webhooks.repeat"], (303, {})),
+    "pages_webhooks.download": (200, {}),
     "pages_webhooks.create": (200, WEBHOOK),
     "pages_webhooks.change": (303, WEBHOOK),
     "pages_budgets.change_budget": (303, {"prompt": "", "amount": "25"}),

@@ -204,6 +204,8 @@ def test_pages_lead_to_the_oldest_delivery(admin: httpx.Client, database_url: st
         older = re.search(r'href="([^"]+)">Older<', page.text)
         address = older[1].replace("&amp;", "&") if older else ""
     assert seen == [f"answer {number}" for number in reversed(range(60))]
+    downloaded = admin.get(f"{ONE}/deliveries.csv", params={"project": 1}).text
+    assert re.findall(r"delivered,1,.*,200,(answer \d+)", downloaded) == seen
 
 
 @pytest.mark.parametrize("webhook_id", ["2", "2147483648", "9" * 30])

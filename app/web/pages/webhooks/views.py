@@ -33,6 +33,7 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.paging import read_id
 from app.web.pages.layout.rendering import page
 from app.web.pages.news.words import kind_label, told
+from app.web.pages.webhooks.delivery_csv import deliveries_csv
 from app.web.pages.webhooks.forms import ChangeWebhookForm, WebhookForm
 from app.web.request_context import actor, visitor
 from app.web.services import ask_database, services
@@ -81,6 +82,12 @@ def webhook(webhook_id: int) -> Response:
     found = _find(webhook_id)
     form = ChangeWebhookForm(formdata=None, name=found.name, kinds=found.kinds, is_enabled=found.is_enabled)
     return _webhook_page(found, form)
+
+
+@blueprint.get("/dashboard/webhooks/<int:webhook_id>/deliveries.csv")
+@signed_in("admin")
+def download(webhook_id: int) -> Response:
+    return deliveries_csv(_find(webhook_id))
 
 
 @blueprint.post("/dashboard/webhooks/<int:webhook_id>")
