@@ -5,12 +5,11 @@ import ssl
 
 from app.core.database import Connection
 from app.core.news.sealing import sealing_key
-from app.core.queries.deliveries import delete_old_deliveries
-from app.core.queries.news import delete_old_news
 from app.core.queries.webhooks import delete_webhook, update_webhook
 from tests.certificates import tls_of
 from tests.news import ALL_KINDS, LENIENT, answering, courier, deliveries, make_webhook, write_news, written
 from tests.receivers import open_receiver
+from worker.maintenance import maintain
 from worker.news.delivery import deliver_next
 from worker.news.post import Answer, post
 
@@ -54,16 +53,15 @@ def test_another_secret_key_sends_nothing_and_says_what_to_do(database, pool):
     assert "Enter the address again" in kept.answer
 
 
-def test_old_deliveries_and_old_news_are_deleted(database, clock):
+def test_upkeep_deletes_old_deliveries_and_old_news(database, clock):
     make_webhook(database, "https://a.test/")
     for period in ("new", "month", "pending", "year"):
         write_news(database, period)
     database.execute("UPDATE deliveries SET state = 'delivered' WHERE id <> 3")
     database.execute("UPDATE deliveries SET created_at = now() - interval '31 days' WHERE id > 1")
     database.execute("UPDATE news SET created_at = now() - interval '401 days' WHERE period = 'year'")
-    delete_old_deliveries(database, clock.now())
+    maintain(database, clock.now(), retention_days=90)
     assert [each.delivery_id for each in deliveries(database)] == [1, 3]
-    delete_old_news(database, clock.now())
     assert [period for _, _, period in written(database)] == ["new", "month", "pending"]
 
 
