@@ -18,6 +18,7 @@ DOCUMENTS = {
     "operations": "Operations",
     "security": "Security",
     "dashboard": "Dashboard",
+    "news": "News",
     "api": "API",
 }
 """The closed list: by name of the file in docs/, what the header calls it. The rest is for who changes the code."""
