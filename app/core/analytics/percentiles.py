@@ -6,8 +6,10 @@ where latencies count as zero, within that).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from app.core.rollups.latency_histogram import (
     BUCKET_SHIFT,
@@ -21,10 +23,13 @@ from app.core.rollups.latency_histogram import (
     middle_of,
 )
 
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
+
 PERCENTILES = (50, 95, 99)
 
 _ENTRY = np.dtype("<u4")
-_BELOW_ALL_BUCKETS = bucket_number(SMALLEST_MS) - 1
+BELOW_ALL_BUCKETS = bucket_number(SMALLEST_MS) - 1
 # numpy takes as long for one short histogram as for a dozen, and twice as long for arrays that leave the cache.
 _BATCH_HISTOGRAMS = 32
 _BATCH_BYTES = 100_000
@@ -35,21 +40,43 @@ def percentiles_of(histograms: Sequence[bytes]) -> list[list[float]]:
     return [found for batch in _batches(histograms) for found in _percentiles(batch)]
 
 
-def _percentiles(histograms: Sequence[bytes]) -> list[list[float]]:
+@dataclass(frozen=True, slots=True)
+class DecodedHistograms:
+    """Counts by bucket of several histograms, in any order; a bucket may occur more than once.
+
+    `owner`: the position of the histogram. The bucket of zero is said to be the one below the smallest latency's.
+    """
+
+    owner: Integers
+    bucket: Integers
+    count: Floats
+
+
+def decode_histograms(histograms: Sequence[bytes]) -> DecodedHistograms:
     entries = np.frombuffer(b"".join(histograms), _ENTRY)
     # The zero bucket's number lies far below all others; the one next to the smallest stands in for it.
-    buckets = np.maximum((entries >> BUCKET_SHIFT).astype(np.intp) + ZERO_BUCKET, _BELOW_ALL_BUCKETS)
-    lowest = int(buckets.min())
-    width = int(buckets.max()) - lowest + 3
-    # One histogram behind the other, each with a place for every bucket, and for two that a run may have beyond.
-    first_places = np.arange(len(histograms)) * width - lowest
-    places = np.repeat(first_places, [len(histogram) // _ENTRY.itemsize for histogram in histograms]) + buckets
-    total = len(histograms) * width
+    buckets = np.maximum((entries >> BUCKET_SHIFT).astype(np.intp) + ZERO_BUCKET, BELOW_ALL_BUCKETS)
+    owners = np.repeat(np.arange(len(histograms)), [len(each) // _ENTRY.itemsize for each in histograms])
     runs = (entries & RUN).astype(bool)
-    in_runs, run_places = entries[runs], places[runs]
-    counts = np.bincount(places, weights=entries & np.where(runs, MAX_RUN_COUNT, MAX_COUNT), minlength=total)
-    counts += np.bincount(run_places + 1, weights=in_runs >> RUN_BITS & MAX_RUN_COUNT, minlength=total)
-    counts += np.bincount(run_places + 2, weights=in_runs >> 2 * RUN_BITS & MAX_RUN_COUNT, minlength=total)
+    in_runs, run_owners, run_buckets = entries[runs], owners[runs], buckets[runs]
+    counts = (
+        entries & np.where(runs, MAX_RUN_COUNT, MAX_COUNT),
+        in_runs >> RUN_BITS & MAX_RUN_COUNT,
+        in_runs >> 2 * RUN_BITS & MAX_RUN_COUNT,
+    )
+    return DecodedHistograms(
+        np.concatenate((owners, run_owners, run_owners)),
+        np.concatenate((buckets, run_buckets + 1, run_buckets + 2)),
+        np.concatenate(counts).astype(np.float64),
+    )
+
+
+def _percentiles(histograms: Sequence[bytes]) -> list[list[float]]:
+    decoded = decode_histograms(histograms)
+    lowest = int(decoded.bucket.min())
+    width = int(decoded.bucket.max()) - lowest + 1
+    places = decoded.owner * width + decoded.bucket - lowest
+    counts = np.bincount(places, decoded.count, len(histograms) * width)
     running = counts.reshape(-1, width).cumsum(axis=1)
     ranks = [-(-running[:, -1:] * percentile // 100) for percentile in PERCENTILES]
     found = np.column_stack([(running < rank).sum(axis=1) for rank in ranks]) + lowest
@@ -57,7 +84,7 @@ def _percentiles(histograms: Sequence[bytes]) -> list[list[float]]:
 
 
 def _middle_of(bucket: int) -> float:
-    return middle_of(ZERO_BUCKET if bucket == _BELOW_ALL_BUCKETS else bucket)
+    return middle_of(ZERO_BUCKET if bucket == BELOW_ALL_BUCKETS else bucket)
 
 
 def _batches(histograms: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.core.analytics.comparison import FEWEST_EVENTS
+from app.core.analytics.decision import FEWEST_EVENTS
 from app.core.analytics.period import Period, read_period
 from app.core.analytics.usage import (
     NOTHING,
@@ -88,9 +88,7 @@ def read_prompt_overview(
         period=period,
         listed=Listed(_summaries(busiest.rows, seen, period.totals.events), busiest.truncated),
         lines=_lines(connection, project_id, prompt_key, shown, period=period, counted=counted),
-        comparison=compare_newest(
-            connection, project_id, prompt_key, list(seen.values()), time_range=time_range, counted=counted
-        ),
+        comparison=compare_newest(connection, project_id, prompt_key, list(seen.values()), now=now),
     )
 
 

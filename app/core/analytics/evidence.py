@@ -1,0 +1,165 @@
+"""Which events of two versions may be compared, and how they are laid out for it.
+
+Versions that run side by side are compared in the hours that both have. Where one took the other's place there are few
+such hours; then equal spans before and after are compared, each hour with the same hour of the day, or, from a week on,
+of the week.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from app.core.analytics.percentiles import DecodedHistograms, Floats, Integers, decode_histograms
+from app.core.analytics.strata import Cells, Pair
+from app.core.analytics.tail import Tail
+from app.core.queries.version_cells import VersionCell
+
+HOUR_SECONDS = 3_600
+DAY_SECONDS = 24 * HOUR_SECONDS
+WEEK_SECONDS = 7 * DAY_SECONDS
+EVENTS_OF_A_BLOCK = 25
+"""Bunches of events that depend on each other are mostly shorter than that."""
+ENOUGH_BLOCKS = 100
+"""Where there are more, blocks are longer instead: what depends on each other for longer is then seen, too."""
+BLOCK_SECONDS = tuple(60 * minutes for minutes in (1, 2, 3, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1_440))
+
+Chosen = npt.NDArray[np.bool_]
+Kind = Literal["side_by_side", "before_after"]
+Measure = Literal["cost_usd", "latency_ms", "score"]
+MEASURES: tuple[Measure, ...] = ("cost_usd", "latency_ms", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A measure, piece by piece of time."""
+
+    count: Floats
+    mean: Floats
+    deviation: Floats
+
+    def only(self, chosen: Chosen) -> "Values":
+        return Values(self.count[chosen], self.mean[chosen], self.deviation[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One version by hours or minutes, in order. `histograms` belong to the pieces by position; minutes have none."""
+
+    seconds: Integers
+    events: Floats
+    values: dict[Measure, Values]
+    histograms: DecodedHistograms
+
+    def only(self, chosen: Chosen) -> "Arm":
+        """Some of the pieces."""
+        number = np.cumsum(chosen) - 1
+        kept = chosen[self.histograms.owner]
+        owner, bucket, count = self.histograms.owner[kept], self.histograms.bucket[kept], self.histograms.count[kept]
+        return Arm(
+            self.seconds[chosen],
+            self.events[chosen],
+            {measure: values.only(chosen) for measure, values in self.values.items()},
+            DecodedHistograms(number[owner], bucket, count),
+        )
+
+    def between(self, start_seconds: int, end_seconds: int) -> "Arm":
+        return self.only((self.seconds >= start_seconds) & (self.seconds < end_seconds))
+
+
+def arm(cells: Sequence[VersionCell]) -> Arm:
+    """Of the rows of one version."""
+    ordered = sorted(cells, key=lambda cell: cell.start_seconds)
+    rows = [
+        (
+            *(cell.start_seconds, cell.events),
+            *(cell.cost_count, cell.cost_mean, cell.cost_deviation),
+            *(cell.latency_count, cell.latency_log_mean, cell.latency_log_deviation),
+            *(cell.score_count, cell.score_mean, cell.score_deviation),
+        )
+        for cell in ordered
+    ]
+    seconds, events, *columns = np.array(rows, np.float64).reshape(-1, 11).T
+    return Arm(
+        seconds.astype(np.intp),
+        events,
+        {measure: Values(*columns[3 * at : 3 * at + 3]) for at, measure in enumerate(MEASURES)},
+        decode_histograms([cell.latency_histogram or b"" for cell in ordered]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Two versions, the baseline first. `phases`: where the days and weeks of each begin; the same side by side.
+
+    `fine`: the same by minutes, where hours are too few to show how blocks of time scatter.
+    """
+
+    kind: Kind
+    arms: tuple[Arm, Arm]
+    phases: tuple[int, int]
+    fine: tuple[Arm, Arm] | None = None
+
+    @property
+    def grows(self) -> list[bool]:
+        """Whether more events of each can still come."""
+        return [self.kind == "side_by_side" or phase == max(self.phases) for phase in self.phases]
+
+    def until(self, end_seconds: int) -> "Evidence":
+        """What was known at that time. Of versions that followed one another, only what came after grew."""
+        old, new = (
+            each.between(0, end_seconds) if is_growing else each
+            for each, is_growing in zip(self.arms, self.grows, strict=True)
+        )
+        return replace(self, arms=(old, new), fine=None)
+
+    def pair(self, measure: Measure) -> Pair:
+        strata = self._strata(self.fine or self.arms)
+        blocks = self._blocks(measure)
+        cells = [
+            Cells(stratum, block, values.count, values.mean, values.deviation)
+            for stratum, block, values in zip(
+                strata, blocks, (each.values[measure] for each in self.fine or self.arms), strict=True
+            )
+        ]
+        return Pair(cells[0], cells[1], _size(self._strata(self.arms)), _size(blocks))
+
+    def tails(self) -> tuple[Tail, Tail]:
+        old, new = (
+            Tail(each.histograms, stratum) for each, stratum in zip(self.arms, self._strata(self.arms), strict=True)
+        )
+        return old, new
+
+    def _strata(self, arms: tuple[Arm, Arm]) -> list[Integers]:
+        if self.kind == "side_by_side":
+            first = min(int(each.seconds.min(initial=2**60)) for each in self.arms) // HOUR_SECONDS
+            return [each.seconds // HOUR_SECONDS - first for each in arms]
+        longest = max(
+            int(each.seconds.max(initial=phase)) - phase for each, phase in zip(self.arms, self.phases, strict=True)
+        )
+        period = WEEK_SECONDS if longest >= WEEK_SECONDS else DAY_SECONDS
+        return [each.seconds % period // HOUR_SECONDS for each in arms]
+
+    def _blocks(self, measure: Measure) -> list[Integers]:
+        arms = self.fine or self.arms
+        starts = [each.seconds - phase for each, phase in zip(arms, self.phases, strict=True)]
+        if self.kind == "before_after":
+            return [start // DAY_SECONDS for start in starts]
+        fewest = min(float(each.values[measure].count.sum()) for each in arms)
+        span = max(int(start.max(initial=0)) for start in starts) + 60
+        length = _block_seconds(span, fewest)
+        return [start // length for start in starts]
+
+
+def _block_seconds(span: int, events: float) -> int:
+    """Long enough for EVENTS_OF_A_BLOCK on average; longer where there would be more than ENOUGH_BLOCKS."""
+    for seconds in BLOCK_SECONDS:
+        if events * seconds >= EVENTS_OF_A_BLOCK * span and span <= ENOUGH_BLOCKS * 2 * seconds:
+            return seconds
+    return BLOCK_SECONDS[-1]
+
+
+def _size(numbers: Sequence[Integers]) -> int:
+    return max(int(each.max(initial=0)) for each in numbers) + 1

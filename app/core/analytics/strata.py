@@ -1,0 +1,163 @@
+"""The difference of two versions, hour by hour.
+
+An hour with much load is slower for both versions. Where one of them has more of its events in such hours, pooling
+blames it for that. So means are compared within strata (the hours that both have, or the hours of the day before and
+after a change) and then averaged, each stratum with the weight n₁n₂/(n₁ + n₂), which makes the error smallest.
+
+The standard error is that of independent events. Where blocks of time scatter more than independent events would, as
+retries and sessions that come in bunches make them do, it is widened by as much.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from app.core.analytics.confidence import Interval, multiplier, student
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
+
+TRUSTED_BLOCKS = 5
+"""Side by side, that events are independent is believed as if so many blocks had shown it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A measure of one version, by pieces of time: the number of values, their mean and the sum of squared deviations.
+
+    `stratum` and `block` number what a piece belongs to. All are arrays of one length.
+    """
+
+    stratum: Integers
+    block: Integers
+    count: Floats
+    mean: Floats
+    deviation: Floats
+
+
+class Pair(NamedTuple):
+    """Two versions, cell by cell. `strata` and `blocks`: how many there are. `paired`: as `Contrast` says."""
+
+    baseline: Cells
+    candidate: Cells
+    strata: int
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """What the candidate has more than the baseline: the difference of means, or the logarithm of their ratio.
+
+    `counts`: values of baseline and candidate within common strata; `weights`: of the strata, adding up to 1.
+    `standard_errors`: by how many of those of independent events the interval reaches to either side.
+    """
+
+    interval: Interval
+    counts: tuple[int, int]
+    means: tuple[float, float]
+    weights: Floats
+    standard_errors: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Arm:
+    """A version by strata."""
+
+    count: Floats
+    mean: Floats
+    deviation: Floats
+
+
+def contrast(pair: Pair, *, alpha: float, is_ratio: bool, days_apart: bool) -> Contrast | None:
+    """None where no stratum is common, or where a ratio would have a mean of 0.
+
+    `days_apart`: the versions followed one another, and the blocks are days. What a day brings does not cancel then, so
+    only the scatter of days counts, as far as it is known from so few.
+    """
+    arms = _arm(pair.baseline, pair.strata), _arm(pair.candidate, pair.strata)
+    both = (arms[0].count > 0) & (arms[1].count > 0)
+    if not both.any():
+        return None
+    weights = np.where(both, arms[0].count * arms[1].count / np.maximum(arms[0].count + arms[1].count, 1), 0)
+    events = 4 * float(weights.sum())
+    weights /= weights.sum()
+    means = float(weights @ arms[0].mean), float(weights @ arms[1].mean)
+    if is_ratio and min(means) <= 0:
+        return None
+    scales = (1 / means[0], 1 / means[1]) if is_ratio else (1.0, 1.0)
+    estimate = math.log(means[1] / means[0]) if is_ratio else means[1] - means[0]
+    coefficients = [scale * weights / np.maximum(arm.count, 1) for scale, arm in zip(scales, arms, strict=True)]
+    variance = sum(_variance(arm, each, both) for arm, each in zip(arms, coefficients, strict=True))
+    scatter = _scatter(pair, arms, coefficients, means, is_ratio=is_ratio)
+    reach = _reach(variance, scatter, multiplier(events, alpha), days_apart=days_apart)
+    counts = int(arms[0].count[both].sum()), int(arms[1].count[both].sum())
+    interval = Interval(estimate, estimate - reach, estimate + reach, events)
+    return Contrast(
+        interval, counts, means, weights, reach / math.sqrt(variance) if variance else multiplier(events, alpha)
+    )
+
+
+def _arm(cells: Cells, strata: int) -> _Arm:
+    count = _by_stratum(cells.stratum, cells.count, strata)
+    mean = _by_stratum(cells.stratum, cells.count * cells.mean, strata) / np.maximum(count, 1)
+    between = cells.count * (cells.mean - mean[cells.stratum]) ** 2
+    return _Arm(count, mean, _by_stratum(cells.stratum, cells.deviation + between, strata))
+
+
+def _by_stratum(numbers: Integers, values: Floats, strata: int) -> Floats:
+    return np.bincount(numbers, values, strata).astype(np.float64, copy=False)
+
+
+def _variance(arm: _Arm, coefficients: Floats, both: npt.NDArray[np.bool_]) -> float:
+    """Of the weighted mean. A stratum of few values is helped by one that is as far off as all values are from theirs."""
+    count = arm.count[both]
+    mean = count @ arm.mean[both] / count.sum()
+    deviation = arm.deviation[both].sum() + count @ (arm.mean[both] - mean) ** 2
+    overall = deviation / max(count.sum() - 1, 1)
+    return float(coefficients[both] ** 2 @ (arm.deviation[both] + overall))
+
+
+class _Scatter(NamedTuple):
+    """The variance of the difference as the blocks of time show it, and how many they are."""
+
+    variance: float
+    blocks: int
+
+
+def _scatter(
+    pair: Pair, arms: tuple[_Arm, _Arm], coefficients: list[Floats], means: tuple[float, float], *, is_ratio: bool
+) -> _Scatter:
+    """From what is left of each block when strata and the difference itself are taken out."""
+    baseline, candidate = arms
+    total = np.maximum(baseline.count + candidate.count, 1)
+    if is_ratio:
+        ratio = means[1] / means[0]
+        expected = (baseline.count * baseline.mean + candidate.count * candidate.mean / ratio) / total
+        levels = expected, expected * ratio
+    else:
+        more = means[1] - means[0]
+        expected = (baseline.count * baseline.mean + candidate.count * (candidate.mean - more)) / total
+        levels = expected, expected + more
+    rests = np.zeros(pair.blocks)
+    seen = np.zeros(pair.blocks)
+    for sign, cells, level, coefficient in zip((-1, 1), pair[:2], levels, coefficients, strict=True):
+        share = coefficient[cells.stratum] * cells.count
+        rests += sign * np.bincount(cells.block, share * (cells.mean - level[cells.stratum]), pair.blocks)
+        seen += np.bincount(cells.block, share, pair.blocks)
+    blocks = int(np.count_nonzero(seen))
+    return _Scatter(float(rests @ rests) * blocks / max(blocks - 1, 1), blocks)
+
+
+def _reach(variance: float, scatter: _Scatter, normal: float, *, days_apart: bool) -> float:
+    """How far the interval reaches to either side."""
+    independent = normal * math.sqrt(variance)
+    if days_apart:
+        if scatter.blocks < 2:
+            return math.inf
+        return max(independent, student(normal, scatter.blocks - 1) * math.sqrt(scatter.variance))
+    degrees = scatter.blocks - 1
+    believed = (TRUSTED_BLOCKS * variance + degrees * scatter.variance) / (TRUSTED_BLOCKS + degrees)
+    return max(independent, normal * math.sqrt(believed))
