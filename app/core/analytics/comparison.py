@@ -38,8 +38,11 @@ def alpha_of_claim(candidates: int) -> float:
 
 
 def find(evidence: Evidence, margins: Margins, alpha: float) -> Findings:
-    """Of each measure that both versions sent while they are compared: cost as the ratio of means, latency as that of
-    geometric means and of 95th percentiles, score as the difference of means."""
+    """Of each measure that both versions sent while they are compared.
+
+    Cost as the ratio of means, latency as that of geometric means and of 95th percentiles, score as the difference of
+    means.
+    """
     days_apart = evidence.kind == "before_after"
     cost, latency, score = (
         contrast(evidence.pair(measure), alpha=alpha, is_ratio=measure == "cost_usd", days_apart=days_apart)

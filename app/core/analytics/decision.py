@@ -1,8 +1,8 @@
 """Which of two versions to ship, from the intervals of all measures together.
 
-The rule is that of experiments with guardrails (Schultzberg, Ankargren and Frånberg, Risk-aware product decisions in A/B
-tests with multiple metrics, 2024): a version is better where some measure is surely better, and none can be worse by
-more than its margin. That it is worse is said as soon as one measure surely is.
+The rule is that of experiments with guardrails (Schultzberg, Ankargren and Frånberg, Risk-aware product decisions in
+A/B tests with multiple metrics, 2024): a version is better where some measure is surely better, and none can be worse
+by more than its margin. That it is worse is said as soon as one measure surely is.
 """
 
 import math
@@ -25,9 +25,12 @@ Verdict = Literal["lower", "higher", "none", "too_few"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is known of one measure. `interval` is of the difference, candidate less baseline, or, where `is_ratio`, of
-    the logarithm of their ratio; None where only the direction is known, or nothing. `margin` is in the same unit, and
-    above 0. `counts`: values of baseline and candidate."""
+    """What is known of one measure.
+
+    `interval` is of the difference, candidate less baseline, or, where `is_ratio`, of the logarithm of their ratio;
+    None where only the direction is known, or nothing. `margin` is in the same unit, and above 0. `counts`: values of
+    baseline and candidate.
+    """
 
     interval: Interval | None
     counts: tuple[int, int]

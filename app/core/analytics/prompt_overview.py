@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.core.analytics.decision import FEWEST_EVENTS
+from app.core.analytics.evidence_reading import first_seen_order
 from app.core.analytics.period import Period, read_period
 from app.core.analytics.usage import (
     NOTHING,
@@ -20,7 +21,7 @@ from app.core.analytics.usage import (
     merged_by_group,
     merged_usage,
 )
-from app.core.analytics.version_comparison import Comparison, compare_newest, first_seen_order
+from app.core.analytics.version_comparison import Comparison, compare_newest
 from app.core.database import Connection
 from app.core.queries.overviews import VersionSeen, select_version_series, select_versions_seen
 from app.core.queries.usage import VersionUsageRow, select_totals
@@ -29,8 +30,6 @@ from app.core.rollups.time_range import TimeRange, fewest_parts
 
 MAX_LINES = 6
 """So many versions have a line of their own in a chart: more cannot be told apart."""
-NEWEST_VERSIONS = 20
-"""Among so many, by their registration, the newest by their first event are looked for."""
 _LONGEST_BY_HOUR = timedelta(days=3)
 
 
@@ -88,7 +87,7 @@ def read_prompt_overview(
         period=period,
         listed=Listed(_summaries(busiest.rows, seen, period.totals.events), busiest.truncated),
         lines=_lines(connection, project_id, prompt_key, shown, period=period, counted=counted),
-        comparison=compare_newest(connection, project_id, prompt_key, list(seen.values()), now=now),
+        comparison=compare_newest(connection, project_id, prompt_key, now=now),
     )
 
 
@@ -119,8 +118,7 @@ def _versions_seen(
     connection: Connection, project_id: int, prompt_key: int, rows: Sequence[VersionUsageRow]
 ) -> dict[int, VersionSeen]:
     keys = [row.version_key for row in rows]
-    found = select_versions_seen(connection, project_id, prompt_key, keys, newest=NEWEST_VERSIONS)
-    return {each.version_key: each for each in found}
+    return {each.version_key: each for each in select_versions_seen(connection, project_id, prompt_key, keys)}
 
 
 def _summaries(rows: Sequence[VersionUsageRow], seen: dict[int, VersionSeen], events: int) -> list[VersionSummary]:

@@ -112,7 +112,7 @@ def _by_stratum(numbers: Integers, values: Floats, strata: int) -> Floats:
 
 
 def _variance(arm: _Arm, coefficients: Floats, both: npt.NDArray[np.bool_]) -> float:
-    """Of the weighted mean. A stratum of few values is helped by one that is as far off as all values are from theirs."""
+    """Of the weighted mean. A stratum of few values is helped by one as far off as all values are from theirs."""
     count = arm.count[both]
     mean = count @ arm.mean[both] / count.sum()
     deviation = arm.deviation[both].sum() + count @ (arm.mean[both] - mean) ** 2

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core.database import Connection
-from app.core.queries.rows import all_rows, all_values, one_value
+from app.core.queries.rows import all_rows, all_values, one_row, one_value
 from app.core.queries.usage import ROLLUPS_OF_VERSIONS, SUMS, UsageRow, part_columns
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import Part
+
+_LARGEST_KEY = 2**63 - 1
 
 
 def select_ever_used(connection: Connection, project_id: int) -> bool:
@@ -65,8 +67,37 @@ def select_prompts_last_seen(connection: Connection, project_id: int, keys: Sequ
     return {row.prompt_key: row.last_seen for row in rows}
 
 
-# The rollups of one of the versions in `select_versions_seen`.
+# The rollups of one of the versions below.
 _VERSION_ROWS = "project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.id"
+_FIRST_HOUR = f"""LATERAL (
+    SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start LIMIT 1
+) AS first_hour"""
+_FIRST_SEEN = "coalesce(first_minute.bucket_start, first_hour.bucket_start)"
+_VERSIONS_SEEN = f"""
+    SELECT version.id AS version_key, version.version_hash, version.name, {_FIRST_SEEN} AS first_seen,
+           coalesce(last_minute.bucket_start, last_hour.bucket_start) AS last_seen
+    FROM prompt_versions AS version
+    CROSS JOIN {_FIRST_HOUR}
+    CROSS JOIN LATERAL (
+        SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start DESC LIMIT 1
+    ) AS last_hour
+    LEFT JOIN LATERAL (
+        SELECT bucket_start
+        FROM rollups
+        WHERE {_VERSION_ROWS} AND grain = 'minute'
+          AND bucket_start >= first_hour.bucket_start AND bucket_start < first_hour.bucket_start + interval '1 hour'
+        ORDER BY bucket_start
+        LIMIT 1
+    ) AS first_minute ON true
+    LEFT JOIN LATERAL (
+        SELECT bucket_start
+        FROM rollups
+        WHERE {_VERSION_ROWS} AND grain = 'minute' AND bucket_start >= last_hour.bucket_start
+        ORDER BY bucket_start DESC
+        LIMIT 1
+    ) AS last_minute ON true
+    WHERE version.prompt_key = %(prompt_key)s
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,41 +112,61 @@ class VersionSeen:
 
 
 def select_versions_seen(
-    connection: Connection, project_id: int, prompt_key: int, keys: Sequence[int], *, newest: int
+    connection: Connection, project_id: int, prompt_key: int, keys: Sequence[int]
 ) -> list[VersionSeen]:
-    """Those with the keys and the newest ones, as far as they have events, in any order."""
-    sql = f"""
-        SELECT version.id AS version_key, version.version_hash, version.name,
-               coalesce(first_minute.bucket_start, first_hour.bucket_start) AS first_seen,
-               coalesce(last_minute.bucket_start, last_hour.bucket_start) AS last_seen
-        FROM prompt_versions AS version
-        CROSS JOIN LATERAL (
-            SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start LIMIT 1
-        ) AS first_hour
-        CROSS JOIN LATERAL (
-            SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start DESC LIMIT 1
-        ) AS last_hour
-        LEFT JOIN LATERAL (
-            SELECT bucket_start
-            FROM rollups
-            WHERE {_VERSION_ROWS} AND grain = 'minute'
-              AND bucket_start >= first_hour.bucket_start AND bucket_start < first_hour.bucket_start + interval '1 hour'
-            ORDER BY bucket_start
-            LIMIT 1
-        ) AS first_minute ON true
-        LEFT JOIN LATERAL (
-            SELECT bucket_start
-            FROM rollups
-            WHERE {_VERSION_ROWS} AND grain = 'minute' AND bucket_start >= last_hour.bucket_start
-            ORDER BY bucket_start DESC
-            LIMIT 1
-        ) AS last_minute ON true
-        WHERE version.id = ANY (%(keys)s::bigint[])
-           OR version.id IN (
-               SELECT id FROM prompt_versions WHERE prompt_key = %(prompt_key)s ORDER BY id DESC LIMIT %(newest)s
-           )
+    """Those with the keys, as far as they have events, in any order."""
+    sql = f"{_VERSIONS_SEEN} AND version.id = ANY (%(keys)s::bigint[])"
+    parameters = {"project_id": project_id, "prompt_key": prompt_key, "keys": keys}
+    return all_rows(connection, VersionSeen, sql, parameters, binary=True)
+
+
+def select_version_by_hash(
+    connection: Connection, project_id: int, prompt_key: int, version_hash: str
+) -> VersionSeen | None:
+    """None where the prompt has no such version, or none with events."""
+    sql = f"""{_VERSIONS_SEEN} AND version.version_hash = %(version_hash)s COLLATE "C" """
+    parameters = {"project_id": project_id, "prompt_key": prompt_key, "version_hash": version_hash}
+    return one_row(connection, VersionSeen, sql, parameters)
+
+
+def select_newest_versions(
+    connection: Connection, project_id: int, prompt_key: int, limit: int, *, before: VersionSeen | None = None
+) -> list[VersionSeen]:
+    """The newest by their first events, newest first: of all, or of those that began before one of them.
+
+    Of two that began in the same minute, the one that was registered later is the newer one.
     """
-    parameters = {"project_id": project_id, "prompt_key": prompt_key, "keys": keys, "newest": newest}
+    # An event lies at most minutes ahead of the time at which its version is registered, but may lie a month before it.
+    # So the last ones registered give a time after which all of the newest must have been registered.
+    sql = f"""
+        WITH bound AS (
+            SELECT first_hour.bucket_start
+            FROM (
+                SELECT id
+                FROM prompt_versions
+                WHERE prompt_key = %(prompt_key)s AND id <= %(before_key)s
+                ORDER BY id DESC
+                LIMIT 10 + %(limit)s
+            ) AS version
+            CROSS JOIN {_FIRST_HOUR}
+            WHERE first_hour.bucket_start <= %(before)s::timestamptz - interval '1 hour'
+            ORDER BY first_hour.bucket_start DESC
+            OFFSET %(limit)s - 1
+            LIMIT 1
+        )
+        {_VERSIONS_SEEN}
+          AND version.created_at >= coalesce((SELECT bucket_start FROM bound) - interval '1 hour', '-infinity')
+          AND ({_FIRST_SEEN}, version.id) < (%(before)s::timestamptz, %(before_key)s::bigint)
+        ORDER BY first_seen DESC, version.id DESC
+        LIMIT %(limit)s
+    """
+    parameters = {
+        "project_id": project_id,
+        "prompt_key": prompt_key,
+        "limit": limit,
+        "before": before.first_seen if before else "infinity",
+        "before_key": before.version_key if before else _LARGEST_KEY,
+    }
     return all_rows(connection, VersionSeen, sql, parameters, binary=True)
 
 

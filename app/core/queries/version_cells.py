@@ -47,8 +47,9 @@ def select_version_cells(
         SELECT rollup.version_key, extract(epoch FROM rollup.bucket_start)::bigint AS start_seconds, rollup.events,
                rollup.cost_count,
                coalesce(rollup.cost_sum / nullif(rollup.cost_count, 0), 0)::float8 AS cost_mean,
-               coalesce(rollup.cost_sum_squares - rollup.cost_sum * rollup.cost_sum / nullif(rollup.cost_count, 0), 0)
-                   ::float8 AS cost_deviation,
+               coalesce(
+                   rollup.cost_sum_squares - rollup.cost_sum * rollup.cost_sum / nullif(rollup.cost_count, 0), 0
+               )::float8 AS cost_deviation,
                rollup.latency_count,
                coalesce(rollup.latency_log_sum / nullif(rollup.latency_count, 0), 0) AS latency_log_mean,
                coalesce(
@@ -56,8 +57,9 @@ def select_version_cells(
                ) AS latency_log_deviation,
                rollup.score_count,
                coalesce(rollup.score_sum / nullif(rollup.score_count, 0), 0)::float8 AS score_mean,
-               coalesce(rollup.score_sum_squares - rollup.score_sum * rollup.score_sum / nullif(rollup.score_count, 0), 0)
-                   ::float8 AS score_deviation,
+               coalesce(
+                   rollup.score_sum_squares - rollup.score_sum * rollup.score_sum / nullif(rollup.score_count, 0), 0
+               )::float8 AS score_deviation,
                CASE WHEN %(grain)s <> 'minute' AND mod(octet_length(rollup.latency_histogram), 4) = 0
                     THEN rollup.latency_histogram END AS latency_histogram
         FROM unnest(%(version_keys)s::bigint[]) AS version (key)

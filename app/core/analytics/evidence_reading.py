@@ -1,0 +1,100 @@
+"""In which time two versions are compared. Every `connection` is one of a snapshot.
+
+It is fixed by the versions, not by the range that somebody looks at, since choosing a range is another look: the time
+since the newer one's first event, at most LONGEST_COMPARISON.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import numpy as np
+
+from app.core.analytics.decision import FEWEST_EVENTS
+from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, WEEK_SECONDS, Arm, Evidence, arm
+from app.core.database import Connection
+from app.core.queries.overviews import VersionSeen
+from app.core.queries.version_cells import select_version_cells
+from app.core.rollups.grains import Grain, floor_to
+from app.core.rollups.time_range import MINUTES_KEPT
+
+LONGEST_COMPARISON = timedelta(days=90)
+FEWEST_COMMON_HOURS = 6
+"""So many common hours are enough, whatever share of the newer version's events they hold."""
+HOURS_THAT_SHOW_SCATTER = 100
+"""Of shorter comparisons the minutes are read, too."""
+
+_HOUR = timedelta(hours=1)
+
+
+def first_seen_order(version: VersionSeen) -> tuple[datetime, int]:
+    """Newer versions compare as greater; of two that began in the same minute, the one registered later."""
+    return version.first_seen, version.version_key
+
+
+def read_evidence(
+    connection: Connection, project_id: int, prompt_key: int, versions: tuple[VersionSeen, VersionSeen], now: datetime
+) -> Evidence:
+    """Side by side where that is enough, else before and after."""
+    read = partial(_arms, connection, project_id, prompt_key)
+    keys = [version.version_key for version in versions]
+    newer = versions.index(max(versions, key=first_seen_order))
+    start = floor_to("hour", versions[newer].first_seen)
+    end = min(now + _HOUR, start + LONGEST_COMPARISON)
+    old, new = arms = read(keys, grain="hour", start=start, end=end)
+    if not _is_side_by_side(old, new, arms[newer]):
+        apart = _before_after(partial(read, [keys[1 - newer]], grain="hour"), arms[newer], start, is_swapped=newer == 0)
+        if apart:
+            return apart
+    fine = None
+    few_hours = len(np.intersect1d(old.seconds, new.seconds)) < HOURS_THAT_SHOW_SCATTER
+    if few_hours and start >= now - MINUTES_KEPT + _HOUR:
+        fine_old, fine_new = read(keys, grain="minute", start=start, end=end)
+        fine = fine_old, fine_new
+    beginning = int(start.timestamp())
+    return Evidence("side_by_side", (old, new), (beginning, beginning), fine)
+
+
+def _arms(
+    connection: Connection,
+    project_id: int,
+    prompt_key: int,
+    keys: Sequence[int],
+    *,
+    grain: Grain,
+    start: datetime,
+    end: datetime,
+) -> list[Arm]:
+    """Of the versions with these keys, in this order."""
+    cells = select_version_cells(connection, project_id, prompt_key, keys, grain=grain, start=start, end=end)
+    return [arm([cell for cell in cells if cell.version_key == key]) for key in keys]
+
+
+def _is_side_by_side(old: Arm, new: Arm, newer: Arm) -> bool:
+    """Whether the common hours tell enough: they hold half of the newer version's events, or are many."""
+    common = np.intersect1d(old.seconds, new.seconds)
+    events = [float(each.events[np.isin(each.seconds, common)].sum()) for each in (old, new, newer)]
+    if len(common) >= FEWEST_COMMON_HOURS and min(events) >= FEWEST_EVENTS:
+        return True
+    return 2 * events[-1] >= float(newer.events.sum())
+
+
+def _before_after(
+    read_older: Callable[..., list[Arm]], newer: Arm, start: datetime, *, is_swapped: bool
+) -> Evidence | None:
+    """The newer version after the hour of the change, the older one for as long before it, in whole days or weeks.
+
+    `is_swapped`: the newer version is the baseline. None where one of them has no events then.
+    """
+    beginning = int(start.timestamp())
+    after = newer.between(beginning + HOUR_SECONDS, 2**60)
+    length = int(after.seconds.max(initial=beginning)) - beginning
+    period = WEEK_SECONDS if length > WEEK_SECONDS else DAY_SECONDS
+    span = period * max(1, -(-length // period))
+    (before,) = read_older(start=start - timedelta(seconds=span), end=start)
+    if not len(before.seconds) or not len(after.seconds):
+        return None
+    phases = beginning - span, beginning + HOUR_SECONDS
+    if is_swapped:
+        return Evidence("before_after", (after, before), phases[::-1])
+    return Evidence("before_after", (before, after), phases)
