@@ -1,8 +1,8 @@
 """What the events of two versions tell about each measure. Pure: `make truth` simulates exactly this."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import log1p
+from dataclasses import dataclass, replace
+from math import copysign, inf, log1p
 from typing import Literal
 
 from app.core.analytics.confidence import Interval
@@ -44,9 +44,13 @@ def find(evidence: Evidence, margins: Margins, alpha: float) -> Findings:
     means.
     """
     days_apart = evidence.kind == "before_after"
-    cost, latency, score = (
-        contrast(evidence.pair(measure), alpha=alpha, is_ratio=measure == "cost_usd", days_apart=days_apart)
-        for measure in ("cost_usd", "latency_ms", "score")
+    costs = evidence.pair("cost_usd")
+    cost = contrast(costs, alpha=alpha, is_ratio=True, days_apart=days_apart) or _direction(
+        contrast(costs, alpha=alpha, is_ratio=False, days_apart=days_apart)
+    )
+    latency, score = (
+        contrast(evidence.pair(measure), alpha=alpha, is_ratio=False, days_apart=days_apart)
+        for measure in ("latency_ms", "score")
     )
     tail = tail_contrast(*evidence.tails(), latency) if latency else None
     found: dict[MeasureName, Finding] = {}
@@ -59,6 +63,15 @@ def find(evidence: Evidence, margins: Margins, alpha: float) -> Findings:
     if score:
         found["score"] = _finding(score, score.interval, margins.score, is_ratio=False)
     return found
+
+
+def _direction(difference: Contrast | None) -> Contrast | None:
+    """Where a version is free there is no ratio of costs: any other cost is more by any margin."""
+    if difference is None:
+        return None
+    known = difference.interval
+    estimate, low, high = (copysign(inf, end) if end else 0.0 for end in (known.estimate, known.low, known.high))
+    return replace(difference, interval=Interval(estimate, low, high, known.events))
 
 
 def _finding(contrast: Contrast, interval: Interval, margin: float, *, is_ratio: bool) -> Finding:

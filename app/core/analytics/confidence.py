@@ -30,7 +30,9 @@ class Interval:
     events: float
 
     def after(self, events: float, alpha: float) -> "Interval":
-        """What it would be after so many events, if the estimate stayed."""
+        """What it would be after so many events, if the estimate stayed. What is infinite stays so."""
+        if math.isinf(self.estimate):
+            return Interval(self.estimate, self.low, self.high, events)
         narrower = multiplier(events, alpha) / multiplier(self.events, alpha) * math.sqrt(self.events / events)
         low = self.estimate - (self.estimate - self.low) * narrower
         return Interval(self.estimate, low, self.estimate + (self.high - self.estimate) * narrower, events)
