@@ -1,7 +1,6 @@
 """What the pages show, from real rollups: the same totals as the read API, the range before, activity, versions."""
 
 import random
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -166,52 +165,3 @@ def test_a_prompt_with_few_events_is_shown_by_the_day(pool: ConnectionPool, data
     database.execute("UPDATE rollups SET events = events - 1 WHERE project_id = %s AND grain <> 'minute'", [project_id])
     assert prompt_of(pool, project_id, *RANGES["7 d"]).period.interval == "day"
     assert prompt_of(pool, project_id, *RANGES["24 h"]).period.interval == "hour"
-
-
-def two_versions(project_id: int, *, age_of_older: timedelta, count: int = 200) -> Sequence[ReceivedEvent]:
-    """The newer one costs 10 % less, is 20 % slower, and scores alike."""
-    drawn = random.Random(3)
-    versions = (("old", age_of_older, 100, 1.0), ("new", timedelta(hours=1), 90, 1.2))
-    return [
-        an_event(
-            project_id,
-            NOW - age + timedelta(seconds=number),
-            version=version,
-            cost_usd=f"0.0{cost + drawn.randint(-9, 9):03}",
-            latency_ms=f"{1_000 * slowness * drawn.lognormvariate(0, 0.2):.2f}",
-            score=drawn.choice(["0", "1"]),
-        )
-        for version, age, cost, slowness in versions
-        for number in range(count)
-    ]
-
-
-def test_the_newest_version_is_compared_with_the_one_before_it(pool: ConnectionPool, database: Connection):
-    project_id = new_project(database)
-    store_in_batches(database, two_versions(project_id, age_of_older=timedelta(hours=5)), batch_size=100)
-    found = prompt_of(pool, project_id, RANGES["24 h"][0]).comparison
-    assert found is not None
-    assert (found.newer.version_hash, found.older.version_hash, found.in_range) == ("new", "old", True)
-    assert (found.newer.usage.events, found.older.usage.events) == (200, 200)
-    assert (found.cost.verdict, found.latency.verdict) == ("lower", "higher")
-    assert found.cost.estimate == pytest.approx(-0.10, abs=0.02)
-    assert found.latency.estimate == pytest.approx(0.20, abs=0.06)
-    assert found.score.verdict == "no clear difference"
-
-
-def test_a_version_without_traffic_in_the_range_is_compared_over_a_longer_one(
-    pool: ConnectionPool, database: Connection
-):
-    project_id = new_project(database)
-    store_in_batches(database, two_versions(project_id, age_of_older=timedelta(days=20)), batch_size=100)
-    found = prompt_of(pool, project_id, RANGES["24 h"][0]).comparison
-    assert found is not None
-    assert (found.in_range, found.older.usage.events, found.cost.verdict) == (False, 200, "lower")
-
-
-def test_few_events_tell_nothing(pool: ConnectionPool, database: Connection):
-    project_id = new_project(database)
-    store_in_batches(database, two_versions(project_id, age_of_older=timedelta(hours=5), count=29), batch_size=100)
-    found = prompt_of(pool, project_id, RANGES["24 h"][0]).comparison
-    assert found is not None
-    assert {found.cost.verdict, found.latency.verdict, found.score.verdict} == {"too few"}
