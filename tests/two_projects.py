@@ -9,6 +9,7 @@ import psycopg
 from app.core.keys.api_key import display_prefix, hash_key, mint_key
 from app.core.stream.events import Event, encode_event, new_event_id
 from tests.sign_in import add_member, create_project, create_user
+from tests.stored_events import an_event, store_events
 
 VISITORS = ("nobody", "member", "admin", "admin elsewhere", "operator")
 """Admin and member are of the project `own`, the admin elsewhere of `foreign`, the operator of none."""
@@ -17,7 +18,6 @@ INSERT_KEY = """
 INSERT INTO api_keys (project_id, name, key_hash, prefix, scopes) VALUES (%s, %s, %s, %s, %s) RETURNING id
 """
 INSERT_PROMPT = "INSERT INTO prompts (project_id, prompt_id, name) VALUES (%s, %s, %s) RETURNING id"
-INSERT_VERSION = "INSERT INTO prompt_versions (prompt_key, version_hash) VALUES (%s, 'v')"
 INSERT_LETTER = """
 INSERT INTO dead_letters (entry_id, payload, reason, received_at, project_id)
 VALUES (%s, %s, %s, now(), %s) RETURNING id
@@ -106,11 +106,11 @@ def _fill(database_url: str, name: str) -> Objects:
     with psycopg.connect(database_url) as connection:
         key_values = [project_id, f"{name} key", hash_key(key), display_prefix(key), ["read"]]
         key_id = _id(connection, INSERT_KEY, key_values)
-        prompt_key = _id(connection, INSERT_PROMPT, [project_id, prompt_id, f"{name} prompt"])
-        connection.execute(INSERT_VERSION, [prompt_key])
+        _id(connection, INSERT_PROMPT, [project_id, prompt_id, f"{name} prompt"])
         letter_id = _id(connection, INSERT_LETTER, [str(uuid4()), payload, f"{name} reason", project_id])
         connection.execute(INSERT_ENTRY, [f"{name}-admin@example.com", f"{name} entry", project_id])
         connection.execute(INSERT_INVITATION, [project_id, invited_id])
+    store_events(database_url, [an_event(project_id, prompt=prompt_id, version=version) for version in ("v", "w")])
         webhook_id = _id(connection, INSERT_WEBHOOK, [project_id, f"{name} webhook"])
         news_id = _id(connection, INSERT_NEWS, [project_id, f"{name} webhook"])
         delivery_id = _id(connection, INSERT_DELIVERY, [news_id, webhook_id])

@@ -34,6 +34,14 @@ class NotFound(Rejected):
     """What was asked for does not exist in this project."""
 
 
+class VersionNotFound(NotFound):
+    """The prompt has no version with this hash, or none with events yet; the argument is `baseline` or `candidate`."""
+
+
+class NothingToCompare(NotFound):
+    """The prompt has no other version that a version could be compared with."""
+
+
 class AlreadyExists(Rejected):
     """A thing with this name exists already."""
 

@@ -9,7 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.core.keys.api_key import PREFIX as API_KEY_PREFIX
 from app.web import assets, health, metrics
-from app.web.api import ingest, openapi, usage
+from app.web.api import comparison, ingest, openapi, usage
 from app.web.body import take_rest
 from app.web.errors import register_error_handlers
 from app.web.fast.lean_flask import LeanFlask
@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     link_documents_in_logs(settings.public_url)
     register_services(app, settings)
     register_error_handlers(app, error_page)
-    for module in (ingest, usage, health, metrics, openapi, assets):
+    for module in (ingest, usage, comparison, health, metrics, openapi, assets):
         app.register_blueprint(module.blueprint)
     register_pages(app, settings.secret_key)
     if settings.trusted_proxy_count > 0:

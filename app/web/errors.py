@@ -19,11 +19,13 @@ from app.core.errors import (
     IdempotencyKeyReused,
     InvalidApiKey,
     NotFound,
+    NothingToCompare,
     PasswordChanged,
     PromptAnalyticsError,
     RedisFull,
     RedisUnavailable,
     Unavailable,
+    VersionNotFound,
 )
 from app.web.envelope import Detail, code_of, error_envelope
 from app.web.page_paths import is_page_path
@@ -126,7 +128,7 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
         case PasswordChanged():
             return ApiError(401, "UNAUTHORIZED", "The password was changed in the meantime.")
         case NotFound():
-            return ApiError(404, "NOT_FOUND", "There is no such resource in this project.")
+            return _not_found(error)
         case BufferFull() | RedisFull():
             log.warning("refused under backpressure: %s", error)
             return ApiError(
@@ -145,6 +147,19 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
                 server=_server_of(error),
             )
     raise error
+
+
+def _not_found(error: NotFound) -> ApiError:
+    message, details = "There is no such resource in this project.", []
+    if isinstance(error, VersionNotFound):
+        message = "There is no such version of this prompt; see details."
+        details = [Detail(field=str(error), message="The prompt has no version with this hash that has events.")]
+    elif isinstance(error, NothingToCompare):
+        message = (
+            "There is nothing to compare: the prompt has no second version, or none that is newer than the baseline "
+            "or older than the candidate that was named."
+        )
+    return ApiError(404, "NOT_FOUND", message, details=details)
 
 
 def _server_of(error: Unavailable) -> str | None:

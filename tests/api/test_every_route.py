@@ -88,8 +88,14 @@ OPEN: dict[str, tuple[int, int]] = {
     "metrics.metrics": (200, 200),
 }
 # With a key of the own project that may read, and nothing else.
-API = {"ingest.log_event": 403, "ingest.log_events": 403, "usage.read_project": 200, "usage.read_prompt": 200}
-API_OF_AN_OBJECT = {"usage.read_prompt"}
+API = {
+    "ingest.log_event": 403,
+    "ingest.log_events": 403,
+    "usage.read_project": 200,
+    "usage.read_prompt": 200,
+    "comparison.read_comparison": 200,
+}
+API_OF_AN_OBJECT = {"usage.read_prompt", "comparison.read_comparison"}
 
 Case = tuple[Rule, str]
 

@@ -107,6 +107,12 @@ class Evidence:
         """Whether more events of each can still come."""
         return [self.kind == "side_by_side" or phase == max(self.phases) for phase in self.phases]
 
+    @property
+    def have_common_hours(self) -> bool:
+        """Whether any hours of the two may be compared, whatever they measured."""
+        old, new = self._strata(self.arms)
+        return bool(np.isin(old, new).any())
+
     def until(self, end_seconds: int) -> "Evidence":
         """What was known at that time. Of versions that followed one another, only what came after grew."""
         old, new = (

@@ -64,8 +64,9 @@ def select_version_cells(
                     THEN rollup.latency_histogram END AS latency_histogram
         FROM unnest(%(version_keys)s::bigint[]) AS version (key)
         CROSS JOIN LATERAL (
-            SELECT version_key, bucket_start, events, cost_count, cost_sum, cost_sum_squares, latency_count,
-                   latency_log_sum, latency_log_sum_squares, score_count, score_sum, score_sum_squares, latency_histogram
+            SELECT version_key, bucket_start, events, cost_count, cost_sum, cost_sum_squares,
+                   latency_count, latency_log_sum, latency_log_sum_squares, latency_histogram,
+                   score_count, score_sum, score_sum_squares
             FROM rollups
             WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.key
               AND grain = %(grain)s AND bucket_start >= %(start)s AND bucket_start < %(end)s

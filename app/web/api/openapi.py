@@ -11,12 +11,16 @@ from flask import Blueprint, Response
 
 from app.core.contract import ANALYTICS_PATH, EXAMPLE_EVENT
 from app.web.access import public
+from app.web.api.comparison_schemas import ComparisonQuerySchema
 from app.web.api.schemas import BatchSchema, EventSchema
 from app.web.api.usage_schemas import UsageQuerySchema
 from app.web.json_response import encode
 
 _WRITTEN = files("app.web.api") / "openapi.json"
-_QUERY = {"in": "query", "schema": UsageQuerySchema}
+_QUERIES = {
+    "query": {"in": "query", "schema": UsageQuerySchema},
+    "comparison": {"in": "query", "schema": ComparisonQuerySchema},
+}
 _PAGE = files("app.web") / "static" / "docs" / "index.html"
 
 # Swagger UI sets styles on its elements and draws its icons from data: URLs; scripts come from files only.
@@ -32,9 +36,9 @@ blueprint = Blueprint("openapi", __name__)
 def document() -> bytes:
     """The OpenAPI 3.1 document, built once in each process from openapi.json and the schemas that validate requests.
 
-    In openapi.json paths go on behind ANALYTICS_PATH, what is among the components stands by its name, "query" stands
-    for the parameters of the read API, an answer lists the names of its headers, those that it has `withAValidKey`
-    only, and one in the error envelope its codes.
+    In openapi.json paths go on behind ANALYTICS_PATH, what is among the components stands by its name, "query" and
+    "comparison" stand for the parameters in query strings, an answer lists the names of its headers, those that it has
+    `withAValidKey` only, and one in the error envelope its codes.
     """
     written = json.loads(_WRITTEN.read_text())
     spec = APISpec(
@@ -51,7 +55,9 @@ def document() -> bytes:
     spec.components.example("Batch", {"value": {"events": [EXAMPLE_EVENT]}})
     for path, operations in written["paths"].items():
         for operation in operations.values():
-            operation["parameters"] = [_QUERY if each == "query" else each for each in operation["parameters"]]
+            operation["parameters"] = [
+                _QUERIES.get(each, each) if isinstance(each, str) else each for each in operation["parameters"]
+            ]
             operation["responses"] = {
                 status: _in_full(each, written["components"]["headers"])
                 for status, each in operation["responses"].items()

@@ -68,10 +68,7 @@ _PROMPT_ID = PromptId()
 
 def read_query(arguments: "MultiDict[str, str]", now: datetime) -> UsageQuery:
     """The question in a query string. Raises a 400 that names every bad parameter."""
-    repeated = sorted(name for name, values in arguments.lists() if len(values) > 1)
-    if repeated:
-        raise validation_error([Detail(field=name, message="Must be given once.") for name in repeated])
-    values = load(_QUERY, arguments.to_dict())
+    values = load_query(_QUERY, arguments)
     end = values.get("end", now)
     start = values.get("start", end - DEFAULT_RANGE)
     if start >= end:
@@ -88,6 +85,14 @@ def read_query(arguments: "MultiDict[str, str]", now: datetime) -> UsageQuery:
         )
         raise _refusal("interval", message)
     return UsageQuery(time_range, interval)
+
+
+def load_query(schema: Schema, arguments: "MultiDict[str, str]") -> dict[str, Any]:
+    """The parameters of a query string. Raises a 400 that names every bad one, and those that come twice."""
+    repeated = sorted(name for name, values in arguments.lists() if len(values) > 1)
+    if repeated:
+        raise validation_error([Detail(field=name, message="Must be given once.") for name in repeated])
+    return load(schema, arguments.to_dict())
 
 
 def read_prompt_id(text: str) -> Any:

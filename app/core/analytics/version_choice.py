@@ -1,0 +1,77 @@
+"""Which two versions of a prompt are compared: those that somebody names, or the newest and the one before it."""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from app.core.analytics.usage import find_prompt
+from app.core.analytics.version_comparison import Comparison, compare_versions
+from app.core.database import Connection
+from app.core.errors import NothingToCompare, VersionNotFound
+from app.core.queries.overviews import VersionSeen, select_newest_versions, select_version_by_hash
+
+
+class ChosenVersions(NamedTuple):
+    baseline: VersionSeen
+    candidate: VersionSeen
+
+
+def compare_chosen(
+    connection: Connection,
+    project_id: int,
+    prompt_id: UUID,
+    *,
+    baseline: str | None,
+    candidate: str | None,
+    now: datetime,
+) -> Comparison:
+    """The versions with these hashes, chosen as `choose_versions` does; give it a snapshot.
+
+    Raises NotFound for a prompt that the project has never used, and what `choose_versions` raises.
+    """
+    prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
+    chosen = choose_versions(connection, project_id, prompt_key, baseline=baseline, candidate=candidate)
+    return compare_versions(connection, project_id, prompt_key, *chosen, now=now)
+
+
+def choose_versions(
+    connection: Connection, project_id: int, prompt_key: int, *, baseline: str | None, candidate: str | None
+) -> ChosenVersions:
+    """Two different versions by their hashes.
+
+    Without a candidate the newest version is one; without a baseline, the one that began before the candidate. Raises
+    VersionNotFound for a hash that has no events, and NothingToCompare where there is no other version in that place.
+    """
+    newer = _named(connection, project_id, prompt_key, "candidate", candidate)
+    older = _named(connection, project_id, prompt_key, "baseline", baseline)
+    if newer is None:
+        newer = _newest(connection, project_id, prompt_key)
+    if older is None:
+        older = _newest(connection, project_id, prompt_key, before=newer)
+    if older.version_key == newer.version_key:
+        raise NothingToCompare("the baseline is the newest version")
+    return ChosenVersions(older, newer)
+
+
+def _named(
+    connection: Connection,
+    project_id: int,
+    prompt_key: int,
+    role: Literal["baseline", "candidate"],
+    version_hash: str | None,
+) -> VersionSeen | None:
+    if version_hash is None:
+        return None
+    found = select_version_by_hash(connection, project_id, prompt_key, version_hash)
+    if found is None:
+        raise VersionNotFound(role)
+    return found
+
+
+def _newest(
+    connection: Connection, project_id: int, prompt_key: int, *, before: VersionSeen | None = None
+) -> VersionSeen:
+    found = select_newest_versions(connection, project_id, prompt_key, 1, before=before)
+    if not found:
+        raise NothingToCompare("there is no other version")
+    return found[0]
