@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -18,13 +19,11 @@ from app.core.stream.buffer import IDEMPOTENCY_PREFIX
 from app.web.api.openapi import document
 from app.web.limits import KEY_PREFIX
 from tests.api_keys import create_key
+from tests.stored_events import an_event, store_events
 
 EXAMPLES_OF_AN_OPERATION = 80
 
-INSERT_PROMPT = """
-INSERT INTO prompts (project_id, prompt_id)
-SELECT project_id, %(prompt_id)s FROM api_keys WHERE key_hash = %(key_hash)s
-"""
+SELECT_PROJECT = "SELECT project_id FROM api_keys WHERE key_hash = %s"
 
 schema = schemathesis.openapi.from_dict(
     orjson.loads(document()),
@@ -43,9 +42,12 @@ def key(database_url: str) -> str:
 
 @pytest.fixture(scope="module")
 def used_prompt(database_url: str, key: str) -> None:
-    """The prompt of the document's examples, so that reading it has an answer."""
+    """The prompt of the document's examples with two versions, so that reading and comparing them has an answer."""
     with psycopg.connect(database_url) as connection:
-        connection.execute(INSERT_PROMPT, {"key_hash": hash_key(key), "prompt_id": EXAMPLE_EVENT["prompt_id"]})
+        row = connection.execute(SELECT_PROJECT, [hash_key(key)]).fetchone()
+    assert row is not None
+    prompt = UUID(EXAMPLE_EVENT["prompt_id"])
+    store_events(database_url, [an_event(row[0], prompt=prompt, version=version) for version in ("v1", "v2")])
 
 
 @pytest.fixture(scope="module")
