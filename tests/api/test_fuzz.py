@@ -46,7 +46,7 @@ def used_prompt(database_url: str, key: str) -> None:
     with psycopg.connect(database_url) as connection:
         row = connection.execute(SELECT_PROJECT, [hash_key(key)]).fetchone()
     assert row is not None
-    prompt = UUID(EXAMPLE_EVENT["prompt_id"])
+    prompt = UUID(str(EXAMPLE_EVENT["prompt_id"]))
     store_events(database_url, [an_event(row[0], prompt=prompt, version=version) for version in ("v1", "v2")])
 
 

@@ -21,25 +21,42 @@ TUNED_FOR_EVENTS = 5_000
 class Interval:
     """An estimate, and how far it may be off; of a ratio they are natural logarithms.
 
-    `events`: as many as there would be in two versions of equal traffic that tell as much.
+    `events`: as many as there would be in two versions of equal traffic that tell as much. `days`: how many days tell
+    the standard error, where it is not that of independent events.
     """
 
     estimate: float
     low: float
     high: float
     events: float
+    days: float | None = None
 
     def after(self, events: float, alpha: float) -> "Interval":
         """What it would be after so many events, if the estimate stayed. What is infinite stays so."""
+        days = self.days and self.days * events / self.events
         if math.isinf(self.estimate):
-            return Interval(self.estimate, self.low, self.high, events)
-        narrower = multiplier(events, alpha) / multiplier(self.events, alpha) * math.sqrt(self.events / events)
+            return Interval(self.estimate, self.low, self.high, events, days)
+        narrower = self.narrower(events, alpha)
         low = self.estimate - (self.estimate - self.low) * narrower
-        return Interval(self.estimate, low, self.estimate + (self.high - self.estimate) * narrower, events)
+        return Interval(self.estimate, low, self.estimate + (self.high - self.estimate) * narrower, events, days)
+
+    def narrower(self, events: float, alpha: float) -> float:
+        """How far it would reach then, as a share of how far it reaches now; 1 where that can't be told."""
+        now = standard_errors(self.events, alpha, self.days)
+        then = standard_errors(events, alpha, self.days and self.days * events / self.events)
+        return 1 if math.isinf(now) else then / now * math.sqrt(self.events / events)
+
+
+def standard_errors(events: float, alpha: float, days: float | None) -> float:
+    """How many the interval reaches to either side; infinite where the days are too few to tell."""
+    normal = multiplier(events, alpha)
+    if days is None:
+        return normal
+    return student(normal, days - 1) if days >= 2 else math.inf
 
 
 def multiplier(events: float, alpha: float) -> float:
-    """How many standard errors the interval reaches to either side, at this number of events."""
+    """How many standard errors of independent events the interval reaches to either side, at this number of events."""
     log_alpha = math.log(alpha)
     rho_squared = (-2 * log_alpha + math.log1p(-2 * log_alpha)) / TUNED_FOR_EVENTS
     time = events * rho_squared

@@ -92,9 +92,9 @@ def contrast(pair: Pair, *, alpha: float, is_ratio: bool, days_apart: bool) -> C
     coefficients = [scale * weights / np.maximum(arm.count, 1) for scale, arm in zip(scales, arms, strict=True)]
     variance = sum(_variance(arm, each, both) for arm, each in zip(arms, coefficients, strict=True))
     scatter = _scatter(pair, arms, coefficients, means, is_ratio=is_ratio)
-    reach = _reach(variance, scatter, multiplier(events, alpha), days_apart=days_apart)
+    reach, days = _reach(variance, scatter, multiplier(events, alpha), days_apart=days_apart)
     counts = int(arms[0].count[both].sum()), int(arms[1].count[both].sum())
-    interval = Interval(estimate, estimate - reach, estimate + reach, events)
+    interval = Interval(estimate, estimate - reach, estimate + reach, events, days)
     return Contrast(
         interval, counts, means, weights, reach / math.sqrt(variance) if variance else multiplier(events, alpha)
     )
@@ -151,13 +151,14 @@ def _scatter(
     return _Scatter(float(rests @ rests) * blocks / max(blocks - 1, 1), blocks)
 
 
-def _reach(variance: float, scatter: _Scatter, normal: float, *, days_apart: bool) -> float:
-    """How far the interval reaches to either side."""
+def _reach(variance: float, scatter: _Scatter, normal: float, *, days_apart: bool) -> tuple[float, int | None]:
+    """How far the interval reaches to either side, and how many days tell so, where they do."""
     independent = normal * math.sqrt(variance)
     if days_apart:
         if scatter.blocks < 2:
-            return math.inf
-        return max(independent, student(normal, scatter.blocks - 1) * math.sqrt(scatter.variance))
+            return math.inf, scatter.blocks
+        by_days = student(normal, scatter.blocks - 1) * math.sqrt(scatter.variance)
+        return (by_days, scatter.blocks) if by_days > independent else (independent, None)
     degrees = scatter.blocks - 1
     believed = (TRUSTED_BLOCKS * variance + degrees * scatter.variance) / (TRUSTED_BLOCKS + degrees)
-    return max(independent, normal * math.sqrt(believed))
+    return max(independent, normal * math.sqrt(believed)), None

@@ -11,6 +11,8 @@ histogram are 2 % wide; the intervals of the versions reach to the edges of thei
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +32,28 @@ class Tail(NamedTuple):
     stratum: Integers
 
 
+class _Distribution(NamedTuple):
+    """Which share of latencies lies below the upper end of each bucket, and how uncertain the one at P is.
+
+    `running`: from the bucket `lowest` on. `reach`: how far the share that lies below the true percentile may be off P.
+    """
+
+    running: Floats
+    lowest: int
+    reach: float
+
+
+@dataclass(frozen=True, slots=True)
+class TailInterval(Interval):
+    """One of percentiles, whose ends come out of the distributions and may so be infinite for now."""
+
+    distributions: tuple[_Distribution, ...] = field(kw_only=True, compare=False, repr=False)
+
+    def after(self, events: float, alpha: float) -> Interval:
+        narrower = self.narrower(events, alpha)
+        return _ratio([each._replace(reach=each.reach * narrower) for each in self.distributions], self, events)
+
+
 class _Percentile(NamedTuple):
     """The logarithm of a percentile, and its confidence sequence."""
 
@@ -44,18 +68,30 @@ def tail_contrast(baseline: Tail, candidate: Tail, latency: Contrast) -> Interva
     `latency`: what the means said of the same events, for the weights and for how far to reach. None where there are no
     latencies, or where most are zero. An end that the events can't tell yet is infinite.
     """
-    old, new = (_percentile(each, latency) for each in (baseline, candidate))
-    if old is None or new is None:
-        return None
-    return Interval(
-        new.value - old.value,
-        new.value - old.value - math.hypot(new.value - new.low, old.high - old.value),
-        new.value - old.value + math.hypot(new.high - new.value, old.value - old.low),
-        latency.interval.events,
+    distributions = []
+    for tail in (baseline, candidate):
+        found = _distribution(tail, latency)
+        if found is None:
+            return None
+        distributions.append(found)
+    return _ratio(distributions, latency.interval, latency.interval.events)
+
+
+def _ratio(distributions: Sequence[_Distribution], latency: Interval, events: float) -> TailInterval:
+    old, new = (_percentile(each) for each in distributions)
+    estimate = new.value - old.value
+    return TailInterval(
+        estimate,
+        estimate - math.hypot(new.value - new.low, old.high - old.value),
+        estimate + math.hypot(new.high - new.value, old.value - old.low),
+        events,
+        latency.days and latency.days * events / latency.events,
+        distributions=tuple(distributions),
     )
 
 
-def _percentile(tail: Tail, latency: Contrast) -> _Percentile | None:
+def _distribution(tail: Tail, latency: Contrast) -> _Distribution | None:
+    """None where there are no latencies, or where the percentile is zero."""
     histograms, strata = tail.histograms, tail.stratum[tail.histograms.owner]
     counts = np.bincount(strata, histograms.count, len(latency.weights))
     per_value = latency.weights / np.maximum(counts, 1)
@@ -65,12 +101,16 @@ def _percentile(tail: Tail, latency: Contrast) -> _Percentile | None:
     if not len(running) or running[-1] <= 0:
         return None
     running /= running[-1]
-    reach = latency.standard_errors * math.sqrt(P * (1 - P) * float(per_value @ latency.weights))
-    bucket = int(np.searchsorted(running, P))
-    if lowest + bucket <= BELOW_ALL_BUCKETS:
+    if lowest + int(np.searchsorted(running, P)) <= BELOW_ALL_BUCKETS:
         return None
+    reach = latency.standard_errors * math.sqrt(P * (1 - P) * float(per_value @ latency.weights))
+    return _Distribution(running, lowest, reach)
+
+
+def _percentile(distribution: _Distribution) -> _Percentile:
+    running, lowest, reach = distribution
     return _Percentile(
-        _logarithm(running, bucket, lowest),
+        _logarithm(running, int(np.searchsorted(running, P)), lowest),
         LOG_GROWTH * (lowest + int(np.searchsorted(running, P - reach)) - 1) if reach < P else -math.inf,
         LOG_GROWTH * (lowest + int(np.searchsorted(running, P + reach))) if reach < 1 - P else math.inf,
     )

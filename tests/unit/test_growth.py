@@ -1,0 +1,112 @@
+"""What more events would tell: what is foreseen is what is found when they have come."""
+
+import math
+
+import numpy as np
+import pytest
+
+from app.core.analytics.comparison import DEFAULT_MARGINS, Findings, find
+from app.core.analytics.confidence import Interval
+from app.core.analytics.decision import decide, growth_needed
+from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, arm
+from app.core.queries.version_cells import VersionCell
+from tests.histograms import histogram_of
+
+START = 1_773_100_800
+ALPHA = 0.0125
+
+
+def a_cell(start_seconds: int, count: int, factor: float) -> VersionCell:
+    latencies = 100 * factor * np.exp(0.5 * np.random.default_rng(start_seconds).standard_normal(count))
+    logarithms = np.log(latencies)
+    return VersionCell(
+        version_key=1,
+        start_seconds=start_seconds,
+        events=count,
+        cost_count=0,
+        cost_mean=0.0,
+        cost_deviation=0.0,
+        latency_count=count,
+        latency_log_mean=float(logarithms.mean()),
+        latency_log_deviation=float(((logarithms - logarithms.mean()) ** 2).sum()),
+        score_count=0,
+        score_mean=0.0,
+        score_deviation=0.0,
+        latency_histogram=histogram_of(latencies.tolist()),
+    )
+
+
+def hours(first: int, last: int, count: int, factor: float = 1.0) -> Arm:
+    return arm([a_cell(START + hour * HOUR_SECONDS, count, factor) for hour in range(first, last)])
+
+
+def side_by_side(count: int) -> Findings:
+    arms = hours(0, 10, count), arm([a_cell(START + hour * HOUR_SECONDS + 7, count, 1.01) for hour in range(10)])
+    return find(Evidence("side_by_side", arms, (START, START)), DEFAULT_MARGINS, ALPHA)
+
+
+def before_after(days: int, count: int) -> Findings:
+    arms = hours(-24 * days, 0, count), hours(1, 24 * days + 1, count)
+    phases = START - days * DAY_SECONDS, START + HOUR_SECONDS
+    return find(Evidence("before_after", arms, phases), DEFAULT_MARGINS, ALPHA)
+
+
+def widths(findings: Findings) -> dict[str, float]:
+    found = {}
+    for name, finding in findings.items():
+        assert finding.interval is not None
+        found[name] = finding.interval.high - finding.interval.low
+    return found
+
+
+def foreseen(findings: Findings, growth: float) -> Findings:
+    return {name: finding.after(growth, ALPHA) for name, finding in findings.items()}
+
+
+def test_intervals_can_be_compared():
+    assert side_by_side(20) == side_by_side(20)
+
+
+def test_side_by_side_the_widths_are_those_that_are_foreseen():
+    assert widths(foreseen(side_by_side(100), 10)) == pytest.approx(widths(side_by_side(1_000)), rel=0.25)
+
+
+def test_a_tail_that_has_no_bound_yet_gets_one():
+    few = side_by_side(20)
+    assert widths(few)["latency_p95_ms"] == math.inf
+    assert widths(foreseen(few, 20))["latency_p95_ms"] == pytest.approx(
+        widths(side_by_side(400))["latency_p95_ms"], rel=0.35
+    )
+    growth = growth_needed(list(few.values()), ALPHA)
+    assert growth is not None
+    # some thousand events of each version, of which there are 200
+    assert 10 < growth < 500
+
+
+def test_before_and_after_more_days_also_tell_how_days_scatter():
+    few = before_after(3, 40)
+    later = widths(foreseen(few, 4))
+    assert later["latency_ms"] < widths(few)["latency_ms"] / 4
+    # the scatter of three days is hardly known, so only the order of magnitude is foreseen
+    assert 1 / 4 < later["latency_ms"] / widths(before_after(12, 40))["latency_ms"] < 4
+
+
+def test_one_day_before_and_after_foresees_nothing():
+    one = before_after(1, 40)
+    assert widths(one)["latency_ms"] == math.inf
+    assert growth_needed(list(one.values()), ALPHA) is None
+
+
+def test_a_direction_without_a_ratio_stays_as_it_is():
+    known = Interval(math.inf, math.inf, math.inf, 500)
+    assert known.after(1_000, ALPHA) == Interval(math.inf, math.inf, math.inf, 1_000)
+    unknown = Interval(-math.inf, -math.inf, math.inf, 500)
+    assert unknown.after(1_000, ALPHA) == Interval(-math.inf, -math.inf, math.inf, 1_000)
+
+
+def test_what_is_foreseen_in_the_end_is_a_decision():
+    findings = side_by_side(300)
+    assert decide(list(findings.values())) == "undecided"
+    growth = growth_needed(list(findings.values()), ALPHA)
+    assert growth is not None
+    assert decide(list(foreseen(findings, growth).values())) == "no_difference"
