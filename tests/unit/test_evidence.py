@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from app.core.analytics.comparison import DEFAULT_MARGINS, find
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, WEEK_SECONDS, Arm, Evidence, arm
 from app.core.queries.version_cells import VersionCell
 from tests.histograms import histogram_of
@@ -125,3 +128,11 @@ def test_an_arm_without_events_leaves_nothing_to_compare(old: tuple[int, ...]):
     assert len(pair.candidate.count) == 0
     assert pair.strata >= 1
     assert [len(tail.stratum) for tail in evidence.tails()] == [len(old), 0]
+
+
+def test_an_hour_whose_histogram_is_damaged_counts_for_neither_tail():
+    slow = [a_cell(START, count=200, latency_ms=900), a_cell(START + HOUR_SECONDS, count=200, latency_ms=100)]
+    evidence = side_by_side(arm([slow[0], slow[1]]), arm([replace(slow[0], latency_histogram=None), slow[1]]))
+    found = find(evidence, DEFAULT_MARGINS, alpha=0.01)["latency_p95_ms"].interval
+    assert found is not None
+    assert found.estimate == pytest.approx(0)

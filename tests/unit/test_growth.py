@@ -52,7 +52,7 @@ def before_after(days: int, count: int) -> Findings:
 
 
 def widths(findings: Findings) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for name, finding in findings.items():
         assert finding.interval is not None
         found[name] = finding.interval.high - finding.interval.low

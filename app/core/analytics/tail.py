@@ -66,11 +66,17 @@ def tail_contrast(baseline: Tail, candidate: Tail, latency: Contrast) -> Interva
     """The logarithm of the ratio of the two percentiles, candidate to baseline.
 
     `latency`: what the means said of the same events, for the weights and for how far to reach. None where there are no
-    latencies, or where most are zero. An end that the events can't tell yet is infinite.
+    latencies, or where most are zero. An end that the events can't tell yet is infinite. An hour whose histogram is
+    damaged counts for neither version.
     """
+    counts = [_counts(tail, len(latency.weights)) for tail in (baseline, candidate)]
+    weights = np.where((counts[0] > 0) & (counts[1] > 0), latency.weights, 0)
+    if not weights.any():
+        return None
+    weights /= weights.sum()
     distributions = []
-    for tail in (baseline, candidate):
-        found = _distribution(tail, latency)
+    for tail, count in zip((baseline, candidate), counts, strict=True):
+        found = _distribution(tail, count, weights, latency.standard_errors)
         if found is None:
             return None
         distributions.append(found)
@@ -90,20 +96,22 @@ def _ratio(distributions: Sequence[_Distribution], latency: Interval, events: fl
     )
 
 
-def _distribution(tail: Tail, latency: Contrast) -> _Distribution | None:
-    """None where there are no latencies, or where the percentile is zero."""
+def _counts(tail: Tail, strata: int) -> Floats:
+    counts = np.bincount(tail.stratum[tail.histograms.owner], tail.histograms.count, strata)
+    return counts.astype(np.float64, copy=False)
+
+
+def _distribution(tail: Tail, counts: Floats, weights: Floats, standard_errors: float) -> _Distribution | None:
+    """None where the percentile is zero."""
     histograms, strata = tail.histograms, tail.stratum[tail.histograms.owner]
-    counts = np.bincount(strata, histograms.count, len(latency.weights))
-    per_value = latency.weights / np.maximum(counts, 1)
+    per_value = weights / np.maximum(counts, 1)
     lowest = int(histograms.bucket.min(initial=0))
     shares = np.bincount(histograms.bucket - lowest, per_value[strata] * histograms.count)
     running = shares.cumsum()
-    if not len(running) or running[-1] <= 0:
-        return None
     running /= running[-1]
     if lowest + int(np.searchsorted(running, P)) <= BELOW_ALL_BUCKETS:
         return None
-    reach = latency.standard_errors * math.sqrt(P * (1 - P) * float(per_value @ latency.weights))
+    reach = standard_errors * math.sqrt(P * (1 - P) * float(per_value @ weights))
     return _Distribution(running, lowest, reach)
 
 
