@@ -1,6 +1,7 @@
 """Two versions compared, from real rollups: estimates equal a recount of the events."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -17,7 +18,7 @@ from app.core.database import Connection
 from app.core.rollups.time_range import TimeRange
 from tests.comparison_recount import Stratum, hour_of, hour_of_day, hour_of_week, weighted_means, weighted_p95s
 from tests.usage_recount import assert_usage_equals, new_project, store_in_batches, within
-from tests.versions import Draw, Traffic, around, events_of, passes
+from tests.versions import Draw, Traffic, always, around, events_of, passes
 from worker.store import ReceivedEvent
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -178,6 +179,16 @@ def test_a_version_that_ended_long_before_the_other_began_is_compared_with_nothi
     assert (found.decision, dict(found.findings), found.events_needed) == ("undecided", {}, None)
     assert (found.baseline.usage, found.baseline.start) == (NOTHING, None)
     assert all(not point.findings for point in history(found))
+
+
+def test_values_that_are_all_equal_differ_by_exactly_so_much(world: World):
+    for version, latency_ms in (("old", 1_234.5), ("new", 1_357.95)):
+        world.send(version, 9, [37] * 9, latency_ms=always(latency_ms), score=always(0.1))
+    found = world.compare()
+    ratio = np.log(1.1)
+    assert astuple(interval_of(found.findings, "latency_ms"))[:3] == pytest.approx((ratio, ratio, ratio), abs=1e-6)
+    assert astuple(interval_of(found.findings, "score"))[:3] == pytest.approx((0, 0, 0), abs=1e-12)
+    assert found.decision == "worse"
 
 
 def test_no_more_than_ninety_days_are_compared(world: World):

@@ -5,33 +5,28 @@ import pytest
 
 from app.core.analytics.comparison import DEFAULT_MARGINS, find
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, WEEK_SECONDS, Arm, Evidence, arm
-from app.core.queries.version_cells import VersionCell
-from tests.histograms import histogram_of
+from app.core.queries.version_cells import VersionCells
+from tests.version_cells import Cell, cell_of, version_cells
 
 START = 1_773_100_800
 """An hour that begins a day, in seconds since the epoch."""
 
 
-def a_cell(start_seconds: int, *, count: int = 10, latency_ms: float = 100, histogram: bool = True) -> VersionCell:
-    return VersionCell(
-        version_key=1,
-        start_seconds=start_seconds,
-        events=count + 1,
-        cost_count=count,
-        cost_mean=0.5,
-        cost_deviation=1.5,
-        latency_count=count,
-        latency_log_mean=float(np.log(latency_ms)),
-        latency_log_deviation=0.25,
-        score_count=0,
-        score_mean=0.0,
-        score_deviation=0.0,
-        latency_histogram=histogram_of([latency_ms] * count) if histogram else None,
-    )
+def a_cell(start_seconds: int, *, count: int = 10, latency_ms: float = 100) -> tuple[Cell, bytes | None]:
+    made, histogram = cell_of(start_seconds, np.full(count, latency_ms))
+    return replace(made, events=count + 1, cost_count=count, cost_mean=0.5, cost_deviation=1.5), histogram
+
+
+def damaged(cell: tuple[Cell, bytes | None]) -> tuple[Cell, bytes | None]:
+    return cell[0], None
+
+
+def arm_of(*cells: tuple[Cell, bytes | None]) -> Arm:
+    return arm(version_cells(cells))
 
 
 def hours(*numbers: int, count: int = 10) -> Arm:
-    return arm([a_cell(START + number * HOUR_SECONDS, count=count) for number in numbers])
+    return arm_of(*(a_cell(START + number * HOUR_SECONDS, count=count) for number in numbers))
 
 
 def side_by_side(old: Arm, new: Arm, fine: tuple[Arm, Arm] | None = None) -> Evidence:
@@ -40,7 +35,7 @@ def side_by_side(old: Arm, new: Arm, fine: tuple[Arm, Arm] | None = None) -> Evi
 
 def test_an_arm_has_its_cells_in_order_with_their_histograms():
     cells = [a_cell(START + HOUR_SECONDS, count=3, latency_ms=200), a_cell(START, count=5), a_cell(START + 9_999 * 60)]
-    made = arm(cells)
+    made = arm_of(*cells)
     assert made.seconds.tolist() == [START, START + HOUR_SECONDS, START + 9_999 * 60]
     assert made.events.tolist() == [6, 4, 11]
     assert made.values["cost_usd"].count.tolist() == [5, 3, 10]
@@ -48,14 +43,15 @@ def test_an_arm_has_its_cells_in_order_with_their_histograms():
     assert np.bincount(made.histograms.owner, made.histograms.count).tolist() == [5, 3, 10]
 
 
-def test_an_arm_of_nothing_is_empty():
-    made = arm([])
+@pytest.mark.parametrize("cells", [None, version_cells([])])
+def test_an_arm_of_nothing_is_empty(cells: VersionCells | None):
+    made = arm(cells)
     assert (len(made.seconds), len(made.histograms.owner)) == (0, 0)
     assert all(len(values.mean) == 0 for values in made.values.values())
 
 
 def test_some_cells_of_an_arm_keep_their_own_histograms():
-    made = arm([a_cell(START + hour * HOUR_SECONDS, count=hour + 1) for hour in range(5)])
+    made = arm_of(*(a_cell(START + hour * HOUR_SECONDS, count=hour + 1) for hour in range(5)))
     kept = made.only(np.array([False, True, False, True, True]))
     assert kept.values["cost_usd"].count.tolist() == [2, 4, 5]
     assert np.bincount(kept.histograms.owner, kept.histograms.count).tolist() == [2, 4, 5]
@@ -63,7 +59,7 @@ def test_some_cells_of_an_arm_keep_their_own_histograms():
 
 
 def test_a_damaged_histogram_takes_nothing_else_away():
-    made = arm([a_cell(START, histogram=False), a_cell(START + HOUR_SECONDS)])
+    made = arm_of(damaged(a_cell(START)), a_cell(START + HOUR_SECONDS))
     assert made.values["latency_ms"].count.tolist() == [10, 10]
     assert set(made.histograms.owner.tolist()) == {1}
 
@@ -77,7 +73,7 @@ def test_side_by_side_each_hour_is_a_stratum():
 
 def test_minutes_belong_to_the_strata_of_their_hours():
     minutes = tuple(
-        arm([a_cell(START + offset + 60 * minute, count=1) for minute in range(90)]) for offset in (0, HOUR_SECONDS)
+        arm_of(*(a_cell(START + offset + 60 * minute, count=1) for minute in range(90))) for offset in (0, HOUR_SECONDS)
     )
     pair = side_by_side(hours(0, 1), hours(1, 2), (minutes[0], minutes[1])).pair("latency_ms")
     assert pair.baseline.stratum.tolist() == [0] * 60 + [1] * 30
@@ -132,7 +128,7 @@ def test_an_arm_without_events_leaves_nothing_to_compare(old: tuple[int, ...]):
 
 def test_an_hour_whose_histogram_is_damaged_counts_for_neither_tail():
     slow = [a_cell(START, count=200, latency_ms=900), a_cell(START + HOUR_SECONDS, count=200, latency_ms=100)]
-    evidence = side_by_side(arm([slow[0], slow[1]]), arm([replace(slow[0], latency_histogram=None), slow[1]]))
+    evidence = side_by_side(arm_of(*slow), arm_of(damaged(slow[0]), slow[1]))
     found = find(evidence, DEFAULT_MARGINS, alpha=0.01)["latency_p95_ms"].interval
     assert found is not None
     assert found.estimate == pytest.approx(0)

@@ -9,39 +9,23 @@ from app.core.analytics.comparison import DEFAULT_MARGINS, Findings, find
 from app.core.analytics.confidence import Interval
 from app.core.analytics.decision import decide, growth_needed
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, arm
-from app.core.queries.version_cells import VersionCell
-from tests.histograms import histogram_of
+from tests.version_cells import Cell, cell_of, version_cells
 
 START = 1_773_100_800
 ALPHA = 0.0125
 
 
-def a_cell(start_seconds: int, count: int, factor: float) -> VersionCell:
-    latencies = 100 * factor * np.exp(0.5 * np.random.default_rng(start_seconds).standard_normal(count))
-    logarithms = np.log(latencies)
-    return VersionCell(
-        version_key=1,
-        start_seconds=start_seconds,
-        events=count,
-        cost_count=0,
-        cost_mean=0.0,
-        cost_deviation=0.0,
-        latency_count=count,
-        latency_log_mean=float(logarithms.mean()),
-        latency_log_deviation=float(((logarithms - logarithms.mean()) ** 2).sum()),
-        score_count=0,
-        score_mean=0.0,
-        score_deviation=0.0,
-        latency_histogram=histogram_of(latencies.tolist()),
-    )
+def a_cell(start_seconds: int, count: int, factor: float = 1.0) -> tuple[Cell, bytes]:
+    return cell_of(start_seconds, 100 * factor * np.random.default_rng(start_seconds).lognormal(0, 0.5, count))
 
 
-def hours(first: int, last: int, count: int, factor: float = 1.0) -> Arm:
-    return arm([a_cell(START + hour * HOUR_SECONDS, count, factor) for hour in range(first, last)])
+def hours(first: int, last: int, count: int) -> Arm:
+    return arm(version_cells([a_cell(START + hour * HOUR_SECONDS, count) for hour in range(first, last)]))
 
 
 def side_by_side(count: int) -> Findings:
-    arms = hours(0, 10, count), arm([a_cell(START + hour * HOUR_SECONDS + 7, count, 1.01) for hour in range(10)])
+    others = [a_cell(START + hour * HOUR_SECONDS + 7, count, 1.01) for hour in range(10)]
+    arms = hours(0, 10, count), arm(version_cells(others))
     return find(Evidence("side_by_side", arms, (START, START)), DEFAULT_MARGINS, ALPHA)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from app.core.analytics.percentiles import DecodedHistograms, Floats, Integers, decode_histograms
 from app.core.analytics.strata import Cells, Pair
 from app.core.analytics.tail import Tail
-from app.core.queries.version_cells import VersionCell
+from app.core.queries.version_cells import CELL_NUMBERS, VersionCells
 
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 24 * HOUR_SECONDS
@@ -69,24 +69,17 @@ class Arm:
         return self.only((self.seconds >= start_seconds) & (self.seconds < end_seconds))
 
 
-def arm(cells: Sequence[VersionCell]) -> Arm:
-    """Of the rows of one version."""
-    ordered = sorted(cells, key=lambda cell: cell.start_seconds)
-    rows = [
-        (
-            *(cell.start_seconds, cell.events),
-            *(cell.cost_count, cell.cost_mean, cell.cost_deviation),
-            *(cell.latency_count, cell.latency_log_mean, cell.latency_log_deviation),
-            *(cell.score_count, cell.score_mean, cell.score_deviation),
-        )
-        for cell in ordered
-    ]
-    seconds, events, *columns = np.array(rows, np.float64).reshape(-1, 11).T
+def arm(cells: VersionCells | None) -> Arm:
+    """Of what was read of one version; None: nothing."""
+    numbers = np.frombuffer(cells.numbers if cells else b"", ">f8").reshape(-1, len(CELL_NUMBERS))
+    order = np.argsort(numbers[:, 0])
+    seconds, events, *columns = numbers[order].astype(np.float64).T
+    histograms = [cells.histograms[place] or b"" for place in order] if cells and cells.histograms else []
     return Arm(
         seconds.astype(np.intp),
         events,
         {measure: Values(*columns[3 * at : 3 * at + 3]) for at, measure in enumerate(MEASURES)},
-        decode_histograms([cell.latency_histogram or b"" for cell in ordered]),
+        decode_histograms(histograms),
     )
 
 

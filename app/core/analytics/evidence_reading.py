@@ -67,7 +67,8 @@ def _arms(
 ) -> list[Arm]:
     """Of the versions with these keys, in this order."""
     cells = select_version_cells(connection, project_id, prompt_key, keys, grain=grain, start=start, end=end)
-    return [arm([cell for cell in cells if cell.version_key == key]) for key in keys]
+    by_key = {each.version_key: each for each in cells}
+    return [arm(by_key.get(key)) for key in keys]
 
 
 def _is_side_by_side(old: Arm, new: Arm, newer: Arm) -> bool:
