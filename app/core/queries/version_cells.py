@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 from app.core.database import Connection
 from app.core.queries.rows import all_rows
@@ -43,16 +44,16 @@ def select_version_cells(
 ) -> list[VersionCells]:
     """Those with events, in any order.
 
-    Deviations are worked out exactly where sums are exact: floats would lose those of equal values. Those of logarithms
-    are floats, and never below 0, whatever was lost.
+    Deviations are worked out exactly where sums are exact: floats would lose those of equal values. None is below 0,
+    whatever rounding lost.
     """
-    sql = """
+    sql = f"""
         SELECT rollup.version_key,
                string_agg(
                    float8send(extract(epoch FROM rollup.bucket_start)::float8) || float8send(rollup.events::float8)
                    || float8send(rollup.cost_count::float8)
                    || float8send(coalesce(rollup.cost_sum::float8 / nullif(rollup.cost_count, 0), 0))
-                   || float8send(coalesce(
+                   || float8send(greatest(
                        (rollup.cost_count * rollup.cost_sum_squares - rollup.cost_sum * rollup.cost_sum)::float8
                        / nullif(rollup.cost_count, 0), 0
                    ))
@@ -63,7 +64,7 @@ def select_version_cells(
                    ))
                    || float8send(rollup.score_count::float8)
                    || float8send(coalesce(rollup.score_sum::float8 / nullif(rollup.score_count, 0), 0))
-                   || float8send(coalesce(
+                   || float8send(greatest(
                        (rollup.score_count * rollup.score_sum_squares - rollup.score_sum * rollup.score_sum)::float8
                        / nullif(rollup.score_count, 0), 0
                    )),
@@ -74,9 +75,10 @@ def select_version_cells(
                ) FILTER (WHERE %(grain)s <> 'minute') AS histograms
         FROM unnest(%(version_keys)s::bigint[]) AS version (key)
         CROSS JOIN LATERAL (
-            SELECT version_key, bucket_start, events, cost_count, cost_sum, cost_sum_squares,
+            SELECT version_key, bucket_start, events,
+                   cost_count, {_rounded("cost_sum", "100")}, {_rounded("cost_sum_squares", "200")},
                    latency_count, latency_log_sum, latency_log_sum_squares, latency_histogram,
-                   score_count, score_sum, score_sum_squares
+                   score_count, {_rounded("score_sum", "100")}, {_rounded("score_sum_squares", "200")}
             FROM rollups
             WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.key
               AND grain = %(grain)s AND bucket_start >= %(start)s AND bucket_start < %(end)s
@@ -93,3 +95,8 @@ def select_version_cells(
         "end": end,
     }
     return all_rows(connection, VersionCells, sql, parameters, binary=True)
+
+
+def _rounded(column: LiteralString, places: LiteralString) -> LiteralString:
+    """Events may have 400 decimal places, and PostgreSQL makes no double of less than 1e-307, not even 0."""
+    return f"CASE WHEN scale({column}) > {places} THEN round({column}, {places}) ELSE {column} END AS {column}"

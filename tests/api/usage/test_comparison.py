@@ -14,6 +14,7 @@ import pytest
 from app.core.database import connect
 from app.web.api.openapi import document
 from tests.api_keys import create_key
+from tests.stored_events import an_event, store_events
 from tests.usage_questions import PATH, PROMPT
 from tests.usage_recount import store_in_batches
 from tests.versions import Draw, Traffic, always, around, events_of, passes
@@ -172,6 +173,18 @@ def test_a_version_that_begins_to_cost_something_costs_more(client: httpx.Client
     assert data["decision"] == "worse"
     data = compared(client, baseline="paid", candidate="free")
     assert (data["measures"]["cost_usd"]["verdict"], data["decision"]) == ("lower", "better")
+
+
+def test_numbers_smaller_than_any_double_do_not_break_it(client: httpx.Client, store: Store, database_url: str) -> None:
+    for version in ("v1", "v2"):
+        store(version, 5, [100] * 5, cost_usd=around(1), score=passes(0.5))
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT id FROM projects WHERE name = 'demo'").fetchone()
+    assert row is not None
+    tiny = an_event(row[0], prompt=UUID(PROMPT), version="v1", cost_usd="1e-390", score="-1e-200")
+    store_events(database_url, [tiny, an_event(row[0], prompt=UUID(PROMPT), version="v2", cost_usd="1e-170")])
+    verdicts = {name: compared(client)["measures"][name]["verdict"] for name in ("cost_usd", "score")}
+    assert verdicts == {"cost_usd": "none", "score": "none"}
 
 
 def test_damaged_histograms_take_only_the_tail_away(client: httpx.Client, store: Store, database_url: str) -> None:
