@@ -15,6 +15,8 @@ import math
 from dataclasses import dataclass
 
 TUNED_FOR_EVENTS = 5_000
+FEWEST_DAYS = 2
+"""One day shows nothing of how days scatter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def standard_errors(events: float, alpha: float, days: float | None) -> float:
     normal = multiplier(events, alpha)
     if days is None:
         return normal
-    return student(normal, days - 1) if days >= 2 else math.inf
+    return student(normal, days - 1) if days >= FEWEST_DAYS else math.inf
 
 
 def multiplier(events: float, alpha: float) -> float:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.core.analytics.confidence import Interval, multiplier, student
+from app.core.analytics.confidence import FEWEST_DAYS, Interval, multiplier, student
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
@@ -155,7 +155,7 @@ def _reach(variance: float, scatter: _Scatter, normal: float, *, days_apart: boo
     """How far the interval reaches to either side, and how many days tell so, where they do."""
     independent = normal * math.sqrt(variance)
     if days_apart:
-        if scatter.blocks < 2:
+        if scatter.blocks < FEWEST_DAYS:
             return math.inf, scatter.blocks
         by_days = student(normal, scatter.blocks - 1) * math.sqrt(scatter.variance)
         return (by_days, scatter.blocks) if by_days > independent else (independent, None)

@@ -1,8 +1,8 @@
 """Why nothing is decided yet."""
 
-import math
 from typing import Literal
 
+from app.core.analytics.confidence import FEWEST_DAYS
 from app.core.analytics.version_comparison import Comparison
 
 WhyUndecided = Literal["no_common_hours", "no_common_measures", "too_few_events", "too_few_days", "not_clear_yet"]
@@ -21,7 +21,5 @@ def why_undecided(comparison: Comparison) -> WhyUndecided | None:
         return "no_common_measures" if comparison.evidence.have_common_hours else "no_common_hours"
     if any(finding.verdict == "too_few" for finding in findings):
         return "too_few_events"
-    one_day = comparison.kind == "before_after" and any(
-        finding.interval and math.isinf(finding.interval.high) for finding in findings
-    )
-    return "too_few_days" if one_day else "not_clear_yet"
+    days = [finding.interval.days for finding in findings if finding.interval]
+    return "too_few_days" if any(each is not None and each < FEWEST_DAYS for each in days) else "not_clear_yet"

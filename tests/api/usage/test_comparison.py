@@ -156,6 +156,14 @@ def test_one_day_before_and_after_tells_nothing_yet(client: httpx.Client, store:
     assert (cost["low"], cost["high"], cost["verdict"]) == (None, None, "none")
 
 
+def test_a_tail_without_bounds_is_not_for_want_of_days(client: httpx.Client, store: Store) -> None:
+    for version, hours_ago in (("v1", 72), ("v2", 36)):
+        store(version, hours_ago, [5] * 36, latency_ms=around(100))
+    data = compared(client)
+    assert data["measures"]["latency_p95_ms"]["high"] is None
+    assert (data["kind"], data["reason"]["code"]) == ("before_after", "not_clear_yet")
+
+
 def test_it_answers_for_versions_of_the_very_same_minute(client: httpx.Client, store: Store) -> None:
     for version in ("v1", "v2"):
         store(version, 0, [5000], cost_usd=always(0), score=always(1))
