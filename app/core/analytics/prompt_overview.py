@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.core.analytics.decision import FEWEST_EVENTS
 from app.core.analytics.evidence_reading import first_seen_order
 from app.core.analytics.period import Period, read_period
 from app.core.analytics.usage import (
@@ -30,6 +29,8 @@ from app.core.rollups.time_range import TimeRange, fewest_parts
 
 MAX_LINES = 6
 """So many versions have a line of their own in a chart: more cannot be told apart."""
+FEWEST_EVENTS_OF_AN_HOUR = 30
+"""With fewer, percentiles by the hour are noise."""
 _LONGEST_BY_HOUR = timedelta(days=3)
 
 
@@ -111,7 +112,7 @@ def _calm_interval(
     if interval != "hour" or length <= _LONGEST_BY_HOUR:
         return interval
     events = select_totals(connection, project_id, prompt_key, fewest_parts(time_range)).events
-    return "day" if events / (length / timedelta(hours=1)) < FEWEST_EVENTS else "hour"
+    return "day" if events / (length / timedelta(hours=1)) < FEWEST_EVENTS_OF_AN_HOUR else "hour"
 
 
 def _versions_seen(

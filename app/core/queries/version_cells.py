@@ -51,23 +51,13 @@ def select_version_cells(
         SELECT rollup.version_key,
                string_agg(
                    float8send(extract(epoch FROM rollup.bucket_start)::float8) || float8send(rollup.events::float8)
-                   || float8send(rollup.cost_count::float8)
-                   || float8send(coalesce(rollup.cost_sum::float8 / nullif(rollup.cost_count, 0), 0))
-                   || float8send(greatest(
-                       (rollup.cost_count * rollup.cost_sum_squares - rollup.cost_sum * rollup.cost_sum)::float8
-                       / nullif(rollup.cost_count, 0), 0
-                   ))
+                   || {_exact_measure("cost")}
                    || float8send(rollup.latency_count::float8)
                    || float8send(coalesce(rollup.latency_log_sum / nullif(rollup.latency_count, 0), 0))
                    || float8send(greatest(
                        rollup.latency_log_sum_squares - rollup.latency_log_sum ^ 2 / nullif(rollup.latency_count, 0), 0
                    ))
-                   || float8send(rollup.score_count::float8)
-                   || float8send(coalesce(rollup.score_sum::float8 / nullif(rollup.score_count, 0), 0))
-                   || float8send(greatest(
-                       (rollup.score_count * rollup.score_sum_squares - rollup.score_sum * rollup.score_sum)::float8
-                       / nullif(rollup.score_count, 0), 0
-                   )),
+                   || {_exact_measure("score")},
                    ''::bytea
                ) AS numbers,
                array_agg(
@@ -95,6 +85,15 @@ def select_version_cells(
         "end": end,
     }
     return all_rows(connection, VersionCells, sql, parameters, binary=True)
+
+
+def _exact_measure(name: LiteralString) -> LiteralString:
+    return f"""float8send(rollup.{name}_count::float8)
+                   || float8send(coalesce(rollup.{name}_sum::float8 / nullif(rollup.{name}_count, 0), 0))
+                   || float8send(greatest(
+                       (rollup.{name}_count * rollup.{name}_sum_squares - rollup.{name}_sum * rollup.{name}_sum)::float8
+                       / nullif(rollup.{name}_count, 0), 0
+                   ))"""
 
 
 def _rounded(column: LiteralString, places: LiteralString) -> LiteralString:
