@@ -110,11 +110,11 @@ def _fill(database_url: str, name: str) -> Objects:
         letter_id = _id(connection, INSERT_LETTER, [str(uuid4()), payload, f"{name} reason", project_id])
         connection.execute(INSERT_ENTRY, [f"{name}-admin@example.com", f"{name} entry", project_id])
         connection.execute(INSERT_INVITATION, [project_id, invited_id])
-    store_events(database_url, [an_event(project_id, prompt=prompt_id, version=version) for version in ("v", "w")])
         webhook_id = _id(connection, INSERT_WEBHOOK, [project_id, f"{name} webhook"])
         news_id = _id(connection, INSERT_NEWS, [project_id, f"{name} webhook"])
         delivery_id = _id(connection, INSERT_DELIVERY, [news_id, webhook_id])
         connection.execute(INSERT_BUDGET, [project_id])
+    store_events(database_url, [an_event(project_id, prompt=prompt_id, version=version) for version in ("v", "w")])
     return Objects(
         *(project_id, prompt_id, key_id, user_id, invited_id, letter_id, webhook_id, delivery_id),
         api_key=key,
