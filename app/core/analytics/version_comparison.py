@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.core.analytics.comparison import DEFAULT_MARGINS, Findings, Margins, alpha_of_claim, find
+from app.core.analytics.comparison import Findings, Margins, alpha_of_claim, find
 from app.core.analytics.decision import Decision, decide, growth_needed
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, Kind
 from app.core.analytics.evidence_reading import read_evidence
+from app.core.analytics.margins import read_margins
 from app.core.analytics.usage import NOTHING, Usage, merged_usage
 from app.core.database import Connection
 from app.core.queries.overviews import VersionSeen, select_newest_versions
@@ -74,7 +75,7 @@ def compare_versions(
     """`candidates`: with how many versions this baseline is compared; all claims together may be chance in 5 %."""
     versions = (baseline, candidate)
     evidence = read_evidence(connection, project_id, prompt_key, versions, now)
-    margins = DEFAULT_MARGINS
+    margins = read_margins(connection, project_id, prompt_key)
     alpha = alpha_of_claim(candidates)
     findings = find(evidence, margins, alpha)
     decision = decide(list(findings.values()))

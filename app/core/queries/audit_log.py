@@ -47,6 +47,7 @@ class Action(StrEnum):
     DELIVERY_REPEATED = "delivery repeated"
     BUDGET_CHANGED = "budget changed"
     SILENCE_CHANGED = "silence changed"
+    MARGINS_SET = "margins set"
 
 
 @dataclass(frozen=True, slots=True)
