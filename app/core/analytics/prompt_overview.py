@@ -1,4 +1,4 @@
-"""A prompt in a range of time: its versions side by side, over time, and the newest against the one before it.
+"""A prompt in a range of time: its versions side by side, over time, and two of them compared.
 
 Every `connection` is one of a snapshot.
 """
@@ -6,9 +6,11 @@ Every `connection` is one of a snapshot.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from app.core.analytics.evidence_reading import first_seen_order
+from app.core.analytics.margins import MarginsFound, find_margins
 from app.core.analytics.period import Period, read_period
 from app.core.analytics.usage import (
     NOTHING,
@@ -20,9 +22,16 @@ from app.core.analytics.usage import (
     merged_by_group,
     merged_usage,
 )
-from app.core.analytics.version_comparison import Comparison, compare_newest
+from app.core.analytics.version_choice import choose_versions
+from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
-from app.core.queries.overviews import VersionSeen, select_version_series, select_versions_seen
+from app.core.errors import NothingToCompare
+from app.core.queries.overviews import (
+    VersionSeen,
+    select_newest_versions,
+    select_version_series,
+    select_versions_seen,
+)
 from app.core.queries.usage import VersionUsageRow, select_totals
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import TimeRange, fewest_parts
@@ -31,7 +40,20 @@ MAX_LINES = 6
 """So many versions have a line of their own in a chart: more cannot be told apart."""
 FEWEST_EVENTS_OF_AN_HOUR = 30
 """With fewer, percentiles by the hour are noise."""
+MAX_CHOICES = 50
+"""So many versions, the newest, are offered for a comparison; others can be named by who knows their hash."""
 _LONGEST_BY_HOUR = timedelta(days=3)
+
+
+class Choice(NamedTuple):
+    """The hashes of the two versions to compare; for what is None, `choose_versions` decides."""
+
+    baseline: str | None = None
+    candidate: str | None = None
+
+
+NEWEST = Choice()
+"""The newest version against the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +79,33 @@ class VersionLine:
 
 @dataclass(frozen=True, slots=True)
 class PromptOverview:
-    """`lines` are those of the newest of the busiest versions. There is no comparison with one version alone."""
+    """`lines` are those of the newest of the busiest versions, `choices` the newest of all, newest first.
+
+    There is no comparison without a version to compare with, nor where the same one was chosen twice. `margins` are
+    those of this prompt.
+    """
 
     prompt_id: UUID
     name: str | None
     period: Period
     listed: Listed[VersionSummary]
     lines: list[VersionLine]
+    choices: list[VersionSeen]
     comparison: Comparison | None
+    margins: MarginsFound
 
 
 def read_prompt_overview(
-    connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange, *, interval: Grain, now: datetime
+    connection: Connection,
+    project_id: int,
+    prompt_id: UUID,
+    time_range: TimeRange,
+    *,
+    interval: Grain,
+    now: datetime,
+    choice: Choice = NEWEST,
 ) -> PromptOverview:
-    """A prompt in a range. Raises NotFound for one that the project has never used.
+    """A prompt in a range. Raises NotFound for one that the project has never used, or for a version chosen.
 
     `interval` may be coarsened from hours to days, as `_calm_interval` says.
     """
@@ -88,7 +123,9 @@ def read_prompt_overview(
         period=period,
         listed=Listed(_summaries(busiest.rows, seen, period.totals.events), busiest.truncated),
         lines=_lines(connection, project_id, prompt_key, shown, period=period, counted=counted),
-        comparison=compare_newest(connection, project_id, prompt_key, now=now),
+        choices=select_newest_versions(connection, project_id, prompt_key, MAX_CHOICES),
+        comparison=_comparison(connection, project_id, prompt_key, choice, now),
+        margins=find_margins(connection, project_id, prompt_key),
     )
 
 
@@ -102,6 +139,18 @@ def read_versions(
     seen = _versions_seen(connection, project_id, prompt_key, busiest.rows)
     events = select_totals(connection, project_id, prompt_key, fewest_parts(counted)).events
     return Listed(_summaries(busiest.rows, seen, events), busiest.truncated)
+
+
+def _comparison(
+    connection: Connection, project_id: int, prompt_key: int, choice: Choice, now: datetime
+) -> Comparison | None:
+    if choice.baseline is not None and choice.baseline == choice.candidate:
+        return None
+    try:
+        chosen = choose_versions(connection, project_id, prompt_key, **choice._asdict())
+    except NothingToCompare:
+        return None
+    return compare_versions(connection, project_id, prompt_key, *chosen, now=now)
 
 
 def _calm_interval(

@@ -17,6 +17,7 @@ from app.web.pages.layout.rendering import register_templates
 from app.web.pages.news import budgets
 from app.web.pages.news import views as news
 from app.web.pages.projects import members, new_project
+from app.web.pages.prompts import comparisons, margins, names
 from app.web.pages.prompts import views as prompts
 from app.web.pages.sign_in import account, one_time_link, sign_in
 from app.web.pages.system import dead_letters
@@ -25,7 +26,8 @@ from app.web.pages.webhooks import views as webhooks
 
 PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
-    *(dashboard, prompts, raw_events, news, budgets, api_keys, webhooks, system, dead_letters, audit_log, documents),
+    *(dashboard, prompts, names, comparisons, margins, raw_events, news, budgets),
+    *(api_keys, webhooks, system, dead_letters, audit_log, documents),
 )
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from app.core.rollups.grains import GRAIN_SECONDS, Grain
+from app.web.pages.charts.markers import Marker, build_markers
 from app.web.pages.charts.paths import Paths, line_paths
 from app.web.pages.charts.scales import Tick, time_ticks, value_steps
 
@@ -57,32 +58,49 @@ class Chart:
     names: list[str]
     paths: list[Paths]
     filled: bool
+    markers: list[Marker]
     value_ticks: list[Tick]
     time_ticks: list[Tick]
     has_data: bool
     data: dict[str, Any]
 
 
-def build_chart(measure: Measure, buckets: Sequence[Bucket], interval: Grain, lines: Sequence[Line]) -> Chart:
-    """The chart of some lines over the same buckets. The area below a single line of sums is filled."""
+def build_chart(
+    measure: Measure,
+    buckets: Sequence[Bucket],
+    interval: Grain,
+    lines: Sequence[Line],
+    moments: Sequence[tuple[str, datetime]] = (),
+) -> Chart:
+    """The chart of some lines over the same buckets. The area below a single line of sums is filled.
+
+    `moments` are the first events of versions by their names; those within the chart are marked.
+    """
     known = [value for line in lines for value in line.values if value is not None]
     steps = value_steps(known, from_zero=measure.from_zero, is_time=measure.is_time, is_count=measure.is_count)
     low, high = steps[0], steps[-1]
     whole = [bucket.whole or not measure.is_sum for bucket in buckets]
     filled = measure.is_sum and len(lines) == 1
+    starts = [bucket.start for bucket in buckets]
+    markers = build_markers(starts, timedelta(seconds=GRAIN_SECONDS[interval]), moments)
     return Chart(
         key=measure.key,
         title=measure.title,
-        summary=_summary(measure, buckets, interval, lines),
+        summary=" ".join([_summary(measure, buckets, interval, lines), *map(_told, markers)]),
         names=[line.name for line in lines],
         paths=[line_paths(line.values, whole, low, high) for line in lines],
         filled=filled,
+        markers=markers,
         value_ticks=[Tick(round(100 * (step - low) / (high - low), 2), measure.format(step)) for step in steps],
-        time_ticks=time_ticks([bucket.start for bucket in buckets]),
+        time_ticks=time_ticks(starts),
         has_data=any(known) if measure.is_sum else bool(known),
         data={
             "filled": filled,
-            "x": [f"{bucket.start:%Y-%m-%d %H:%M}" for bucket in buckets],
+            "x": [f"{start:%Y-%m-%d %H:%M}" for start in starts],
+            "markers": [
+                {"x": f"{marker.start:%Y-%m-%d %H:%M}", "label": marker.label, "anchor": marker.anchor}
+                for marker in markers
+            ],
             "hover": "%a %-d %b %Y" if interval == "day" else "%a %-d %b, %H:%M UTC",
             "whole": whole,
             "steps": steps,
@@ -103,6 +121,10 @@ def bucket_name(bucket: Bucket, interval: Grain) -> str:
     if interval == "hour":
         name += f"\N{EN DASH}{start + timedelta(seconds=GRAIN_SECONDS[interval]):%H:%M}"
     return name if bucket.whole else f"{name}, in part"
+
+
+def _told(marker: Marker) -> str:
+    return f"{marker.name} first seen {marker.time:%Y-%m-%d %H:%M} UTC."
 
 
 def _summary(measure: Measure, buckets: Sequence[Bucket], interval: Grain, lines: Sequence[Line]) -> str:

@@ -1,55 +1,59 @@
-"""The newest version against the one before it, in words. Nothing is claimed that may be chance."""
+"""Which of two versions to ship, in a few sentences. Nothing is claimed that may be chance."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.core.analytics.comparison import FEWEST_EVENTS, Difference
+from markupsafe import Markup
+
+from app.core.analytics.comparison import MEASURES, MeasureName
+from app.core.analytics.decision import Decision, Finding
 from app.core.analytics.version_comparison import ComparedVersion, Comparison
-from app.web.pages.layout.formatting import count, duration, money, score, signed_percent, signed_score
+from app.web.pages.layout.formatting import visible_text
+from app.web.pages.prompts.measure_words import VOCABULARY, State, difference_words, listed, state_of
+from app.web.pages.prompts.undecided_words import hours_in_common, how_long, is_unknown, why_not_yet
+
+BADGES: dict[Decision, tuple[str, str]] = {
+    "better": ("Better", "good"),
+    "worse": ("Worse", "bad"),
+    "mixed": ("Mixed", "warn"),
+    "no_difference": ("No difference that matters", ""),
+    "undecided": ("Can't tell yet", ""),
+}
+"""A decision in few words for a table, and the kind of its badge."""
+
+_Known = list[tuple[MeasureName, Finding]]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A measure of both versions. `interval`: the 95 % interval of the difference; `judgement`: good, bad or ""."""
+class Verdict:
+    """What a comparison says: the decision first, what else is known, and what was compared."""
 
-    label: str
-    older: str
-    newer: str
-    difference: str = ""
-    interval: str = ""
-    judgement: str = ""
+    decision: Markup
+    more: str
+    basis: Markup
+    warning: str
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """`clear`: what the newer version does ("costs 12 % less per event"), to be followed by "than" and the older one.
+def verdict_of(comparison: Comparison) -> Verdict:
+    new, old = name_of(comparison.candidate), name_of(comparison.baseline)
+    known: dict[State, _Known] = {}
+    for name in MEASURES:
+        if name in comparison.findings:
+            known.setdefault(state_of(comparison.findings[name]), []).append((name, comparison.findings[name]))
+    decision, more = {
+        "better": _better,
+        "worse": _worse,
+        "mixed": _mixed,
+        "no_difference": _no_difference,
+        "undecided": _undecided,
+    }[comparison.decision](comparison, new, old, known)
+    warning = "Other things may have changed with it." if comparison.kind == "before_after" else ""
+    return Verdict(decision, more, _basis(comparison, new, old), warning)
 
-    `unclear` and `too_few` name measures. `too_few_events`: of one version there are so few that nothing can be told.
-    """
 
-    clear: str
-    unclear: str
-    too_few: str
-    too_few_events: bool
-    rows: list[Row]
-
-
-def findings(comparison: Comparison) -> Findings:
-    """What a comparison finds, leaving out what neither version has data of."""
-    older, newer = comparison.older.usage, comparison.newer.usage
-    measured = [
-        ("cost", comparison.cost, older.cost_usd.count + newer.cost_usd.count, _cost_words),
-        ("latency", comparison.latency, older.latency_ms.count + newer.latency_ms.count, _latency_words),
-        ("score", comparison.score, older.score.count + newer.score.count, _score_words),
-    ]
-    known = [(name, difference, words) for name, difference, events, words in measured if events]
-    return Findings(
-        clear=_listed([words(difference) for _, difference, words in known if _is_clear(difference)]),
-        unclear=_listed([name for name, difference, _ in known if difference.verdict == "no clear difference"]),
-        too_few=_listed([name for name, difference, _ in known if difference.verdict == "too few"]),
-        too_few_events=min(older.events, newer.events) < FEWEST_EVENTS,
-        rows=_rows(comparison),
-    )
+def name_of(version: ComparedVersion) -> Markup:
+    """A version in a sentence, whatever its name does to the direction of writing."""
+    label = visible_text(version_label(version.version_hash, version.name))
+    return Markup('<bdi class="strong">{}</bdi>').format(label)
 
 
 def version_label(version_hash: str, name: str | None) -> str:
@@ -59,73 +63,106 @@ def version_label(version_hash: str, name: str | None) -> str:
     return version_hash if len(version_hash) <= 16 else f"{version_hash[:12]}…"
 
 
-def _is_clear(difference: Difference) -> bool:
-    return difference.verdict in ("lower", "higher")
+def _better(_comparison: Comparison, new: Markup, old: Markup, known: dict[State, _Known]) -> tuple[Markup, str]:
+    found = listed([difference_words(*each) for each in known["better"]])
+    harmless = [_worse_word(name) for name, _ in known.get("harmless", [])]
+    if len(harmless) == 1:
+        found += f", and not {harmless[0]} by more than your margin"
+    elif harmless:
+        found += f", and neither {', '.join(harmless[:-1])} nor {harmless[-1]} by more than your margins"
+    return Markup("{} is {} than {}: {}.").format(new, _coloured("better", "good"), old, found), _slightly(known)
 
 
-def _cost_words(difference: Difference) -> str:
-    direction = "less" if difference.verdict == "lower" else "more"
-    if difference.estimate is None:
-        return f"costs {direction} per event"
-    return f"costs {_size(signed_percent(difference.estimate))} {direction} per event"
+def _worse(_comparison: Comparison, new: Markup, old: Markup, known: dict[State, _Known]) -> tuple[Markup, str]:
+    found = listed([difference_words(*each) for each in known["worse"]])
+    return Markup("{} is {} than {}: {}.").format(new, _coloured("worse", "bad"), old, found), _joined(
+        _slightly(known), _unclear(known)
+    )
 
 
-def _latency_words(difference: Difference) -> str:
-    direction = "faster" if difference.verdict == "lower" else "slower"
-    return f"is {_size(signed_percent(difference.estimate or 0))} {direction}"
+def _mixed(_comparison: Comparison, new: Markup, old: Markup, known: dict[State, _Known]) -> tuple[Markup, str]:
+    good, bad = (listed([difference_words(*each) for each in known[state]]) for state in ("better", "worse"))
+    sentence = Markup("{} is {} against {}: {}, but {}.").format(new, _coloured("mixed", "mixed"), old, good, bad)
+    return sentence, _joined(_slightly(known), _unclear(known))
 
 
-def _score_words(difference: Difference) -> str:
-    return f"scores {_size(signed_score(difference.estimate or 0))} {difference.verdict}"
-
-
-def _size(signed: str) -> str:
-    return signed[1:] if signed[:1] in ("+", "\N{MINUS SIGN}") else signed
-
-
-def _listed(parts: Sequence[str]) -> str:
-    """a, b and c."""
-    if len(parts) < 2:
-        return "".join(parts)
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _rows(comparison: Comparison) -> list[Row]:
-    older, newer = comparison.older.usage, comparison.newer.usage
-    return [
-        Row("Events", count(older.events), count(newer.events)),
-        Row(
-            "Cost per event",
-            money(older.cost_usd.mean),
-            money(newer.cost_usd.mean),
-            *_told(comparison.cost, signed_percent, good="lower"),
-        ),
-        Row(
-            "Latency, p50 / p95",
-            _latency(comparison.older),
-            _latency(comparison.newer),
-            *_told(comparison.latency, signed_percent, good="lower"),
-        ),
-        Row(
-            "Mean score",
-            score(older.score.mean),
-            score(newer.score.mean),
-            *_told(comparison.score, signed_score, good="higher"),
-        ),
+def _no_difference(_comparison: Comparison, new: Markup, old: Markup, known: dict[State, _Known]) -> tuple[Markup, str]:
+    nouns = [
+        VOCABULARY[name].noun for name in MEASURES if any(name == each for part in known.values() for each, _ in part)
     ]
+    verb = "differs" if len(nouns) == 1 else "differ"
+    margins = "your margin" if len(nouns) == 1 else "your margins"
+    sentence = Markup("There is no difference that matters between {} and {}: {} {} by less than {}.")
+    return sentence.format(new, old, listed(nouns), verb, margins), ""
 
 
-def _latency(version: ComparedVersion) -> str:
-    latency = version.usage.latency_ms
-    return f"{duration(latency.p50)} / {duration(latency.p95)}"
+def _undecided(comparison: Comparison, new: Markup, old: Markup, known: dict[State, _Known]) -> tuple[Markup, str]:
+    why = why_not_yet(comparison, new, old)
+    sentence = Markup("Can't tell yet whether {} is better than {}: {}.").format(new, old, why)
+    if known.keys() <= {"too_few"} or _is_endless(known):
+        return sentence, ""
+    parts = []
+    if better := known.get("better"):
+        parts.append(f"It is clearly {listed([difference_words(*each) for each in better])} already.")
+    if may_be := known.get("open"):
+        parts.append(
+            f"It may still be {listed([_worse_word(name) for name, _ in may_be], 'or')} by more than your "
+            f"{'margin' if len(may_be) == 1 else 'margins'}."
+        )
+    return sentence, _joined(*parts, _slightly(known), _too_few(known))
 
 
-def _told(difference: Difference, text: Callable[[float], str], *, good: str) -> tuple[str, str, str]:
-    """The difference, its interval and its judgement."""
-    if difference.verdict == "too few":
-        return "too few events", "", ""
-    if difference.estimate is None or difference.low is None or difference.high is None:
-        return difference.verdict, "", ""
-    interval = f"{text(difference.low)} to {text(difference.high)}"
-    judgement = "" if not _is_clear(difference) else "good" if difference.verdict == good else "bad"
-    return text(difference.estimate), interval, judgement
+def _coloured(word: str, kind: str) -> Markup:
+    return Markup('<span class="decision {}">{}</span>').format(kind, word)
+
+
+def _basis(comparison: Comparison, new: Markup, old: Markup) -> Markup:
+    """What was compared with what; nothing where nothing was."""
+    if not comparison.evidence.have_common_hours:
+        return Markup()
+    (newer, after), (older, _) = sorted(
+        ((new, comparison.candidate), (old, comparison.baseline)), key=lambda each: each[1].first_seen, reverse=True
+    )
+    if comparison.kind == "side_by_side":
+        sentence = Markup("Compared side by side, hour by hour, in the {} that both have since {}.")
+        return sentence.format(hours_in_common(comparison), _day(after))
+    assert after.start is not None
+    assert after.end is not None
+    span = how_long((after.end - after.start).total_seconds() / 86_400)
+    sentence = Markup("Compared before and after: {} in the {} since it came on {}, {} in the time before.")
+    return sentence.format(newer, span, _day(after), older)
+
+
+def _day(version: ComparedVersion) -> str:
+    return f"{version.first_seen.day}\N{NO-BREAK SPACE}{version.first_seen:%B}"
+
+
+def _worse_word(name: MeasureName) -> str:
+    words = VOCABULARY[name]
+    return (words.lower if name == "score" else words.higher) + words.where
+
+
+def _slightly(known: dict[State, _Known]) -> str:
+    found = known.get("slightly_worse", [])
+    if not found:
+        return ""
+    margins = "your margin" if len(found) == 1 else "your margins"
+    return f"It is {listed([difference_words(*each) for each in found])}, which is within {margins}."
+
+
+def _unclear(known: dict[State, _Known]) -> str:
+    nouns = [VOCABULARY[name].noun for state in ("harmless", "open") for name, _ in known.get(state, [])]
+    return _joined(f"There is no clear difference in {listed(nouns)}." if nouns else "", _too_few(known))
+
+
+def _too_few(known: dict[State, _Known]) -> str:
+    nouns = [VOCABULARY[name].noun for name, _ in known.get("too_few", [])]
+    return f"Too few events carry a {listed(nouns, 'or a')} to tell more." if nouns else ""
+
+
+def _is_endless(known: dict[State, _Known]) -> bool:
+    return all(is_unknown(finding) for part in known.values() for _, finding in part)
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

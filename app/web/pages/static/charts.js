@@ -59,6 +59,31 @@ function tracesOfLine(data, line, paint) {
 const tracesOf = (data) =>
   data.lines.map((line, number) => tracesOfLine(data, line, colour(`--series-${number + 1}`))).reverse().flat();
 
+// The first events of versions: a line each, and its name above where there is room for it.
+const shapesOf = (data) =>
+  data.markers.map(({ x, label }) => ({
+    type: "line",
+    x0: x,
+    x1: x,
+    yref: "paper",
+    y0: 0,
+    y1: label ? 1.08 : 1.03,
+    layer: "below",
+    line: { color: colour("--border-strong"), width: 1, dash: "3px,3px" },
+  }));
+const annotationsOf = (data) =>
+  data.markers
+    .filter(({ label }) => label)
+    .map(({ x, label, anchor }) => ({
+      x,
+      yref: "paper",
+      y: 1.02,
+      yanchor: "bottom",
+      xanchor: anchor === "start" ? "left" : "right",
+      text: plain(label),
+      showarrow: false,
+    }));
+
 function layoutOf(data) {
   const text = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("--muted") };
   const { steps } = data;
@@ -73,6 +98,8 @@ function layoutOf(data) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: text,
+    shapes: shapesOf(data),
+    annotations: annotationsOf(data),
     hoverlabel: { bgcolor: colour("--surface"), bordercolor: colour("--border-strong"), font: { ...text, color: colour("--text") } },
     xaxis: {
       type: "date",

@@ -10,8 +10,17 @@ const USERS_OWN = new Set(["open", "value", "checked"]);
 
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id : "");
 
+// Selects in which the user has chosen: their choice stays, until then they follow the server.
+const chosenIn = new WeakSet();
+document.addEventListener("change", ({ target }) => chosenIn.add(target));
+
+function ownAttributes(node) {
+  if (node.matches("details, input:not([type=hidden])")) return USERS_OWN;
+  return new Set(node.matches("option") && chosenIn.has(node.closest("select")) ? ["selected"] : []);
+}
+
 function morphAttributes(old, fresh) {
-  const own = old.matches("details, input:not([type=hidden])") ? USERS_OWN : new Set();
+  const own = ownAttributes(old);
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && !own.has(name) && !(old.matches("[data-copy]") && name === "hidden")) old.removeAttribute(name);
   }

@@ -1,0 +1,70 @@
+"""How the latencies of two compared versions are distributed, for a picture."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.core.analytics.evidence import Evidence
+from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, Floats
+from app.core.analytics.tail import Tail
+from app.core.rollups.latency_histogram import LOG_GROWTH
+
+MAX_BARS = 36
+_HIDDEN_SHARE = 0.002
+"""So much at either end is left out, of the version that has more there: a few slowest ones would squeeze all else."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyShares:
+    """The shares of the latencies between edges in milliseconds, which grow by an equal factor.
+
+    There is one edge more than shares. What is below the first edge or above the last is in no share.
+    """
+
+    edges_ms: list[float]
+    baseline: list[float]
+    candidate: list[float]
+
+
+def latency_shares(evidence: Evidence) -> LatencyShares | None:
+    """Within the hours that are compared, each with the weight that it has in the comparison.
+
+    None where there is nothing to compare, or where all latencies of a version are zero.
+    """
+    tails = evidence.tails()
+    size = max(int(tail.stratum.max(initial=0)) for tail in tails) + 1
+    counts = [_counts(tail, size) for tail in tails]
+    weights = counts[0] * counts[1] / np.maximum(counts[0] + counts[1], 1)
+    if not weights.any():
+        return None
+    lowest = min(int(tail.histograms.bucket.min()) for tail in tails)
+    width = max(int(tail.histograms.bucket.max()) for tail in tails) - lowest + 1
+    shares = [
+        _shares(tail, weights / np.maximum(count, 1), lowest, width) for tail, count in zip(tails, counts, strict=True)
+    ]
+    if not all(each.any() for each in shares):
+        return None
+    running = np.maximum(*(each.cumsum() for each in shares)), np.maximum(*(each[::-1].cumsum() for each in shares))
+    first, last = (int(np.searchsorted(each, _HIDDEN_SHARE)) for each in running)
+    shown = [each[first : width - last] for each in shares]
+    grouped = -(-len(shown[0]) // MAX_BARS)
+    places = np.arange(len(shown[0])) // grouped
+    bars = [np.bincount(places, each).tolist() for each in shown]
+    edges = [math.exp((lowest + first + grouped * number - 1) * LOG_GROWTH) for number in range(len(bars[0]) + 1)]
+    return LatencyShares(edges, *bars)
+
+
+def _counts(tail: Tail, size: int) -> Floats:
+    """Latencies by stratum."""
+    return np.bincount(tail.stratum[tail.histograms.owner], tail.histograms.count, size).astype(np.float64)
+
+
+def _shares(tail: Tail, per_value: Floats, lowest: int, width: int) -> Floats:
+    """By bucket, adding up to 1 with that of zeros, which have no place on an axis of logarithms."""
+    values = per_value[tail.stratum[tail.histograms.owner]] * tail.histograms.count
+    found = np.bincount(tail.histograms.bucket - lowest, values, width).astype(np.float64)
+    found /= found.sum()
+    if lowest <= BELOW_ALL_BUCKETS:
+        found[: BELOW_ALL_BUCKETS - lowest + 1] = 0
+    return found
