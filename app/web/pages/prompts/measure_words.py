@@ -85,8 +85,8 @@ def difference_words(name: MeasureName, finding: Finding) -> str:
     words = VOCABULARY[name]
     estimate = finding.interval.estimate
     direction = words.lower if estimate < 0 else words.higher
-    within = interval_text(finding)
-    return f"{size(finding, estimate)} {direction}{words.where}" + (f" ({within})" if within else "")
+    about, within = size(finding, estimate), interval_text(finding)
+    return f"{about} {direction}{words.where}" + (f" ({within})" if within not in ("", about) else "")
 
 
 def interval_words(name: MeasureName, finding: Finding) -> str:
