@@ -43,6 +43,7 @@ SELECT (SELECT json_agg(k ORDER BY id) FROM api_keys k WHERE project_id = %(proj
        (SELECT json_agg(i ORDER BY user_id) FROM invitations i WHERE project_id = %(project_id)s),
        (SELECT json_agg(p ORDER BY id) FROM prompts p WHERE project_id = %(project_id)s),
        (SELECT json_agg(d ORDER BY id) FROM dead_letters d WHERE project_id = %(project_id)s),
+       (SELECT json_agg(c ORDER BY prompt_key) FROM comparison_margins c WHERE project_id = %(project_id)s),
        (SELECT json_agg(a ORDER BY id) FROM audit_log a WHERE project_id = %(project_id)s),
        (SELECT json_agg(w ORDER BY id) FROM webhooks w WHERE project_id = %(project_id)s),
        (SELECT json_agg(n ORDER BY id) FROM news n WHERE project_id = %(project_id)s),

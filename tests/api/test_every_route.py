@@ -16,6 +16,7 @@ from config.settings import load_settings
 from tests.sign_in import client_of, csrf_token
 from tests.two_projects import VISITORS, Objects, TwoProjects, make_two_projects, state_of
 
+MARGINS = {"cost_usd": "3", "latency_ms": "4", "latency_p95_ms": "5", "score": "0.1"}
 NAMES = {"name": "ours", "version_hash": "v"}
 KEY = {"name": "ci", "ingest": "y", "expiry": "never", "unit": "minute"}
 WEBHOOK = {"name": "ops", "address": "https://example.com/x", "kinds": "budget", "is_enabled": "y"}
@@ -26,8 +27,15 @@ PAGES: dict[str, tuple[int, dict[str, str]]] = {
     "pages_raw_events.events_csv": (200, {}),
     "pages_prompt.prompt": (200, {}),
     "pages_prompt.versions_csv": (200, {}),
-    "pages_prompt.name_prompt": (303, NAMES),
-    "pages_prompt.name_version": (303, NAMES),
+    "pages_names.name_prompt": (303, NAMES),
+    "pages_names.name_version": (303, NAMES),
+    "pages_comparisons.comparisons": (200, {}),
+    "pages_comparisons.download": (200, {}),
+    "pages_margins.margins": (200, {}),
+    "pages_margins.change": (303, MARGINS),
+    "pages_margins.reset": (303, {}),
+    "pages_margins.change_of_prompt": (303, MARGINS),
+    "pages_margins.reset_of_prompt": (303, {}),
     **dict.fromkeys(["pages_news.news", "pages_news.download", "pages_budgets.budgets"], (200, {})),
     **dict.fromkeys(["pages_webhooks.webhooks", "pages_webhooks.webhook", "pages_webhooks.rotate"], (200, {})),
     **dict.fromkeys(["pages_webhooks.send_test", "pages_webhooks.delete", "pages_webhooks.repeat"], (303, {})),
