@@ -12,8 +12,7 @@ from app.core.analytics.decision import Finding, decide
 from app.core.analytics.evidence import Arm, Evidence, Kind, arm
 from app.core.analytics.usage import NOTHING
 from app.core.analytics.version_comparison import ComparedVersion, Comparison
-from app.core.queries.version_cells import VersionCell
-from app.core.rollups.latency_histogram import bucket_number, encode_histogram
+from tests.version_cells import Cell, cell_of, version_cells
 
 CHANGE = datetime(2026, 3, 10, 9, tzinfo=UTC)
 OLD, NEW = "v6", "v7"
@@ -35,32 +34,12 @@ def difference(low: float, high: float, *, counts: tuple[int, int] = (900, 800))
 
 def hourly(start: datetime, hours: int, *, latencies_ms: Sequence[float] = (800.0, 900.0)) -> Arm:
     """A version with these latencies in each hour."""
-    return arm(cells(start, hours, latencies_ms))
+    return arm(version_cells(cells(start, hours, latencies_ms)))
 
 
-def cells(start: datetime, hours: int, latencies_ms: Sequence[float]) -> list[VersionCell]:
-    logs = np.log(latencies_ms)
-    counts: dict[int, int] = {}
-    for latency in latencies_ms:
-        counts[bucket_number(latency)] = counts.get(bucket_number(latency), 0) + 1
-    return [
-        VersionCell(
-            version_key=1,
-            start_seconds=int((start + timedelta(hours=hour)).timestamp()),
-            events=len(latencies_ms),
-            cost_count=0,
-            cost_mean=0.0,
-            cost_deviation=0.0,
-            latency_count=len(latencies_ms),
-            latency_log_mean=float(logs.mean()),
-            latency_log_deviation=float(((logs - logs.mean()) ** 2).sum()),
-            score_count=0,
-            score_mean=0.0,
-            score_deviation=0.0,
-            latency_histogram=encode_histogram(counts),
-        )
-        for hour in range(hours)
-    ]
+def cells(start: datetime, hours: int, latencies_ms: Sequence[float]) -> list[tuple[Cell, bytes | None]]:
+    values = np.array(latencies_ms, np.float64)
+    return [cell_of((start + timedelta(hours=hour)).timestamp(), values) for hour in range(hours)]
 
 
 def compared(

@@ -13,6 +13,7 @@ from app.web.pages.charts.markers import LONGEST_LABEL, MAX_MARKERS, build_marke
 from app.web.pages.charts.paths import BOX_HEIGHT, BOX_WIDTH
 from app.web.pages.prompts.comparison_charts import clear_from, latencies_of, shrinking_of
 from tests.comparisons import CHANGE, cells, compared, hourly, ratio
+from tests.version_cells import version_cells
 
 HOUR = timedelta(hours=1)
 PLAIN = Scale(float, float, lambda value: f"{value:g}")
@@ -98,8 +99,8 @@ def test_latencies_are_shares_of_their_version_and_few_far_away_ones_are_left_ou
 
 def test_only_the_hours_that_both_have_are_in_the_picture():
     fast = cells(CHANGE + HOUR, 1, [100.0, 150.0, 250.0])
-    both = arm([*cells(CHANGE, 1, [5_000.0] * 9), *fast])
-    found = latency_shares(compared({}, arms=(both, arm(fast))).evidence)
+    both = arm(version_cells([*cells(CHANGE, 1, [5_000.0] * 9), *fast]))
+    found = latency_shares(compared({}, arms=(both, arm(version_cells(fast)))).evidence)
     assert found
     assert found.baseline == pytest.approx(found.candidate)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.core.analytics.comparison import MeasureName
+from app.core.analytics.confidence import Interval
 from app.core.analytics.decision import Finding
 from app.core.analytics.evidence import Kind
 from app.core.analytics.version_comparison import Comparison
@@ -14,7 +15,9 @@ from tests.comparisons import CHANGE, compared, difference, hourly, ratio
 CHEAPER, DEARER, SAME_COST = ratio(-0.15, -0.09), ratio(0.15, 0.25), ratio(-0.02, 0.03)
 FASTER, SLOWER, SAME_SPEED = ratio(-0.3, -0.1), ratio(0.08, 0.12), ratio(-0.03, 0.04)
 SAME_SCORE, OPEN_SCORE, FEW = difference(-0.01, 0.015), difference(-0.05, 0.04), difference(-0.1, 0.1, counts=(34, 80))
-NOTHING_YET = ratio(-1, math.inf)
+ONE_DAY = Finding(
+    Interval(0.0, -math.inf, math.inf, 1_000, days=1), (900, 800), 0.05, lower_is_better=True, is_ratio=True
+)
 
 
 def said(comparison: Comparison) -> str:
@@ -122,7 +125,7 @@ def test_too_few_events_say_how_many_there_are_and_are_needed():
 
 
 def test_before_and_after_need_more_than_one_day():
-    found = compared({"cost_usd": NOTHING_YET, "latency_ms": NOTHING_YET}, kind="before_after")
+    found = compared({"cost_usd": ONE_DAY, "latency_ms": ONE_DAY}, kind="before_after")
     assert "better than v6: days are compared with days, and one day alone tells nothing yet. Compared" in said(found)
 
 
