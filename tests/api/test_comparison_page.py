@@ -25,7 +25,7 @@ def page_with_two(database_url: str, project_id: int, member: httpx.Client) -> s
 
 def chosen(page: str, name: str) -> str:
     """What is chosen in a select."""
-    select = page.split(f'<select name="{name}">')[1].split("</select>", maxsplit=1)[0]
+    select = page.split(f'<select name="{name}"')[1].split("</select>", maxsplit=1)[0]
     found = re.search(r'value="([^"]+)"[^>]* selected', select)
     assert found
     return found[1]

@@ -31,6 +31,8 @@ PROMPT = f"/dashboard/prompts/{PROMPTS[0].prompt_id}?range=30d"
 PAGES = {
     "dashboard": DASHBOARD,
     "prompt": PROMPT,
+    "comparisons": f"/dashboard/prompts/{PROMPTS[3].prompt_id}/comparisons",
+    "margins": "/dashboard/margins",
     "news": "/dashboard/news",
     "budgets": "/dashboard/budgets",
     "webhooks": "/dashboard/webhooks",

@@ -31,7 +31,11 @@ NAME_PROMPT = "UPDATE prompts SET name = %(name)s WHERE prompt_id = %(prompt_id)
 PAGES = (
     "/dashboard?range=30d",
     f"/dashboard/prompts/{PROMPTS[0].prompt_id}?range=30d",
+    f"/dashboard/prompts/{PROMPTS[5].prompt_id}?range=7d",
     f"/dashboard/prompts/{HOSTILE_PROMPT}?range=24h",
+    f"/dashboard/prompts/{PROMPTS[3].prompt_id}/comparisons",
+    f"/dashboard/prompts/{HOSTILE_PROMPT}/comparisons",
+    "/dashboard/margins",
     "/dashboard/news",
     "/dashboard/budgets",
     "/dashboard/webhooks",

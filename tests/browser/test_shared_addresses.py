@@ -1,5 +1,6 @@
 """What others see: the same address, names, hostile text, every way of looking."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewPage
@@ -13,6 +14,7 @@ from tests.browser.dashboards import (
 )
 from tests.browser.page_faults import page_faults
 from tests.browser.visitors import Visitor, new_visitor
+from tests.prompt_page import store_two_versions
 from tests.stored_events import PROMPT, an_event, store_events
 
 PROMPT_PAGE = f"/dashboard/prompts/{PROMPT}"
@@ -22,18 +24,57 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 def test_versions_are_compared_side_by_side_and_over_time(page: Page, visitor: Visitor):
-    store_history(visitor)
+    store_two_versions(visitor.database_url, visitor.project_id)
     visitor.enter(page)
     page.goto("/dashboard")
     page.get_by_role("link", name=str(PROMPT)).click()
     page.wait_for_url(f"**{PROMPT_PAGE}**")
-    expect(page.locator(".verdict")).to_contain_text("faster")
-    expect(page.locator(".verdict")).to_contain_text("than old")
+    expect(page.locator(".verdict")).to_contain_text("v2 is mixed against v1: 50 % cheaper, but 100 % slower")
     page.get_by_role("link", name="Latency, p95").click()
     page.wait_for_url("**metric=p95**")
     expect(page.locator("#chart-p95")).to_be_visible()
     expect(interactive_chart(page)).to_be_visible()
-    expect(page.locator(".legend li")).to_have_text(["new", "old"])
+    expect(page.locator("#chart-p95 .legend li")).to_have_text(["v2", "v1"])
+    expect(page.locator("#chart-p95 .annotation-text").first).to_be_visible()
+
+
+@pytest.mark.parametrize("look", ["light", "no JavaScript"])
+def test_two_versions_are_chosen_and_the_address_shows_others_the_same(new_page: NewPage, visitor: Visitor, look: str):
+    store_two_versions(visitor.database_url, visitor.project_id)
+    page = new_page(look)
+    visitor.enter(page)
+    page.goto(f"{PROMPT_PAGE}?range=7d&metric=score")
+    page.get_by_label("the baseline").select_option("v2")
+    page.get_by_label("the candidate").select_option("v1")
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**candidate=v1**")
+    expect(page.locator(".verdict")).to_contain_text("v1 is mixed against v2: 50 % faster")
+    page.get_by_role("link", name="30 d").click()
+    page.wait_for_url("**range=30d**")
+    colleague = new_visitor(visitor.service, visitor.database_url, role="member", project=visitor.project)
+    elsewhere = new_page(look)
+    colleague.enter(elsewhere)
+    elsewhere.goto(page.url)
+    assert elsewhere.locator(".verdict").inner_text() == page.locator(".verdict").inner_text()
+    assert elsewhere.locator("#chart-score").is_visible()
+    elsewhere.get_by_role("link", name="All versions against one").click()
+    expect(elsewhere.get_by_role("heading", name="Against v2")).to_be_visible()
+    elsewhere.get_by_role("link", name="v1").click()
+    expect(elsewhere.locator(".verdict")).to_contain_text("v1 is mixed against v2")
+
+
+def test_a_version_that_is_being_chosen_stays_when_a_new_one_comes(page: Page, visitor: Visitor):
+    store_two_versions(visitor.database_url, visitor.project_id)
+    visitor.enter(page)
+    page.goto(PROMPT_PAGE)
+    baseline, candidate = page.get_by_label("the baseline"), page.get_by_label("the candidate")
+    candidate.select_option("v1")
+    send_event(visitor, version_hash="v3")
+    expect(baseline).to_have_value("v2", timeout=REFRESH_TIMEOUT_MS)
+    expect(candidate).to_have_value("v1")
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**candidate=v1**")
+    expect(page.locator(".verdict")).to_contain_text("v1 is mixed against v2")
 
 
 def test_a_version_gets_a_name_that_shows_everywhere(page: Page, visitor: Visitor):
@@ -46,7 +87,7 @@ def test_a_version_gets_a_name_that_shows_everywhere(page: Page, visitor: Visito
     row.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").filter(has_text="The name is saved.")).to_be_visible()
     expect(page.locator(".verdict")).to_contain_text("Shorter answers")
-    expect(page.locator(".legend li").first).to_have_text("Shorter answers")
+    expect(page.locator("#over-time .legend li").first).to_have_text("Shorter answers")
 
 
 def test_a_name_that_is_being_written_stays_when_a_new_version_comes(page: Page, visitor: Visitor):

@@ -14,13 +14,8 @@ const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key 
 const chosenIn = new WeakSet();
 document.addEventListener("change", ({ target }) => chosenIn.add(target));
 
-function ownAttributes(node) {
-  if (node.matches("details, input:not([type=hidden])")) return USERS_OWN;
-  return new Set(node.matches("option") && chosenIn.has(node.closest("select")) ? ["selected"] : []);
-}
-
 function morphAttributes(old, fresh) {
-  const own = ownAttributes(old);
+  const own = old.matches("details, input:not([type=hidden])") ? USERS_OWN : new Set();
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && !own.has(name) && !(old.matches("[data-copy]") && name === "hidden")) old.removeAttribute(name);
   }
@@ -41,6 +36,7 @@ function morph(old, fresh) {
     old.setAttribute("aria-label", told.join(": "));
     return;
   }
+  if (chosenIn.has(old)) fresh.querySelectorAll("option").forEach((option) => option.removeAttribute("selected"));
   morphAttributes(old, fresh);
   const keyed = new Map([...old.childNodes].filter(keyOf).map((node) => [keyOf(node), node]));
   let place = old.firstChild;

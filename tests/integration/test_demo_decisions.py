@@ -1,0 +1,62 @@
+"""The demo tells of every decision that a comparison can come to, in both ways of comparing."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from app.commands.demo import SPARE_SECONDS
+from app.core.analytics.prompt_overview import read_prompt_overview
+from app.core.database import Connection
+from app.core.rollups.time_range import TimeRange
+from app.core.stream.events import Event, new_event_id
+from app.demo.events import SLICE_SECONDS, History
+from app.demo.story import PROMPTS
+from tests.usage_recount import new_project, store_in_batches
+from worker.store import ReceivedEvent
+
+# As `make demo` without options makes it.
+EVENTS, DAYS, SEED = 60_000, 30, 1
+EXPECTED = {
+    "Support reply": ("side_by_side", "better"),
+    "Ticket triage": ("side_by_side", "mixed"),
+    "Search query rewrite": ("side_by_side", "no_difference"),
+    "Invoice extraction": ("side_by_side", "worse"),
+    "Catalogue tags": ("before_after", "better"),
+}
+
+
+def demo_events(project_id: int, now: datetime) -> list[ReceivedEvent]:
+    end = now.timestamp() // SLICE_SECONDS * SLICE_SECONDS
+    history = History(SEED, EVENTS / DAYS, DAYS, end)
+    return [
+        _received(project_id, event)
+        for start in history.slices(now.timestamp(), spare_seconds=SPARE_SECONDS)
+        for event in history.events(start)
+    ]
+
+
+def _received(project_id: int, event: dict[str, object]) -> ReceivedEvent:
+    latency_ms, cost_usd, score = (
+        None if event.get(name) is None else Decimal(str(event[name])) for name in ("latency_ms", "cost_usd", "score")
+    )
+    stored = Event(
+        new_event_id(), project_id, UUID(str(event["prompt_id"])), str(event["version_hash"]), latency_ms, cost_usd, score
+    )
+    return ReceivedEvent(stored, int(datetime.fromisoformat(str(event["timestamp"])).timestamp() * 1_000))
+
+
+@pytest.mark.timeout(600)
+def test_the_newest_versions_of_its_prompts_show_each_decision_once(database: Connection):
+    project_id, now = new_project(database), datetime.now(UTC)
+    store_in_batches(database, demo_events(project_id, now), batch_size=5_000)
+    found: dict[str, tuple[str, str]] = defaultdict(lambda: ("", ""))
+    last_day = TimeRange(now.replace(minute=0, second=0, microsecond=0) - timedelta(days=1), now, "hour")
+    for prompt in PROMPTS:
+        overview = read_prompt_overview(database, project_id, prompt.prompt_id, last_day, interval="hour", now=now)
+        if overview.comparison is not None:
+            found[prompt.name] = overview.comparison.kind, overview.comparison.decision
+    assert {name: found[name] for name in EXPECTED} == EXPECTED
+    assert found["Meeting summary"][1] == "undecided"
