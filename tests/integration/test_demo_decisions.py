@@ -10,7 +10,7 @@ import pytest
 from app.commands.demo import SPARE_SECONDS
 from app.core.analytics.prompt_overview import read_prompt_overview
 from app.core.database import Connection
-from app.core.rollups.time_range import TimeRange
+from app.core.rollups.time_range import answerable_range
 from app.core.stream.events import Event, new_event_id
 from app.demo.events import SLICE_SECONDS, History
 from app.demo.story import PROMPTS
@@ -43,7 +43,13 @@ def _received(project_id: int, event: dict[str, object]) -> ReceivedEvent:
         None if event.get(name) is None else Decimal(str(event[name])) for name in ("latency_ms", "cost_usd", "score")
     )
     stored = Event(
-        new_event_id(), project_id, UUID(str(event["prompt_id"])), str(event["version_hash"]), latency_ms, cost_usd, score
+        new_event_id(),
+        project_id,
+        UUID(str(event["prompt_id"])),
+        str(event["version_hash"]),
+        latency_ms,
+        cost_usd,
+        score,
     )
     return ReceivedEvent(stored, int(datetime.fromisoformat(str(event["timestamp"])).timestamp() * 1_000))
 
@@ -53,7 +59,7 @@ def test_the_newest_versions_of_its_prompts_show_each_decision_once(database: Co
     project_id, now = new_project(database), datetime.now(UTC)
     store_in_batches(database, demo_events(project_id, now), batch_size=5_000)
     found: dict[str, tuple[str, str]] = defaultdict(lambda: ("", ""))
-    last_day = TimeRange(now.replace(minute=0, second=0, microsecond=0) - timedelta(days=1), now, "hour")
+    last_day = answerable_range(now - timedelta(days=1), now, now)
     for prompt in PROMPTS:
         overview = read_prompt_overview(database, project_id, prompt.prompt_id, last_day, interval="hour", now=now)
         if overview.comparison is not None:

@@ -36,7 +36,7 @@ function morph(old, fresh) {
     old.setAttribute("aria-label", told.join(": "));
     return;
   }
-  if (chosenIn.has(old)) fresh.querySelectorAll("option").forEach((option) => option.removeAttribute("selected"));
+  const choice = chosenIn.has(old) ? old.value : null;
   morphAttributes(old, fresh);
   const keyed = new Map([...old.childNodes].filter(keyOf).map((node) => [keyOf(node), node]));
   let place = old.firstChild;
@@ -58,6 +58,7 @@ function morph(old, fresh) {
     place.remove();
     place = next;
   }
+  if (choice !== null) old.value = choice;
 }
 
 function show(html) {
