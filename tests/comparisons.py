@@ -38,8 +38,8 @@ def hourly(start: datetime, hours: int, *, latencies_ms: Sequence[float] = (800.
 
 
 def cells(start: datetime, hours: int, latencies_ms: Sequence[float]) -> list[tuple[Cell, bytes | None]]:
-    values = np.array(latencies_ms, np.float64)
-    return [cell_of((start + timedelta(hours=hour)).timestamp(), values) for hour in range(hours)]
+    latencies = np.array(latencies_ms, np.float64)
+    return [cell_of((start + timedelta(hours=hour)).timestamp(), latencies) for hour in range(hours)]
 
 
 def compared(

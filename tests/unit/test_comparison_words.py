@@ -15,9 +15,8 @@ from tests.comparisons import CHANGE, compared, difference, hourly, ratio
 CHEAPER, DEARER, SAME_COST = ratio(-0.15, -0.09), ratio(0.15, 0.25), ratio(-0.02, 0.03)
 FASTER, SLOWER, SAME_SPEED = ratio(-0.3, -0.1), ratio(0.08, 0.12), ratio(-0.03, 0.04)
 SAME_SCORE, OPEN_SCORE, FEW = difference(-0.01, 0.015), difference(-0.05, 0.04), difference(-0.1, 0.1, counts=(34, 80))
-ONE_DAY = Finding(
-    Interval(0.0, -math.inf, math.inf, 1_000, days=1), (900, 800), 0.05, lower_is_better=True, is_ratio=True
-)
+NOTHING_YET = ratio(-1, math.inf)
+ONE_DAY = replace(NOTHING_YET, interval=Interval(0.0, -math.inf, math.inf, 1_000, days=1.0))
 
 
 def said(comparison: Comparison) -> str:
@@ -143,6 +142,7 @@ def test_events_without_numbers_cannot_be_compared():
 def test_what_would_take_for_ever_is_said_to():
     close = of(SAME_COST, ratio(-0.06, 0.051), SAME_SCORE)
     assert "so close to your margins that it would take more than a thousand times the events" in said(compared(close))
+    assert "of cost the events so far tell too little" in said(compared({"cost_usd": NOTHING_YET}))
     open_ended = of(SAME_COST, ratio(-0.02, math.inf), SAME_SCORE)
     assert "of latency the events so far tell too little" in said(compared(open_ended))
 

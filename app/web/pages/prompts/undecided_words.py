@@ -80,6 +80,8 @@ def _why_nothing(comparison: Comparison, new: Markup, old: Markup) -> Markup | s
         return "no cost, latency or score came with the events of both"
     if why == "too_few_days":
         return "days are compared with days, and one day alone tells nothing yet"
+    if why != "too_few_events":
+        return ""
     most = max(findings, key=lambda finding: min(finding.counts))
     where = ""
     if comparison.kind == "side_by_side":
