@@ -16,7 +16,6 @@ from app.core.rollups.time_range import (
     default_interval,
     fewest_parts,
     has_points_for,
-    preceding_range,
 )
 
 NOW = datetime(2026, 3, 10, 12, 34, 56, tzinfo=UTC)
@@ -135,24 +134,3 @@ def test_buckets_touch_the_range_and_leave_no_gap(time_range: TimeRange, interva
     assert starts[0] <= time_range.start < starts[0] + step
     assert starts[-1] < time_range.end <= starts[-1] + step
     assert all(after - before == step for before, after in pairwise(starts))
-
-
-def test_the_preceding_range_is_as_long_and_ends_where_the_range_begins() -> None:
-    by_minute = TimeRange(at("2026-03-09T12:01"), at("2026-03-10T12:01"), "minute")
-    assert preceding_range(by_minute, NOW) == TimeRange(at("2026-03-08T12:01"), at("2026-03-09T12:01"), "minute")
-    by_hour = TimeRange(at("2025-12-10T12:00"), at("2026-03-10T12:00"), "hour")
-    assert preceding_range(by_hour, NOW) == TimeRange(at("2025-09-11T12:00"), at("2025-12-10T12:00"), "hour")
-
-
-def test_the_preceding_range_is_cut_to_hours_where_its_minutes_are_gone() -> None:
-    time_range = TimeRange(at("2026-03-04T12:10"), at("2026-03-06T11:50"), "minute")
-    assert preceding_range(time_range, NOW) == TimeRange(at("2026-03-02T12:00"), at("2026-03-04T12:00"), "hour")
-
-
-def test_before_a_range_that_is_not_over_comes_as_much_time_as_has_passed_of_it() -> None:
-    today = TimeRange(at("2026-03-10T00:00"), at("2026-03-11T00:00"), "minute")
-    assert preceding_range(today, NOW) == TimeRange(at("2026-03-09T11:25"), at("2026-03-10T00:00"), "minute")
-    month = TimeRange(at("2026-03-01T00:00"), at("2026-04-01T00:00"), "hour")
-    assert preceding_range(month, NOW) == TimeRange(at("2026-02-19T11:00"), at("2026-03-01T00:00"), "hour")
-    tomorrow = TimeRange(at("2026-03-11T00:00"), at("2026-03-12T00:00"), "minute")
-    assert preceding_range(tomorrow, NOW) == TimeRange(at("2026-03-10T00:00"), at("2026-03-11T00:00"), "minute")

@@ -1,14 +1,14 @@
-"""A project or a prompt in a range of time, beside the range before it."""
+"""A project or a prompt in a range of time, beside the same hours before it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from app.core.analytics.usage import Usage, merged_usage, usage_over_time
+from app.core.analytics.range_changes import RangeChanges, read_range_changes
+from app.core.analytics.usage import Usage, usage_over_time
 from app.core.database import Connection
-from app.core.queries.usage import select_totals
 from app.core.rollups.grains import GRAIN_SECONDS, Grain
-from app.core.rollups.time_range import TimeRange, fewest_parts, preceding_range
+from app.core.rollups.time_range import TimeRange
 
 
 class Point(NamedTuple):
@@ -21,12 +21,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What was used in a range and, of the same length, `before` it; and the range bucket by bucket."""
+    """What was used in a range, all in all and bucket by bucket. `changes` are None where there is no past."""
 
     time_range: TimeRange
     interval: Grain
     totals: Usage
-    before: Usage
+    changes: RangeChanges | None
     series: list[Point]
 
 
@@ -42,8 +42,8 @@ def read_period(
 ) -> Period:
     """The period of what `usage_over_time` takes; `connection` is one of a snapshot."""
     totals, buckets = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval)
-    before = select_totals(connection, project_id, prompt_key, fewest_parts(preceding_range(time_range, now)))
+    changes = read_range_changes(connection, project_id, prompt_key, time_range, counted, now=now)
     step = timedelta(seconds=GRAIN_SECONDS[interval])
     over_at = min(time_range.end, now)
     points = [Point(start, time_range.start <= start <= over_at - step, usage) for start, usage in buckets]
-    return Period(time_range, interval, totals, merged_usage([before])[0], points)
+    return Period(time_range, interval, totals, changes, points)

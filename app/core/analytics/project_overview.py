@@ -6,9 +6,13 @@ Every `connection` is one of a snapshot.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from app.core.analytics.period import Period, read_period
+from app.core.analytics.project_changes import ProjectChanges, read_project_changes
+from app.core.analytics.prompt_changes import Changes
+from app.core.analytics.range_changes import RangeChanges, read_range_changes
 from app.core.analytics.usage import Listed, Usage, busiest_prompts, counted_range, merged_usage
 from app.core.database import Connection
 from app.core.queries.overviews import select_ever_used, select_matching_prompts, select_prompts_last_seen
@@ -20,51 +24,80 @@ from app.core.rollups.time_range import TimeRange, bucket_starts, default_interv
 
 @dataclass(frozen=True, slots=True)
 class PromptSummary:
-    """A prompt in a range. `activity`: events by bucket, for a sparkline. `last_seen` is that of all times."""
+    """A prompt in a range. `activity`: events by bucket, for a sparkline. `last_seen` is that of all times.
+
+    `changes`: against the same hours before, without those measures that cannot be compared.
+    """
 
     prompt_id: UUID
     name: str | None
     usage: Usage
     activity: list[int]
     last_seen: datetime | None
+    changes: Changes
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectOverview:
-    """`ever_used`: whether the project has had an event at any time."""
+    """`ever_used`: whether the project has had an event at any time; `changes` do not depend on the range."""
 
     period: Period
     listed: Listed[PromptSummary]
     ever_used: bool
+    changes: ProjectChanges
 
 
 def read_project_overview(
-    connection: Connection, project_id: int, time_range: TimeRange, *, interval: Grain, now: datetime, search: str
+    connection: Connection,
+    project_id: int,
+    time_range: TimeRange,
+    *,
+    interval: Grain,
+    now: datetime,
+    search: str,
+    budget_usd: Decimal | None = None,
 ) -> ProjectOverview:
     """A project in a range. Its prompts are those with `search` in their id or name; the empty text is in all."""
     counted = counted_range(connection, project_id, time_range)
     period = read_period(connection, project_id, WHOLE, time_range, counted, interval=interval, now=now)
-    listed = _read_prompts(connection, project_id, time_range, counted, search)
-    return ProjectOverview(period, listed, period.totals.events > 0 or select_ever_used(connection, project_id))
+    listed = _read_prompts(connection, project_id, time_range, counted, search=search, changes=period.changes)
+    ever_used = period.totals.events > 0 or select_ever_used(connection, project_id)
+    changes = read_project_changes(connection, project_id, now=now, budget_usd=budget_usd)
+    return ProjectOverview(period, listed, ever_used, changes)
 
 
 def read_prompts(
-    connection: Connection, project_id: int, time_range: TimeRange, *, search: str
+    connection: Connection, project_id: int, time_range: TimeRange, *, now: datetime, search: str
 ) -> Listed[PromptSummary]:
     counted = counted_range(connection, project_id, time_range)
-    return _read_prompts(connection, project_id, time_range, counted, search)
+    changes = read_range_changes(connection, project_id, WHOLE, time_range, counted, now=now)
+    return _read_prompts(connection, project_id, time_range, counted, search=search, changes=changes)
 
 
 def _read_prompts(
-    connection: Connection, project_id: int, time_range: TimeRange, counted: TimeRange, search: str
+    connection: Connection,
+    project_id: int,
+    time_range: TimeRange,
+    counted: TimeRange,
+    *,
+    search: str,
+    changes: RangeChanges | None,
 ) -> Listed[PromptSummary]:
     step = default_interval(time_range)
     matching = select_matching_prompts(connection, project_id, search) if search else None
     found = busiest_prompts(connection, project_id, counted, activity_by=step, only=matching)
     last_seen = select_prompts_last_seen(connection, project_id, [prompt.prompt_key for prompt in found.rows])
     starts = [int(start.timestamp()) for start in bucket_starts(time_range, step)]
+    by_prompt = changes.by_prompt if changes else {}
     prompts = [
-        PromptSummary(prompt.prompt_id, prompt.name, usage, _activity(prompt, starts), last_seen.get(prompt.prompt_key))
+        PromptSummary(
+            prompt.prompt_id,
+            prompt.name,
+            usage,
+            _activity(prompt, starts),
+            last_seen.get(prompt.prompt_key),
+            by_prompt.get(prompt.prompt_key, {}),
+        )
         for prompt, usage in zip(found.rows, merged_usage(found.rows), strict=True)
     ]
     return Listed(prompts, found.truncated)

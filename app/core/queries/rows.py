@@ -27,11 +27,16 @@ def all_rows(
 
 
 def one_row(
-    connection: Connection, row_class: type[T], sql: LiteralString, parameters: Mapping[str, Any] | None = None
+    connection: Connection,
+    row_class: type[T],
+    sql: LiteralString,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    binary: bool = False,
 ) -> T | None:
     """The first row; None where there is none."""
     with connection.cursor(row_factory=class_row(row_class)) as cursor:
-        return cursor.execute(sql, parameters).fetchone()
+        return cursor.execute(sql, parameters, binary=binary).fetchone()
 
 
 def all_values(connection: Connection, sql: LiteralString, parameters: Mapping[str, Any] | None = None) -> list[Any]:

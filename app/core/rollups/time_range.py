@@ -39,20 +39,6 @@ def answerable_range(start: datetime, end: datetime, now: datetime) -> TimeRange
     return TimeRange(floor_to(resolution, start), ceil_to(resolution, end), resolution)
 
 
-def preceding_range(time_range: TimeRange, now: datetime) -> TimeRange:
-    """The range just before this one: as long, or, where this one is not over yet, as long as the part of it that is.
-
-    Where its minutes are gone already it is cut to the hour, and may be some minutes longer or shorter.
-    """
-    end = time_range.end
-    if time_range.start < now < end:
-        end = ceil_to(time_range.resolution, now)
-    start = time_range.start - (end - time_range.start)
-    if time_range.resolution == "hour" or start >= now - MINUTES_KEPT:
-        return TimeRange(start, time_range.start, time_range.resolution)
-    return TimeRange(floor_to("hour", start), floor_to("hour", time_range.start), "hour")
-
-
 def default_interval(time_range: TimeRange) -> Grain:
     """The interval that gives a readable chart: at most some 180 points where the resolution allows it."""
     length = time_range.end - time_range.start

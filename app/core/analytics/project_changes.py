@@ -1,0 +1,121 @@
+"""What has changed in a project: new versions, prompts that have moved, and what the month costs.
+
+It does not depend on the range that somebody looks at. Every `connection` is one of a snapshot.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from app.core.analytics.moved import WEEKS, Moved, moved
+from app.core.analytics.prompt_days import read_prompt_days
+from app.core.analytics.prompt_overview import NEWEST_VERSIONS
+from app.core.analytics.remembered import Remembered
+from app.core.analytics.spend import Spend, read_spend
+from app.core.analytics.version_comparison import Comparison, compare_versions, first_seen_order
+from app.core.database import Connection
+from app.core.queries.changed_prompts import PromptNames, select_prompt_names, select_renewed_prompts
+from app.core.queries.overviews import VersionSeen, select_versions_seen
+from app.core.queries.prompt_days import select_beginning, select_expected_totals
+from app.core.queries.usage import select_busiest_prompts
+from app.core.rollups.grains import floor_to
+from app.core.rollups.rollup import WHOLE
+from app.core.rollups.time_range import Part
+
+NEW_FOR = timedelta(days=14)
+MOST_COMPARED = 5
+"""So many prompts with a new version are compared; the versions of others are only named."""
+MOST_RENEWED = 20
+MOST_PROMPTS = 300
+"""So many prompts, those with the most events, are looked at for a move."""
+
+
+_moved: Remembered[list[Moved]] = Remembered(100)
+"""Complete days change no more, but for events that come late: those change the totals."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """The newest version of a prompt. `comparison` with the one before it is None where it was not looked at."""
+
+    prompt_id: UUID
+    prompt_name: str | None
+    version: VersionSeen
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class MovedPrompt:
+    """A prompt, and what of it has moved."""
+
+    prompt_id: UUID
+    prompt_name: str | None
+    moves: list[Moved]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectChanges:
+    """Versions with the newest first, prompts with the largest move first. No spend: there was none."""
+
+    versions: list[NewVersion]
+    moved: list[MovedPrompt]
+    spend: Spend | None
+
+    @property
+    def nothing(self) -> bool:
+        """Whether neither a version nor a prompt has changed."""
+        return not self.versions and not self.moved
+
+
+def read_project_changes(
+    connection: Connection, project_id: int, *, now: datetime, budget_usd: Decimal | None = None
+) -> ProjectChanges:
+    """`budget_usd`: what the project may cost in a month, if anybody has said so."""
+    return ProjectChanges(
+        _new_versions(connection, project_id, now),
+        _moved_prompts(connection, project_id, now),
+        read_spend(connection, project_id, now=now, budget_usd=budget_usd),
+    )
+
+
+def _new_versions(connection: Connection, project_id: int, now: datetime) -> list[NewVersion]:
+    """Those whose first event is not older than NEW_FOR."""
+    renewed = select_renewed_prompts(connection, project_id, now - NEW_FOR, limit=MOST_RENEWED)
+    found: list[tuple[PromptNames, VersionSeen, VersionSeen]] = []
+    for prompt in renewed:
+        seen = select_versions_seen(connection, project_id, prompt.prompt_key, [], newest=NEWEST_VERSIONS)
+        newest_first = sorted(seen, key=first_seen_order, reverse=True)
+        if len(newest_first) > 1 and newest_first[0].first_seen >= now - NEW_FOR:
+            found.append((prompt, newest_first[0], newest_first[1]))
+    found.sort(key=lambda each: first_seen_order(each[1]), reverse=True)
+    return [
+        NewVersion(
+            prompt.prompt_id,
+            prompt.name,
+            newest,
+            compare_versions(connection, project_id, prompt.prompt_key, before, newest, now=now)
+            if place < MOST_COMPARED
+            else None,
+        )
+        for place, (prompt, newest, before) in enumerate(found)
+    ]
+
+
+def _moved_prompts(connection: Connection, project_id: int, now: datetime) -> list[MovedPrompt]:
+    end = floor_to("day", now)
+    last_week = Part("day", end - timedelta(weeks=1), end)
+    busiest = select_busiest_prompts(connection, project_id, [last_week], MOST_PROMPTS, None)
+    only = busiest[:MOST_PROMPTS] or None
+    beginning = select_beginning(connection, project_id, WHOLE)
+    totals = select_expected_totals(connection, project_id, WHOLE, [(end - timedelta(weeks=WEEKS), end)])
+    found = _moved.get(
+        (beginning, project_id, end, totals, only and tuple(only)),
+        lambda: moved(read_prompt_days(connection, project_id, end, weeks=WEEKS, only=only, histograms=True)),
+    )
+    moves: dict[int, list[Moved]] = {}
+    for move in found:
+        moves.setdefault(move.prompt_key, []).append(move)
+    names = select_prompt_names(connection, project_id, list(moves)) if moves else []
+    prompts = [MovedPrompt(each.prompt_id, each.name, moves[each.prompt_key]) for each in names]
+    return sorted(prompts, key=lambda prompt: max(move.size for move in prompt.moves), reverse=True)

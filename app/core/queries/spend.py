@@ -1,0 +1,39 @@
+"""What a project has spent, by day and by hour."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from app.core.database import Connection
+from app.core.queries.rows import all_rows, one_value
+
+
+def select_spent(connection: Connection, project_id: int, start: datetime, end: datetime) -> Decimal:
+    """US dollars, exact; both times begin UTC days."""
+    sql = """
+        SELECT coalesce(sum(cost_sum), 0)
+        FROM rollups
+        WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = 'day'
+          AND bucket_start >= %(start)s AND bucket_start < %(end)s
+    """
+    return Decimal(one_value(connection, sql, {"project_id": project_id, "start": start, "end": end}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpentHour:
+    """US dollars in the hour that begins `start_seconds` after the epoch."""
+
+    start_seconds: int
+    usd: float
+
+
+def select_spent_by_hour(connection: Connection, project_id: int, start: datetime, end: datetime) -> list[SpentHour]:
+    """In any order; hours without events are left out."""
+    sql = """
+        SELECT extract(epoch FROM bucket_start)::bigint AS start_seconds, cost_sum::float8 AS usd
+        FROM rollups
+        WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = 'hour'
+          AND bucket_start >= %(start)s AND bucket_start < %(end)s
+    """
+    parameters = {"project_id": project_id, "start": start, "end": end}
+    return all_rows(connection, SpentHour, sql, parameters, binary=True)

@@ -1,0 +1,74 @@
+"""Which prompts are said to have moved. What `make truth` shows at length is looked at in short here."""
+
+import numpy as np
+import pytest
+
+from app.core.analytics.comparison import Margins
+from app.core.analytics.moved import moved
+from app.core.analytics.prompt_days import Daily, PromptDays
+from truth.day_histories import World, history
+from truth.moved import DAYS, false_entries
+
+STEP = 0.3
+
+
+def changed(*, step: float = STEP, since: int = 7, events: float = 1_000, prompts: int = 20) -> PromptDays:
+    world = World(events, shock=0.02, step=step, from_day=DAYS - since)
+    return history(np.random.default_rng(4), world, prompts=prompts, days=DAYS).between(0, DAYS)
+
+
+@pytest.mark.parametrize("world", [World(60, shock=0.05, kept=0.3), World(60, shock=0.1, kept=0.5)])
+def test_of_a_hundred_unchanged_prompt_months_at_most_one_is_named(world: World):
+    assert false_entries(np.random.default_rng(7), "unchanged", world, rounds=1).share <= 0.01
+
+
+def test_a_prompt_that_changed_a_week_ago_is_named_in_every_measure():
+    found = moved(changed())
+    assert {move.prompt_key for move in found} == set(range(1, 21))
+    assert {(move.measure, move.is_worse) for move in found} == {
+        ("cost_usd", True),
+        ("latency_p95_ms", True),
+        ("score", False),
+    }
+    for move in found:
+        if move.measure != "score":
+            assert move.estimate == pytest.approx(STEP, abs=0.1)
+            assert move.after / move.before == pytest.approx(np.exp(STEP), rel=0.1)
+
+
+def test_what_does_not_matter_is_not_named_however_sure():
+    assert {move.measure for move in moved(changed(step=0.06, events=20_000, prompts=3))} == {"cost_usd"}
+    assert moved(changed(step=0.06, events=20_000, prompts=3), Margins(cost_usd=0.1)) == []
+
+
+def test_one_odd_day_is_no_move():
+    days = changed(step=0, prompts=5)
+    cost = days.measures["cost_usd"]
+    mean = cost.mean.copy()
+    mean[:, -3] *= 5
+    days.measures["cost_usd"] = Daily(cost.count, mean, cost.deviation)
+    assert moved(days) == []
+
+
+def test_quiet_weekends_are_no_move():
+    days = changed(step=0, prompts=5)
+    assert moved(days) == []
+
+
+def test_few_events_and_few_days_tell_nothing():
+    assert moved(changed(events=10)) == []
+    assert moved(changed(events=0)) == []
+    young = changed()
+    for measure, daily in young.measures.items():
+        young.measures[measure] = Daily(np.where(np.arange(DAYS) < 27, 0, daily.count), daily.mean, daily.deviation)
+    assert [move for move in moved(young) if move.measure != "latency_p95_ms"] == []
+
+
+def test_a_price_that_never_varied_may_change():
+    days = changed(step=0, prompts=1)
+    count = days.measures["cost_usd"].count
+    price = np.where(np.arange(DAYS) < DAYS - 7, 0.01, 0.02) * np.ones_like(count)
+    days.measures["cost_usd"] = Daily(count, price, np.zeros_like(count))
+    (move,) = moved(days)
+    assert move.measure == "cost_usd"
+    assert (round(move.before, 6), round(move.after, 6)) == (0.01, 0.02)
