@@ -9,8 +9,9 @@ from flask import Response
 
 from app.core.analytics.period import Period
 from app.core.analytics.usage import MAX_ROWS, Usage
+from app.web.pages.charts.changes import change_of, compared_with
 from app.web.pages.charts.chart import Bucket, Measure
-from app.web.pages.layout.formatting import Change, Number, count, duration, money, percent_change, score, score_change
+from app.web.pages.layout.formatting import Change, count, duration, money, percent_change, score
 from app.web.pages.layout.ranges import RANGES, PageRange
 from app.web.pages.layout.rendering import page
 
@@ -35,15 +36,23 @@ OF_VERSIONS: dict[str, tuple[Measure, ValueOf]] = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A number of the range, what it was in the range before, and how it has changed.
+    """A number of the range and how it has changed; of cost also how that of an event has, for the same prompts.
 
-    `before` is None where there was no data, `change` also where there is none now, or it grew from 0.
+    Changes are None where there is nothing to compare with.
     """
 
     label: str
     value: str
     change: Change | None
-    before: str | None
+    per_event: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """`compared_with`: in words; None where there is no past."""
+
+    shown: list[Card]
+    compared_with: str | None
 
 
 def page_of_range(
@@ -67,26 +76,19 @@ def buckets_of(period: Period) -> list[Bucket]:
     return [Bucket(point.start, point.whole) for point in period.series]
 
 
-def cards_of(period: Period) -> list[Card]:
-    now, before = period.totals, period.before
-    return [
-        _card("Events", count, now.events, before.events, percent_change),
-        _card("Cost", money, now.cost_usd.sum, before.cost_usd.sum, percent_change),
-        _card("Mean score", score, now.score.mean, before.score.mean, score_change),
-        _card("Latency, p50", duration, now.latency_ms.p50, before.latency_ms.p50, _latency_change),
-        _card("Latency, p95", duration, now.latency_ms.p95, before.latency_ms.p95, _latency_change),
+def cards_of(period: Period) -> Cards:
+    now, changes = period.totals, period.changes
+    mix = changes.mix if changes else {}
+    cards = [
+        Card("Events", count(now.events), percent_change(now.events, changes.events) if changes else None),
+        Card(
+            "Cost",
+            money(now.cost_usd.sum),
+            percent_change(now.cost_usd.sum, changes.cost_usd) if changes else None,
+            change_of(mix.get("cost_usd")),
+        ),
+        Card("Mean score", score(now.score.mean), change_of(mix.get("score"))),
+        Card("Latency, p50", duration(now.latency_ms.p50), change_of(mix.get("latency_p50_ms"))),
+        Card("Latency, p95", duration(now.latency_ms.p95), change_of(mix.get("latency_p95_ms"))),
     ]
-
-
-def _card(
-    label: str,
-    written: Callable[[Number | None], str],
-    now: Number | None,
-    before: Number | None,
-    change: Callable[[Number | None, Number | None], Change | None],
-) -> Card:
-    return Card(label, written(now), change(now, before), None if before is None else written(before))
-
-
-def _latency_change(now: Number | None, before: Number | None) -> Change | None:
-    return percent_change(now, before, better="lower")
+    return Cards(cards, compared_with(changes.past) if changes else None)

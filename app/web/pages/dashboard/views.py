@@ -14,10 +14,12 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
 from app.web.pages.charts.measures import COST, EVENTS, ValueOf, buckets_of, page_of_range
 from app.web.pages.charts.paths import sparkline
+from app.web.pages.dashboard.change_words import change_list
 from app.web.pages.dashboard.prompt_table import (
     COLUMNS,
     CSV_COLUMNS,
     LONGEST_SEARCH,
+    change_of_prompt,
     in_order,
     page_of,
     read_table_query,
@@ -59,6 +61,8 @@ def dashboard() -> Response:
         ever_used=found.ever_used,
         table=page_of(found.listed.rows, query),
         columns=list(COLUMNS.values()),
+        changes=change_list(found.changes),
+        change_of_prompt=change_of_prompt,
         longest_search=LONGEST_SEARCH,
         sparkline=sparkline,
         ingest_url=public_url_for("ingest.log_event"),
@@ -69,8 +73,9 @@ def dashboard() -> Response:
 @blueprint.get("/dashboard/prompts.csv")
 @signed_in()
 def prompts_csv() -> Response:
-    shown, query = read_range(request.args, datetime.now(UTC)), read_table_query(request.args)
-    found = ask_snapshot(read_prompts, visitor().project_id, shown.time_range, search=query.search)
+    now = datetime.now(UTC)
+    shown, query = read_range(request.args, now), read_table_query(request.args)
+    found = ask_snapshot(read_prompts, visitor().project_id, shown.time_range, now=now, search=query.search)
     return csv_table("prompts.csv", CSV_COLUMNS, in_order(found.rows, query))
 
 

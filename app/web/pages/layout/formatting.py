@@ -5,7 +5,6 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
 
 from flask import Flask
 
@@ -15,6 +14,7 @@ _SPACE = "\N{NO-BREAK SPACE}"
 
 _LARGE = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _SMALLEST_DOLLARS = 1e-9
+_LARGEST_LOGARITHM = 700.0
 _AS_DATE_AFTER = timedelta(days=60)
 # These are letters by category, and yet nothing is seen of them.
 _BLANK = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
@@ -22,7 +22,6 @@ _UNSEEN_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _UNSEEN_OR_MARKS = (*_UNSEEN_CATEGORIES, "Mn", "Me")
 
 Number = float | int | Decimal
-Better = Literal["lower", "higher", "neither"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +108,25 @@ def share(part: float | None) -> str:
     return f"{percent:.{1 if exact else 0}f}{_SPACE}%"
 
 
-def percent_change(now: Number | None, before: Number | None, *, better: Better = "neither") -> Change | None:
-    """How much more or less it is than before; None where there is nothing to compare."""
+def percent_change(now: Number | None, before: Number | None) -> Change | None:
+    """How much more or less it is than before, neither good nor bad; None where there is nothing to compare."""
     # asked of the float: a cost may be smaller than any
     if now is None or before is None or not float(before):
         return None
-    return _change(100 * (float(now) / float(before) - 1), "%", better)
-
-
-def score_change(now: Number | None, before: Number | None) -> Change | None:
-    """The difference itself: scores have no natural zero, so that per cent of them say nothing."""
-    if now is None or before is None:
-        return None
-    return _change(float(now) - float(before), "", "higher")
+    text = _signed(100 * (float(now) / float(before) - 1), "%")
+    if text[0] not in (MINUS, "+"):
+        return Change(text, "no change", "")
+    return Change(text, f"{text[1:]} {'lower' if text[0] == MINUS else 'higher'}", "")
 
 
 def signed_percent(part: float) -> str:
     """A part of 1 as per cent, with its sign: +12 %."""
     return _signed(100 * part, "%")
+
+
+def signed_ratio(logarithm: float) -> str:
+    """A ratio, by its natural logarithm, as per cent more or less: +12 %."""
+    return signed_percent(math.expm1(min(logarithm, _LARGEST_LOGARITHM)))
 
 
 def signed_score(difference: float) -> str:
@@ -191,15 +191,6 @@ def _long_duration(seconds: int) -> str:
     else:
         whole, rest, units = seconds // 60, seconds % 60, "ms"
     return f"{whole:,}{_SPACE}{units[0]}" + (f" {rest}{_SPACE}{units[1]}" if rest else "")
-
-
-def _change(difference: float, unit: str, better: Better) -> Change:
-    text = _signed(difference, unit)
-    if text[0] not in (MINUS, "+"):
-        return Change(text, "no change", "")
-    direction = "lower" if difference < 0 else "higher"
-    judgement = "" if better == "neither" else "good" if better == direction else "bad"
-    return Change(text, f"{text[1:]} {direction} than in the period before", judgement)
 
 
 def _signed(difference: float, unit: str) -> str:
