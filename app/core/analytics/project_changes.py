@@ -8,15 +8,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from app.core.analytics.evidence_reading import first_seen_order
+from app.core.analytics.margins import read_margins
 from app.core.analytics.moved import WEEKS, Moved, moved
 from app.core.analytics.prompt_days import read_prompt_days
-from app.core.analytics.prompt_overview import NEWEST_VERSIONS
 from app.core.analytics.remembered import Remembered
 from app.core.analytics.spend import Spend, read_spend
-from app.core.analytics.version_comparison import Comparison, compare_versions, first_seen_order
+from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
 from app.core.queries.changed_prompts import PromptNames, select_prompt_names, select_renewed_prompts
-from app.core.queries.overviews import VersionSeen, select_versions_seen
+from app.core.queries.overviews import VersionSeen, select_newest_versions
 from app.core.queries.prompt_days import select_beginning, select_expected_totals
 from app.core.queries.usage import select_busiest_prompts
 from app.core.rollups.grains import floor_to
@@ -84,8 +85,7 @@ def _new_versions(connection: Connection, project_id: int, now: datetime) -> lis
     renewed = select_renewed_prompts(connection, project_id, now - NEW_FOR, limit=MOST_RENEWED)
     found: list[tuple[PromptNames, VersionSeen, VersionSeen]] = []
     for prompt in renewed:
-        seen = select_versions_seen(connection, project_id, prompt.prompt_key, [], newest=NEWEST_VERSIONS)
-        newest_first = sorted(seen, key=first_seen_order, reverse=True)
+        newest_first = select_newest_versions(connection, project_id, prompt.prompt_key, 2)
         if len(newest_first) > 1 and newest_first[0].first_seen >= now - NEW_FOR:
             found.append((prompt, newest_first[0], newest_first[1]))
     found.sort(key=lambda each: first_seen_order(each[1]), reverse=True)
@@ -109,9 +109,10 @@ def _moved_prompts(connection: Connection, project_id: int, now: datetime) -> li
     only = busiest[:MOST_PROMPTS] or None
     beginning = select_beginning(connection, project_id, WHOLE)
     totals = select_expected_totals(connection, project_id, WHOLE, [(end - timedelta(weeks=WEEKS), end)])
+    margins = read_margins(connection, project_id, WHOLE)
     found = _moved.get(
-        (beginning, project_id, end, totals, only and tuple(only)),
-        lambda: moved(read_prompt_days(connection, project_id, end, weeks=WEEKS, only=only, histograms=True)),
+        (beginning, project_id, end, totals, only and tuple(only), margins),
+        lambda: moved(read_prompt_days(connection, project_id, end, weeks=WEEKS, only=only, histograms=True), margins),
     )
     moves: dict[int, list[Moved]] = {}
     for move in found:
