@@ -6,6 +6,8 @@ It does not depend on the range that somebody looks at. Every `connection` is on
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from itertools import zip_longest
 from uuid import UUID
 
 from app.core.analytics.evidence_reading import first_seen_order
@@ -32,6 +34,8 @@ MOST_PROMPTS = 300
 """So many prompts, those with the most events, are looked at for a move."""
 
 
+_compared: Remembered[Comparison] = Remembered(4 * MOST_COMPARED)
+"""For a minute, since pages look every five seconds and all versions together take long."""
 _moved: Remembered[list[Moved]] = Remembered(100)
 """Complete days change no more, but for events that come late: those change the totals."""
 
@@ -89,16 +93,17 @@ def _new_versions(connection: Connection, project_id: int, now: datetime) -> lis
         if len(newest_first) > 1 and newest_first[0].first_seen >= now - NEW_FOR:
             found.append((prompt, newest_first[0], newest_first[1]))
     found.sort(key=lambda each: first_seen_order(each[1]), reverse=True)
-    return [
-        NewVersion(
-            prompt.prompt_id,
-            prompt.name,
-            newest,
-            compare_versions(connection, project_id, prompt.prompt_key, before, newest, now=now)
-            if place < MOST_COMPARED
-            else None,
+    beginning = select_beginning(connection, project_id, WHOLE)
+    compared = [
+        _compared.get(
+            (beginning, project_id, prompt.prompt_key, newest, before, floor_to("minute", now)),
+            partial(compare_versions, connection, project_id, prompt.prompt_key, before, newest, now=now),
         )
-        for place, (prompt, newest, before) in enumerate(found)
+        for prompt, newest, before in found[:MOST_COMPARED]
+    ]
+    return [
+        NewVersion(prompt.prompt_id, prompt.name, newest, comparison)
+        for (prompt, newest, _), comparison in zip_longest(found, compared)
     ]
 
 
