@@ -48,7 +48,11 @@ ALLOWED = {
     "app.local": ("app.core", "app.local"),
     "app.demo": ("app.core.contract", "app.core.errors", "app.demo"),
     "app.commands": ("app.core", "app.local", "app.demo", "app.commands", "config"),
-    "worker": (*QUERIES, "app.core.stream", "app.core.operations.tallies", "app.core.news", "worker"),
+    "worker": (
+        *QUERIES,
+        *(f"app.core.{room}" for room in ("analytics", "news", "operations.tallies", "stream")),
+        "worker",
+    ),
     "config": ("config",),
 }
 

@@ -22,6 +22,7 @@ from worker.news.delivery import Courier
 from worker.news.desk import CONNECTIONS, NewsDesk
 from worker.news.looks import Looking
 from worker.news.post import Answer, post
+from worker.news.verdicts import find_verdicts
 from worker.rq_worker import DrainWorker
 from worker.runner import Runner
 from worker.signals import stop_on_signals
@@ -93,7 +94,8 @@ def news_desk(settings: Settings, client: redis.Redis) -> Iterator[None]:
         send=send, key=sealing_key(settings.secret_key), public_url=settings.public_url, chance=random.random
     )
     buffer = EventBuffer(client)
-    desk = NewsDesk(pool, courier, Looking(is_buffer_empty=lambda: buffer.state().depth == 0))
+    looking = Looking(is_buffer_empty=lambda: buffer.state().depth == 0, find_verdicts=find_verdicts)
+    desk = NewsDesk(pool, courier, looking)
     desk.open()
     try:
         yield

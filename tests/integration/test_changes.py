@@ -14,6 +14,7 @@ from app.core.analytics.prompt_changes import Changes
 from app.core.analytics.range_changes import RangeChanges, read_range_changes
 from app.core.analytics.usage import counted_range
 from app.core.database import Connection
+from app.core.queries.budgets import WHOLE_PROJECT, upsert_budget
 from app.core.rollups.rollup import WHOLE
 from app.core.rollups.time_range import TimeRange
 from app.core.stream.events import Event, new_event_id
@@ -152,7 +153,8 @@ def test_the_month_is_told_exactly_and_expected_by_the_weekdays_before(database:
     project_id = new_project(database)
     events = list(events_of(project_id, days=40, events=lambda *_: 40))
     store_in_batches(database, events, batch_size=2_000)
-    spend = read_project_changes(database, project_id, now=MONDAY, budget_usd=Decimal(9)).spend
+    upsert_budget(database, project_id, WHOLE_PROJECT, Decimal(9))
+    spend = project_changes(database, project_id).spend
     assert spend is not None
     start = MONDAY.replace(day=1, hour=0, minute=0)
     of_month = [each for each in events if each.occurred_at_ms >= start.timestamp() * 1_000]

@@ -20,6 +20,8 @@ CONNECTIONS = 2
 """Nobody holds one while a receiver is waited for."""
 DELIVERY_PAUSE_SECONDS = 2.0
 LOOK_INTERVAL_SECONDS = 20.0
+LOOK_PAUSE = 3
+"""So many times longer than a look takes, the pause after it is at least: the drain has the same processor."""
 AFTER_FAILURE_SECONDS = 10.0
 FIRST_LOOK_BACK = timedelta(days=1)
 """Nobody may have looked before this process."""
@@ -73,9 +75,10 @@ class NewsDesk:
         return 0.0 if deliver_next(self._pool, self._courier) else DELIVERY_PAUSE_SECONDS
 
     def _look(self) -> float:
+        began_at = time.monotonic()
         with connection_from(self._pool) as connection:
             now = select_now(connection)
             since = self._looked_at or now - FIRST_LOOK_BACK
             if look_for_news(connection, self._looking, now, since=since):
                 self._looked_at = now
-        return LOOK_INTERVAL_SECONDS
+        return max(LOOK_INTERVAL_SECONDS, LOOK_PAUSE * (time.monotonic() - began_at))

@@ -43,11 +43,11 @@ log = logging.getLogger(__name__)
 class Looking:
     """What a round of looks needs besides a connection.
 
-    `is_buffer_empty` asks Redis, and may raise Unavailable. `find_verdicts` is None where versions are not compared.
+    `is_buffer_empty` asks Redis, and may raise Unavailable.
     """
 
     is_buffer_empty: Callable[[], bool]
-    find_verdicts: FindVerdicts | None = None
+    find_verdicts: FindVerdicts
 
 
 def look_for_news(connection: Connection, looking: Looking, now: datetime, *, since: datetime) -> bool:
@@ -63,8 +63,7 @@ def look_for_news(connection: Connection, looking: Looking, now: datetime, *, si
                 look(connection, now)
         with _put_off(look_at_silence.__name__):
             look_at_silence(connection, looking.is_buffer_empty, now)
-        if looking.find_verdicts is not None:
-            look_at_verdicts(connection, looking.find_verdicts, now, since=since)
+        look_at_verdicts(connection, looking.find_verdicts, now, since=since)
     finally:
         release_news_lock(connection)
     return True

@@ -5,7 +5,6 @@ It does not depend on the range that somebody looks at. Every `connection` is on
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from itertools import zip_longest
 from uuid import UUID
@@ -18,6 +17,7 @@ from app.core.analytics.remembered import Remembered
 from app.core.analytics.spend import Spend, read_spend
 from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
+from app.core.queries.budgets import select_budget
 from app.core.queries.changed_prompts import PromptNames, select_prompt_names, select_renewed_prompts
 from app.core.queries.overviews import VersionSeen, select_newest_versions
 from app.core.queries.prompt_days import select_beginning, select_expected_totals
@@ -73,14 +73,11 @@ class ProjectChanges:
         return not self.versions and not self.moved
 
 
-def read_project_changes(
-    connection: Connection, project_id: int, *, now: datetime, budget_usd: Decimal | None = None
-) -> ProjectChanges:
-    """`budget_usd`: what the project may cost in a month, if anybody has said so."""
+def read_project_changes(connection: Connection, project_id: int, *, now: datetime) -> ProjectChanges:
     return ProjectChanges(
         _new_versions(connection, project_id, now),
         _moved_prompts(connection, project_id, now),
-        read_spend(connection, project_id, now=now, budget_usd=budget_usd),
+        read_spend(connection, project_id, now=now, budget_usd=select_budget(connection, project_id)),
     )
 
 

@@ -6,7 +6,6 @@ Every `connection` is one of a snapshot.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from app.core.analytics.period import Period, read_period
@@ -55,14 +54,13 @@ def read_project_overview(
     interval: Grain,
     now: datetime,
     search: str,
-    budget_usd: Decimal | None = None,
 ) -> ProjectOverview:
     """A project in a range. Its prompts are those with `search` in their id or name; the empty text is in all."""
     counted = counted_range(connection, project_id, time_range)
     period = read_period(connection, project_id, WHOLE, time_range, counted, interval=interval, now=now)
     listed = _read_prompts(connection, project_id, time_range, counted, search=search, changes=period.changes)
     ever_used = period.totals.events > 0 or select_ever_used(connection, project_id)
-    changes = read_project_changes(connection, project_id, now=now, budget_usd=budget_usd)
+    changes = read_project_changes(connection, project_id, now=now)
     return ProjectOverview(period, listed, ever_used, changes)
 
 

@@ -21,13 +21,15 @@ NAMED_REASONS = 5
 class MeasureChange:
     """What a version changes of a measure, with the interval that the claim rests on.
 
-    `change`, `low` and `high` are parts of 1 of the cost and of latencies (0.12: 12 % more), and points of the score.
+    `change`, `low` and `high` are parts of 1 of the cost and of latencies (0.12: 12 % more), and points of the score;
+    None where the events can't tell, as where something was free before. `is_more`: the direction.
     """
 
     measure: Literal["cost_usd", "latency_ms", "latency_p95_ms", "score"]
-    change: float
-    low: float
-    high: float
+    change: float | None
+    low: float | None
+    high: float | None
+    is_more: bool
 
 
 def version_news(
@@ -39,23 +41,29 @@ def version_news(
     baseline: tuple[str, str | None],
     candidate: tuple[str, str | None],
     compared: Literal["side_by_side", "before_after"],
+    decision: str,
     changes: Sequence[MeasureChange],
 ) -> News:
     """A version is worse or better than another: once for each pair, however often it is found.
 
-    A version is its hash and its name, if it has one. `changes` are those that make it so, the weightiest first.
+    A version is its hash and its name, if it has one. `decision` is that of the comparison, as the API names it.
+    `changes` are those that make it so, the weightiest first.
     """
-    pair = json.dumps([baseline[0], candidate[0]])
     payload = {
         "prompt": {"prompt_id": str(prompt_id), "name": prompt_name},
         "baseline": {"version_hash": baseline[0], "name": baseline[1]},
         "candidate": {"version_hash": candidate[0], "name": candidate[1]},
         "compared": compared,
+        "decision": decision,
         "changes": [asdict(change) for change in changes],
     }
-    # a hash, because two version hashes may be longer than an index takes
-    period = hashlib.sha256(pair.encode()).hexdigest()
+    period = pair_of_versions(baseline[0], candidate[0])
     return News(project_id=project_id, kind=kind, subject=str(prompt_id), period=period, payload=payload)
+
+
+def pair_of_versions(baseline_hash: str, candidate_hash: str) -> str:
+    """The period of their news: a hash, because two version hashes may be longer than an index takes."""
+    return hashlib.sha256(json.dumps([baseline_hash, candidate_hash]).encode()).hexdigest()
 
 
 def budget_news(spend: BudgetedSpend, month_start: datetime) -> list[News]:

@@ -19,6 +19,7 @@ _COMPARED = {
     "side_by_side": "in the hours in which both ran",
     "before_after": "before and after the change, when other things may have changed, too",
 }
+_PARTS = ("change", "low", "high")
 MINUS = "\N{MINUS SIGN}"
 SHORT_HASH = 12
 
@@ -50,11 +51,15 @@ def page_path(kind: str, payload: Payload, project_id: int) -> str:
 def _of_version(verdict: str) -> Callable[[Payload], str]:
     def write(payload: Payload) -> str:
         candidate, baseline = _version(payload.get("candidate")), _version(payload.get("baseline"))
-        told = "; ".join(map(_change, payload.get("changes", ())))
+        changes = "; ".join(map(_change, payload.get("changes", ())))
         compared = _COMPARED.get(str(payload.get("compared")), "")
-        because = f": {told}" if told else ""
+        because = f": {changes}" if changes else ""
         how = f" ({compared})" if compared else ""
-        return f"version {candidate} of {_prompt(payload)} is {verdict} than {baseline}{because}{how}."
+        if payload.get("decision") == "mixed":
+            told = f"is worse than {baseline} in one way and better in another"
+        else:
+            told = f"is {verdict} than {baseline}"
+        return f"version {candidate} of {_prompt(payload)} {told}{because}{how}."
 
     return write
 
@@ -106,8 +111,13 @@ def _version(version: Payload | None) -> str:
 def _change(change: Payload) -> str:
     name = str(change.get("measure"))
     write = _points if name == "score" else _percent
-    middle, low, high = (write(float(change[part])) for part in ("change", "low", "high"))
-    return f"{_MEASURES.get(name, name)} {middle} (between {low} and {high})"
+    middle, low, high = (None if change[part] is None else write(float(change[part])) for part in _PARTS)
+    told = _MEASURES.get(name, name)
+    if middle is None:
+        return f"{told} {'higher' if change['is_more'] else 'lower'}"
+    if low is None or high is None:
+        return f"{told} {middle}"
+    return f"{told} {middle} (between {low} and {high})"
 
 
 def _percent(part: float) -> str:

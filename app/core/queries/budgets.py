@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from app.core.database import Connection
-from app.core.queries.rows import all_rows, all_values
+from app.core.queries.rows import all_rows, all_values, one_value
 
 WHOLE_PROJECT = 0
 """The prompt_key of a budget of the whole project, as in rollups."""
@@ -50,6 +50,13 @@ def select_budgets(
     """
     parameters = {"month_start": month_start, "month_end": month_end, "project_id": project_id}
     return all_rows(connection, BudgetedSpend, sql, parameters)
+
+
+def select_budget(connection: Connection, project_id: int) -> Decimal | None:
+    """What the whole project may cost in a month; None where nobody has said so."""
+    sql = "SELECT usd_per_month FROM budgets WHERE project_id = %(project_id)s AND prompt_key = 0"
+    found: Decimal | None = one_value(connection, sql, {"project_id": project_id})
+    return found
 
 
 def upsert_budget(connection: Connection, project_id: int, prompt_key: int, usd_per_month: Decimal) -> None:

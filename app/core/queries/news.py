@@ -121,6 +121,18 @@ def is_news_written(connection: Connection, news: News) -> bool:
     return bool(one_value(connection, sql, parameters))
 
 
+def is_verdict_told(connection: Connection, project_id: int, subject: str, period: str) -> bool:
+    """Whether one of two versions was already told to be better or worse."""
+    sql = """
+        SELECT EXISTS (
+            SELECT FROM news
+            WHERE project_id = %(project_id)s AND kind IN ('version_worse', 'version_better')
+              AND subject = %(subject)s AND period = %(period)s
+        )
+    """
+    return bool(one_value(connection, sql, {"project_id": project_id, "subject": subject, "period": period}))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenNews:
     """News as people and webhooks read it; `project` is the name that the project has now. Times are in UTC."""

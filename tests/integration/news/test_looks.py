@@ -33,6 +33,10 @@ def empty() -> bool:
     return True
 
 
+def no_verdicts(_connection: Connection, _prompt: FreshPrompt, _now: datetime) -> Sequence[News]:
+    return []
+
+
 def spend(database_url: str, cost_usd: str, *, prompt: UUID = PROMPT, age: timedelta = timedelta(0)) -> None:
     store_events(database_url, [an_event(1, age, prompt=prompt, cost_usd=cost_usd)])
 
@@ -121,15 +125,15 @@ def test_only_one_worker_looks_at_a_time(database: Connection, database_url: str
 
     def look_slowly() -> bool:
         with psycopg.connect(database_url, autocommit=True) as connection:
-            return look_for_news(connection, Looking(linger), NOW, since=NOW)
+            return look_for_news(connection, Looking(linger, no_verdicts), NOW, since=NOW)
 
     with ThreadPoolExecutor(1) as other:
         slow = other.submit(look_slowly)
         assert entered.wait(30)
-        assert not look_for_news(database, Looking(empty), NOW, since=NOW)
+        assert not look_for_news(database, Looking(empty, no_verdicts), NOW, since=NOW)
         leave.set()
         assert slow.result()
-    assert look_for_news(database, Looking(empty), NOW, since=NOW)
+    assert look_for_news(database, Looking(empty, no_verdicts), NOW, since=NOW)
 
 
 def set_aside(database: Connection, reason: str, at: datetime, project_id: int | None = 1) -> None:
@@ -169,6 +173,7 @@ def verdict(prompt: FreshPrompt, candidate: str) -> News:
         baseline=("v1", None),
         candidate=(candidate, None),
         compared="side_by_side",
+        decision="worse",
         changes=[],
     )
 

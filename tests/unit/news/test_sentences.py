@@ -17,8 +17,8 @@ from app.core.queries.news import News, NewsKind
 PROMPT = UUID("123e4567-e89b-12d3-a456-426614174000")
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
 CHANGES = [
-    MeasureChange(measure="latency_p95_ms", change=0.123, low=0.08, high=0.164),
-    MeasureChange(measure="score", change=-0.0312, low=-0.05, high=-0.012),
+    MeasureChange(measure="latency_p95_ms", change=0.123, low=0.08, high=0.164, is_more=True),
+    MeasureChange(measure="score", change=-0.0312, low=-0.05, high=-0.012, is_more=False),
 ]
 
 
@@ -31,6 +31,7 @@ def worse(baseline: str = "v6", candidate: str = "v7", name: str | None = "Check
         baseline=(baseline, None),
         candidate=(candidate, "shorter"),
         compared="side_by_side",
+        decision="worse",
         changes=CHANGES,
     )
 
