@@ -75,6 +75,7 @@ def test_prompts_are_those_of_the_table_in_its_order(database_url: str, project_
         "mean_score": "1.0",
         "p50_latency_ms": "10.0",
         "p95_latency_ms": "10.0",
+        **dict.fromkeys(["changed", "change", "change_low", "change_high"], ""),
     }
 
 

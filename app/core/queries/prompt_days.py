@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core.database import Connection
+from app.core.queries.doubles import as_double
 from app.core.queries.rows import all_rows, one_row
 from app.core.queries.usage import ROLLUPS_OF_PROMPTS, part_columns
 from app.core.rollups.time_range import Part
 
-_MEANS = """
-    coalesce(rollup.cost_sum / nullif(rollup.cost_count, 0), 0)::float8 AS cost_mean,
-    coalesce(rollup.cost_sum_squares - rollup.cost_sum * rollup.cost_sum / nullif(rollup.cost_count, 0), 0)::float8
+_MEANS = f"""
+    {as_double("rollup.cost_sum / nullif(rollup.cost_count, 0)")} AS cost_mean,
+    {as_double("rollup.cost_sum_squares - rollup.cost_sum * rollup.cost_sum / nullif(rollup.cost_count, 0)")}
         AS cost_deviation,
     coalesce(rollup.latency_log_sum / nullif(rollup.latency_count, 0), 0) AS latency_mean,
     greatest(rollup.latency_log_sum_squares - rollup.latency_log_sum ^ 2 / nullif(rollup.latency_count, 0), 0)
         AS latency_deviation,
-    coalesce(rollup.score_sum / nullif(rollup.score_count, 0), 0)::float8 AS score_mean,
-    coalesce(rollup.score_sum_squares - rollup.score_sum * rollup.score_sum / nullif(rollup.score_count, 0), 0)::float8
+    {as_double("rollup.score_sum / nullif(rollup.score_count, 0)")} AS score_mean,
+    {as_double("rollup.score_sum_squares - rollup.score_sum * rollup.score_sum / nullif(rollup.score_count, 0)")}
         AS score_deviation
 """
 """Worked out exactly where sums are exact; what floats make of equal latencies may be below 0, and counts as that."""
@@ -154,9 +155,9 @@ def select_expected_totals(
     connection: Connection, project_id: int, prompt_key: int, windows: Sequence[tuple[datetime, datetime]]
 ) -> ExpectedTotals:
     """Of all windows together; of an hour that a window has a part of, as much as that part."""
-    sql = """
+    sql = f"""
         SELECT coalesce(sum(hour.events * hour.part), 0)::float8 AS events,
-               coalesce(sum(hour.cost_sum * hour.part::numeric), 0)::float8 AS cost_usd
+               {as_double("sum(hour.cost_sum * hour.part::numeric)")} AS cost_usd
         FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS span (start_at, end_at)
         CROSS JOIN LATERAL (
             SELECT events, cost_sum,

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.core.database import Connection
+from app.core.queries.doubles import as_double
 from app.core.queries.rows import all_rows, one_value
 
 
@@ -29,8 +30,8 @@ class SpentHour:
 
 def select_spent_by_hour(connection: Connection, project_id: int, start: datetime, end: datetime) -> list[SpentHour]:
     """In any order; hours without events are left out."""
-    sql = """
-        SELECT extract(epoch FROM bucket_start)::bigint AS start_seconds, cost_sum::float8 AS usd
+    sql = f"""
+        SELECT extract(epoch FROM bucket_start)::bigint AS start_seconds, {as_double("cost_sum")} AS usd
         FROM rollups
         WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = 'hour'
           AND bucket_start >= %(start)s AND bucket_start < %(end)s
