@@ -3,7 +3,7 @@ import math
 import pytest
 
 from app.core.analytics.confidence import Interval
-from app.core.analytics.decision import FEWEST_EVENTS, Finding, decide, growth_needed
+from app.core.analytics.decision import FEWEST_EVENTS, Finding, decide
 
 ENOUGH = (FEWEST_EVENTS, FEWEST_EVENTS)
 ALPHA = 0.0125
@@ -80,25 +80,6 @@ def test_an_interval_that_ends_at_the_margin_is_harmless():
     assert decide([a_finding(-0.05, 0.05)]) == "no_difference"
     assert decide([a_finding(-0.05, 0.0501)]) == "undecided"
     assert decide([a_finding(-0.3, -0.2), a_finding(-0.2, 0.05)]) == "better"
-
-
-def test_the_growth_that_is_needed_is_the_least_that_decides():
-    findings = [a_finding(-0.2, 0.1, counts=(5_000, 5_000))]
-    growth = growth_needed(findings, ALPHA)
-    assert growth is not None
-    assert growth > 1
-    assert decide([finding.after(growth, ALPHA) for finding in findings]) != "undecided"
-    assert decide([finding.after(growth / 1.03, ALPHA) for finding in findings]) == "undecided"
-
-
-def test_few_events_need_at_least_as_many_as_anything_takes():
-    growth = growth_needed([a_finding(-0.3, -0.2, counts=(25, 50))], ALPHA)
-    assert growth == pytest.approx(4, rel=0.03)
-
-
-@pytest.mark.parametrize("findings", [[], [a_finding(-9, 9, margin=1e-6)]])
-def test_what_is_too_far_off_is_not_told(findings: list[Finding]):
-    assert growth_needed(findings, ALPHA) is None
 
 
 def test_with_growth_intervals_close_in_on_the_estimate():

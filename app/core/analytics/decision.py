@@ -5,7 +5,6 @@ A/B tests with multiple metrics, 2024): a version is better where some measure i
 by more than its margin. That it is worse is said as soon as one measure surely is.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +13,6 @@ from app.core.analytics.confidence import Interval
 
 FEWEST_EVENTS = 100
 """Below so many values of a version, nothing is said of the measure."""
-GROWTH = 1.02
-"""The steps in which `growth_needed` looks ahead."""
-FURTHEST = 1_000
-"""It looks no further than to so many times the events."""
 
 Decision = Literal["better", "worse", "mixed", "no_difference", "undecided"]
 Verdict = Literal["lower", "higher", "none", "too_few"]
@@ -68,15 +63,6 @@ def decide(findings: Sequence[Finding]) -> Decision:
     if _is_worse(findings):
         return "mixed" if _is_better(findings) else "worse"
     return "undecided"
-
-
-def growth_needed(findings: Sequence[Finding], alpha: float) -> float | None:
-    """How many times the events of now it takes, if the estimates stay; None where that is too far to tell."""
-    steps = math.ceil(math.log(FURTHEST) / math.log(GROWTH))
-    for growth in (GROWTH**step for step in range(1, steps)):
-        if decide([finding.after(growth, alpha) for finding in findings]) != "undecided":
-            return growth
-    return None
 
 
 def _is_better(findings: Sequence[Finding]) -> bool:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from app.core.analytics.comparison import Findings, Margins, alpha_of_claim, find
-from app.core.analytics.decision import Decision, decide, growth_needed
+from app.core.analytics.decision import Decision, decide
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, Kind
 from app.core.analytics.evidence_reading import read_evidence
+from app.core.analytics.forecast import growth_needed
 from app.core.analytics.margins import read_margins
 from app.core.analytics.usage import NOTHING, Usage, merged_usage
 from app.core.database import Connection
