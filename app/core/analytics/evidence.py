@@ -20,9 +20,9 @@ from app.core.queries.version_cells import CELL_NUMBERS, VersionCells
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 24 * HOUR_SECONDS
 WEEK_SECONDS = 7 * DAY_SECONDS
-EVENTS_OF_A_BLOCK = 25
+EVENTS_OF_A_BLOCK = 10
 """Bunches of events that depend on each other are mostly shorter than that."""
-ENOUGH_BLOCKS = 100
+ENOUGH_BLOCKS = 200
 """Where there are more, blocks are longer instead: what depends on each other for longer is then seen, too."""
 BLOCK_SECONDS = tuple(60 * minutes for minutes in (1, 2, 3, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1_440))
 

@@ -20,8 +20,11 @@ from app.core.analytics.confidence import FEWEST_DAYS, Interval, multiplier, stu
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
-TRUSTED_BLOCKS = 5
-"""Side by side, that events are independent is believed as if so many blocks had shown it."""
+TRUSTED_BLOCKS = 20
+TRUSTED_SCATTER = 1.5
+"""Side by side, what is believed before any block was seen is that their variance is so many times that of independent
+events, as if so many blocks had shown it. So a few bunches early on claim nothing, and later it hardly matters. Chosen
+by `make truth`: less lets retries claim what is chance, more takes too many events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,5 +163,6 @@ def _reach(variance: float, scatter: _Scatter, normal: float, *, days_apart: boo
         by_days = student(normal, scatter.blocks - 1) * math.sqrt(scatter.variance)
         return (by_days, scatter.blocks) if by_days > independent else (independent, None)
     degrees = scatter.blocks - 1
-    believed = (TRUSTED_BLOCKS * variance + degrees * scatter.variance) / (TRUSTED_BLOCKS + degrees)
-    return max(independent, normal * math.sqrt(believed)), None
+    trusted = TRUSTED_BLOCKS * TRUSTED_SCATTER * variance
+    believed = (trusted + degrees * scatter.variance) / (TRUSTED_BLOCKS + degrees)
+    return max(independent, student(normal, TRUSTED_BLOCKS + degrees) * math.sqrt(believed)), None
