@@ -6,7 +6,7 @@ SHELL := /bin/sh
 PYTHON_CANDIDATES := python3.11 python3.12 python3 python3.13 python3.14
 VENV_PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
-SOURCES := app worker config tests bench chaos
+SOURCES := app worker config tests bench chaos truth
 
 # A virtual environment knows its own path: after the checkout was moved it must be made again.
 ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
@@ -39,6 +39,10 @@ bench: $(INSTALLED) .venv-bench/.installed $(if $(BENCH_MLFLOW),.venv-mlflow/.in
 .PHONY: chaos
 chaos: $(INSTALLED) ## Kill, cut and starve everything under load, and prove that no event was lost (ARGS="--help")
 	@exec $(VENV_PYTHON) -m chaos $(ARGS)
+
+.PHONY: truth
+truth: $(INSTALLED) ## Simulate what is said of versions, and prove that it holds (ARGS="--short" for a taste, ARGS=--help)
+	@exec $(VENV_PYTHON) -m truth $(ARGS)
 
 .PHONY: screenshots
 screenshots: $(INSTALLED) ## Make the pictures of the README again (ARGS=folder for every page in every look)
