@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -67,8 +68,9 @@ def _client_backends(postmaster_id: int) -> list[psutil.Process]:
 
 
 def kill(process_id: int) -> None:
-    """SIGKILL to one process of this run alone; the platform finds it ended."""
-    psutil.Process(process_id).kill()
+    """SIGKILL to one process of this run alone, unless it has just ended; the platform starts it again."""
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(process_id).kill()
 
 
 def _running(pid: int) -> list[psutil.Process]:

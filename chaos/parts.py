@@ -51,10 +51,16 @@ def scenarios(plan: Plan) -> list[Section]:
     """Those whose names hold one of the words asked for; without any: all."""
     chosen = [each for each in SCENARIOS if not plan.only or any(word in each.name for word in plan.only)]
     with open_servers(plan.folder / "scenarios") as servers:
-        results = [run_scenario(servers, each, seed=plan.seed, is_short=plan.is_short) for each in chosen]
+        results = [_tell(run_scenario(servers, each, seed=plan.seed, is_short=plan.is_short)) for each in chosen]
     if not plan.only and is_permitted():
-        results.append(run_disk_full(plan.folder / "disk-full", seed=plan.seed, is_short=plan.is_short))
+        results.append(_tell(run_disk_full(plan.folder / "disk-full", seed=plan.seed, is_short=plan.is_short)))
     return [scenarios_section(results)]
+
+
+def _tell(result: Result) -> Result:
+    held = "as it must be" if result.held else f"NO: {'; '.join(result.complaints) or 'the law'}"
+    print(f"  {result.seconds:4.0f} s: {result.scenario.name}: {result.skipped or held}", flush=True)
+    return result
 
 
 def soak(plan: Plan) -> list[Section]:

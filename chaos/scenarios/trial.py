@@ -5,6 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+import psutil
+import psycopg
+import redis
+
 from app.local.errors import CannotRun
 from chaos.detector import Detector, ask_detector, loss_is_told
 from chaos.proxy import Proxy
@@ -112,8 +116,9 @@ def run_scenario(servers: Servers, scenario: Scenario, *, seed: int, is_short: b
             service.wait_until_empty(SETTLE_SECONDS)
             verdict = verdict_on(service)
             detector = ask_detector(service, verdict.figures["lost"])
-        except CannotRun as error:
-            trial.complaints.append(str(error))
+        except (CannotRun, psutil.Error, redis.RedisError, psycopg.Error) as error:
+            # the other scenarios go on
+            trial.complaints.append(f"{type(error).__name__}: {error}")
         if service.platform.failures:
             trial.facts.append(f"{len(service.platform.failures)} starts of a server failed")
         return Result(scenario, verdict, detector, time.monotonic() - began_at, trial.facts, trial.complaints)
