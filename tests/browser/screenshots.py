@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +42,7 @@ PAGES = {
     "account": "/account",
     "runbook": "/docs/runbook",
 }
-# Two weeks in which a version was taken back, and the two before them.
-REGRESSION = f"/dashboard/prompts/{PROMPTS[3].prompt_id}?from={datetime.now(UTC) - timedelta(days=14):%Y-%m-%dT%H:%M}"
-README = {"dashboard": ("/dashboard?range=7d", "light"), "prompt": (REGRESSION, "dark")}
+README = {"dashboard": ("/dashboard?range=7d", "light"), "prompt": (PROMPT, "dark")}
 README_SIZE = {"width": 1280, "height": 1000}
 # Where a system has no font of its own, Chromium falls back on one that is wide and dated.
 FONTS = """<?xml version="1.0"?>
