@@ -91,7 +91,8 @@ def test_one_version_chosen_is_compared_with_the_default_for_the_other(
     page = page_of(member, PATH, candidate="v2", baseline="")
     assert chosen(page, "baseline") == "v1"
     assert chosen(page_of(member, PATH, baseline="v1"), "candidate") == "v3"
-    assert "too few events in the" in verdict(page_of(member, PATH))
+    # which hours they have in common hangs on the minute in which this runs
+    assert verdict(page_of(member, PATH)).startswith("Can't tell yet whether v3 is better than v2: ")
 
 
 @pytest.mark.parametrize("name", ["baseline", "candidate"])

@@ -18,6 +18,8 @@ DOCUMENTS = {
     "operations": "Operations",
     "security": "Security",
     "dashboard": "Dashboard",
+    "statistics": "Statistics",
+    "what-changed": "What changed",
     "news": "News",
     "api": "API",
 }
