@@ -23,6 +23,7 @@ GROUND = tuple(
         "fixed_window",
         "names",
         "redis_client",
+        "reply_deadline",
         "runbook",
     )
 )
@@ -83,6 +84,7 @@ MAY_IMPORT = {
 CATCHERS = {
     "psycopg": {
         "app.core.database": "translates psycopg's errors into core's",
+        "app.core.reply_deadline": "closes a connection that nobody answers, and hands the error on",
     },
     "redis": {
         "app.core.redis_client": "translates redis errors into core's",

@@ -25,6 +25,7 @@ from app.core.errors import (
     RowsLocked,
     StatementRefused,
 )
+from app.core.reply_deadline import GRACE_SECONDS, impatient_connection
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
@@ -56,7 +57,8 @@ def connect(url: str, *, application_name: str, statement_timeout_ms: int, lock_
 
     Raises psycopg's own errors; for libraries that want a connection to keep. Everybody else uses `connected`.
     """
-    return psycopg.connect(url, **_connection_options(application_name, statement_timeout_ms, lock_timeout_ms))
+    connection_class = _connection_class(statement_timeout_ms)
+    return connection_class.connect(url, **_connection_options(application_name, statement_timeout_ms, lock_timeout_ms))
 
 
 @contextmanager
@@ -86,6 +88,7 @@ def open_pool(
     """
     return psycopg_pool.ConnectionPool(
         url,
+        connection_class=_connection_class(statement_timeout_ms),
         kwargs=_connection_options(application_name, statement_timeout_ms, lock_timeout_ms),
         min_size=0,
         max_size=size,
@@ -206,6 +209,13 @@ def _translated(error: psycopg.Error) -> PromptAnalyticsError:
         case _:
             translated = DatabaseUnavailable(described)
     return translated
+
+
+def _connection_class(statement_timeout_ms: int) -> type[Connection]:
+    """Without a timeout for statements (0) there is none for replies either."""
+    if statement_timeout_ms == 0:
+        return psycopg.Connection
+    return impatient_connection(statement_timeout_ms / 1_000 + GRACE_SECONDS)
 
 
 def _connection_options(application_name: str, statement_timeout_ms: int, lock_timeout_ms: int) -> dict[str, Any]:
