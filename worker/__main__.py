@@ -5,6 +5,7 @@ import random
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import redis
 
@@ -94,7 +95,9 @@ def news_desk(settings: Settings, client: redis.Redis) -> Iterator[None]:
         send=send, key=sealing_key(settings.secret_key), public_url=settings.public_url, chance=random.random
     )
     buffer = EventBuffer(client)
-    looking = Looking(is_buffer_empty=lambda: buffer.state().depth == 0, find_verdicts=find_verdicts)
+    looking = Looking(
+        longest_wait=lambda: timedelta(seconds=buffer.state().oldest_age_seconds), find_verdicts=find_verdicts
+    )
     desk = NewsDesk(pool, courier, looking)
     desk.open()
     try:

@@ -43,10 +43,11 @@ log = logging.getLogger(__name__)
 class Looking:
     """What a round of looks needs besides a connection.
 
-    `is_buffer_empty` asks Redis, and may raise Unavailable.
+    `longest_wait` asks Redis how long the oldest entry of the buffer has waited, 0 where there is none; it may raise
+    Unavailable.
     """
 
-    is_buffer_empty: Callable[[], bool]
+    longest_wait: Callable[[], timedelta]
     find_verdicts: FindVerdicts
 
 
@@ -62,7 +63,7 @@ def look_for_news(connection: Connection, looking: Looking, now: datetime, *, si
             with _put_off(look.__name__):
                 look(connection, now)
         with _put_off(look_at_silence.__name__):
-            look_at_silence(connection, looking.is_buffer_empty, now)
+            look_at_silence(connection, looking.longest_wait, now)
         look_at_verdicts(connection, looking.find_verdicts, now, since=since)
     finally:
         release_news_lock(connection)
@@ -83,17 +84,19 @@ def look_at_dead_letters(connection: Connection, now: datetime) -> None:
             insert_news(connection, dead_letter_news(found))
 
 
-def look_at_silence(connection: Connection, is_buffer_empty: Callable[[], bool], now: datetime) -> None:
-    """Raises what `is_buffer_empty` raises.
+def look_at_silence(connection: Connection, longest_wait: Callable[[], timedelta], now: datetime) -> None:
+    """Raises what `longest_wait` raises.
 
-    The buffer is asked first: an event that is not in it any more is in PostgreSQL, one that still is ends the silence.
+    As of when the oldest entry of the buffer came, for all that came before it is in PostgreSQL: where other projects
+    are busy the buffer is hardly ever empty. It is asked first.
     """
-    if not is_buffer_empty():
-        return
+    all_stored_until = now - longest_wait()
     with connection.transaction():
-        for silent in select_silent_projects(connection, now):
+        for silent in select_silent_projects(connection, all_stored_until):
             news = silence_news(silent)
-            if not is_news_written(connection, news) and _always_has_events(select_gaps(connection, silent, now)):
+            if not is_news_written(connection, news) and _always_has_events(
+                select_gaps(connection, silent, all_stored_until)
+            ):
                 insert_news(connection, news)
 
 
@@ -113,9 +116,11 @@ def _always_has_events(week: Gaps) -> bool:
 
 @contextmanager
 def _put_off(look: str) -> Iterator[None]:
-    """The next round does what this one could not."""
+    """The next round does what this one could not: no server that is away, and no fault of ours, ends the others."""
     try:
         with database_errors():
             yield
     except PromptAnalyticsError as error:
         log.warning("a look for news was put off", extra={"look": look, "reason": str(error)})
+    except Exception:
+        log.exception("a look for news was put off by an unforeseen error", extra={"look": look})

@@ -29,8 +29,8 @@ VALUES (gen_random_uuid()::text, '', %s, now(), %s, %s)
 """
 
 
-def empty() -> bool:
-    return True
+def nothing_waits() -> timedelta:
+    return timedelta(0)
 
 
 def no_verdicts(_connection: Connection, _prompt: FreshPrompt, _now: datetime) -> Sequence[News]:
@@ -119,9 +119,10 @@ def test_two_workers_tell_each_threshold_once(database: Connection, database_url
 def test_only_one_worker_looks_at_a_time(database: Connection, database_url: str):
     entered, leave = threading.Event(), threading.Event()
 
-    def linger() -> bool:
+    def linger() -> timedelta:
         entered.set()
-        return leave.wait(30)
+        leave.wait(30)
+        return timedelta(0)
 
     def look_slowly() -> bool:
         with psycopg.connect(database_url, autocommit=True) as connection:
@@ -130,10 +131,10 @@ def test_only_one_worker_looks_at_a_time(database: Connection, database_url: str
     with ThreadPoolExecutor(1) as other:
         slow = other.submit(look_slowly)
         assert entered.wait(30)
-        assert not look_for_news(database, Looking(empty, no_verdicts), NOW, since=NOW)
+        assert not look_for_news(database, Looking(nothing_waits, no_verdicts), NOW, since=NOW)
         leave.set()
         assert slow.result()
-    assert look_for_news(database, Looking(empty, no_verdicts), NOW, since=NOW)
+    assert look_for_news(database, Looking(nothing_waits, no_verdicts), NOW, since=NOW)
 
 
 def set_aside(database: Connection, reason: str, at: datetime, project_id: int | None = 1) -> None:
@@ -189,21 +190,24 @@ def test_prompts_with_new_events_are_compared_and_each_verdict_is_told_once(data
         return [verdict(prompt, "v2"), verdict(prompt, "v3")]
 
     for _ in range(2):
-        assert look_for_news(database, Looking(empty, find), NOW, since=NOW)
+        assert look_for_news(database, Looking(nothing_waits, find), NOW, since=NOW)
     assert asked == [PROMPT, PROMPT]
     assert len(written(database)) == 2
 
 
-def test_what_one_look_cannot_do_keeps_no_other_from_being_done(database: Connection, database_url: str):
+@pytest.mark.parametrize("error", [DatabaseUnavailable("too much to do"), ZeroDivisionError()])
+def test_what_one_look_cannot_do_keeps_no_other_from_being_done(
+    database: Connection, database_url: str, error: Exception
+):
     for prompt in (PROMPT, OTHER_PROMPT):
         spend(database_url, "1", prompt=prompt)
 
-    def gone() -> bool:
+    def gone() -> timedelta:
         raise RedisUnavailable("away")
 
     def find(_connection: Connection, prompt: FreshPrompt, _now: datetime) -> Sequence[News]:
         if prompt.prompt_id == PROMPT:
-            raise DatabaseUnavailable("too much to do")
+            raise error
         return [verdict(prompt, "v2")]
 
     assert look_for_news(database, Looking(gone, find), NOW, since=NOW)
@@ -221,7 +225,7 @@ def test_news_goes_with_the_transaction_that_found_it(database: Connection, data
         "ALTER TABLE news ADD CONSTRAINT none CHECK (payload -> 'candidate' ->> 'version_hash' = 'v2') NOT VALID"
     )
     try:
-        look_for_news(database, Looking(empty, find), NOW, since=NOW)
+        look_for_news(database, Looking(nothing_waits, find), NOW, since=NOW)
     finally:
         database.execute("ALTER TABLE news DROP CONSTRAINT none")
     assert written(database) == []

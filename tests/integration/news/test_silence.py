@@ -19,8 +19,8 @@ WEEK_AND_MORE = 8 * 24
 INSERT_SERIES = "INSERT INTO series (series, project_id, hour, changed_at) VALUES ('s', 1, now(), %s)"
 
 
-def empty() -> bool:
-    return True
+def nothing_waits() -> timedelta:
+    return timedelta(0)
 
 
 def history(database_url: str, *, until: timedelta, hours: int = WEEK_AND_MORE, without: tuple[int, ...] = ()) -> None:
@@ -30,7 +30,7 @@ def history(database_url: str, *, until: timedelta, hours: int = WEEK_AND_MORE, 
 
 
 def look(database: Connection, after: timedelta = timedelta(0)) -> int:
-    look_at_silence(database, empty, NOW + after)
+    look_at_silence(database, nothing_waits, NOW + after)
     return len(written(database))
 
 
@@ -93,9 +93,15 @@ def test_silence_of_long_ago_is_no_news(database: Connection, database_url: str)
     assert look(database) == 0
 
 
-def test_what_waits_in_the_buffer_ends_a_silence(database: Connection, database_url: str):
+def test_a_buffer_that_other_projects_fill_hides_no_silence(database: Connection, database_url: str):
     history(database_url, until=2 * HOUR)
-    look_at_silence(database, lambda: False, NOW)
+    look_at_silence(database, lambda: timedelta(seconds=1), NOW)
+    assert len(written(database)) == 1
+
+
+def test_no_silence_is_told_of_a_time_whose_events_may_still_wait(database: Connection, database_url: str):
+    history(database_url, until=2 * HOUR)
+    look_at_silence(database, lambda: 61 * MINUTE, NOW)
     assert written(database) == []
 
 
