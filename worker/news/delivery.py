@@ -6,6 +6,7 @@ same id: at least once, and never by two at once.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -72,12 +73,16 @@ def deliver_next(pool: ConnectionPool, courier: Courier, clock: Callable[[], dat
 def _attempt(claimed: ClaimedDelivery, courier: Courier, now: datetime) -> Answer:
     try:
         address = open_sealed(courier.key, claimed.sealed_address, purpose=ADDRESS, project_id=claimed.project_id)
-        known = [each for each in (claimed.sealed_secret, claimed.sealed_previous_secret) if each is not None]
-        with_secrets = [
-            open_sealed(courier.key, sealed, purpose=SECRET, project_id=claimed.project_id) for sealed in known
-        ]
+        with_secrets = [open_sealed(courier.key, claimed.sealed_secret, purpose=SECRET, project_id=claimed.project_id)]
     except SealBroken as error:
         return Answer(None, f"Not sent: {error}. Enter the address again and replace the secret.")
+    if claimed.sealed_previous_secret is not None:
+        # of a SECRET_KEY of long ago: it was replaced for that very reason
+        with suppress(SealBroken):
+            previous = open_sealed(
+                courier.key, claimed.sealed_previous_secret, purpose=SECRET, project_id=claimed.project_id
+            )
+            with_secrets.append(previous)
     body = message_body(
         claimed.message_id,
         claimed.kind,

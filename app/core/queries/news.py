@@ -46,7 +46,8 @@ class News:
 def insert_news(connection: Connection, news: News) -> bool:
     """Write it, with a delivery for each webhook that wants this kind; call it in the transaction that found it.
 
-    False where it was written before. Webhooks that are made later do not get it.
+    False where it was written before. Webhooks that are made later do not get it. Of one that is being changed the end is
+    waited for: nothing may be left to wait for one that has just been switched off.
     """
     sql = """
         WITH written AS (
@@ -60,7 +61,7 @@ def insert_news(connection: Connection, news: News) -> bool:
             SELECT written.id, webhooks.id, now() + %(tried_for)s
             FROM written JOIN webhooks USING (project_id)
             WHERE webhooks.is_enabled AND written.kind = ANY (webhooks.kinds)
-            FOR KEY SHARE OF webhooks
+            FOR SHARE OF webhooks
         )
         SELECT count(*) FROM written
     """
@@ -81,7 +82,7 @@ def insert_test_news(connection: Connection, webhook_id: int, *, project_id: int
         WITH wanted AS (
             SELECT id, project_id, name FROM webhooks
             WHERE id = %(webhook_id)s AND project_id = %(project_id)s AND is_enabled
-            FOR KEY SHARE
+            FOR SHARE
         ),
         written AS (
             INSERT INTO news (project_id, kind, subject, period, payload)

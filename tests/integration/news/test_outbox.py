@@ -2,13 +2,21 @@
 
 import functools
 import ssl
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import psycopg
 
 from app.core.database import Connection
 from app.core.news.sealing import sealing_key
+from app.core.news.webhooks import WebhookAddress, change_webhook, replace_secret
+from app.core.queries.audit_log import COMMAND_LINE
+from app.core.queries.deliveries import give_up_deliveries
 from app.core.queries.webhooks import delete_webhook, update_webhook
 from tests.certificates import tls_of
 from tests.news import ALL_KINDS, LENIENT, answering, courier, deliveries, make_webhook, write_news, written
 from tests.receivers import open_receiver
+from tests.waiting import wait_until
 from worker.maintenance import maintain
 from worker.news.delivery import deliver_next
 from worker.news.post import Answer, post
@@ -51,6 +59,44 @@ def test_another_secret_key_sends_nothing_and_says_what_to_do(database, pool):
     assert (ids, kept.state, kept.status) == ([], "pending", None)
     assert kept.answer is not None
     assert "Enter the address again" in kept.answer
+
+
+def test_after_another_secret_key_a_new_address_and_a_new_secret_are_enough(database, pool):
+    webhook_id, _ = make_webhook(database, "https://a.test/")
+    key = sealing_key("another key" * 4)
+    change_webhook(
+        database,
+        key,
+        1,
+        webhook_id,
+        name="ops",
+        address=WebhookAddress(host="a.test", text="https://a.test/"),
+        kinds=ALL_KINDS,
+        is_enabled=True,
+        by=COMMAND_LINE,
+    )
+    replace_secret(database, key, 1, webhook_id, by=COMMAND_LINE, now=datetime.now(UTC))
+    write_news(database)
+    send, ids = answering(Answer(200, ""))
+    assert deliver_next(pool, courier(send, key=key))
+    assert len(ids) == 1
+
+
+def test_what_is_written_while_its_webhook_is_switched_off_waits_for_nobody(database: Connection, database_url: str):
+    webhook_id, _ = make_webhook(database, "https://a.test/")
+    with psycopg.connect(database_url, autocommit=True) as other, ThreadPoolExecutor(1) as looking:
+        with other.transaction():
+            update_webhook(other, 1, webhook_id, name="ops", kinds=ALL_KINDS, is_enabled=False)
+            give_up_deliveries(other, webhook_id, answer="off")
+            written_meanwhile = looking.submit(write_news, database)
+            wait_until(lambda: written_meanwhile.done() or is_anybody_waiting(other), 30)
+        assert written_meanwhile.result(30)
+    assert deliveries(database) == []
+
+
+def is_anybody_waiting(connection: Connection) -> bool:
+    (waiting,) = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() or (0,)
+    return bool(waiting)
 
 
 def test_upkeep_deletes_old_deliveries_and_old_news(database, clock):
