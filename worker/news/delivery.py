@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 
 from app.core.database import ConnectionPool, connection_from
 from app.core.errors import SealBroken
-from app.core.news.backoff import next_attempt_at
+from app.core.news.backoff import next_attempt_at, pause_asked_for
 from app.core.news.message import USER_AGENT, message_body, message_name
 from app.core.news.sealing import ADDRESS, SECRET, open_sealed
 from app.core.news.signing import signed_headers
+from app.core.news.webhooks import end_webhook
 from app.core.queries.deliveries import ClaimedDelivery, DeliveryState, claim_delivery, end_attempt
 from app.core.queries.maintenance import select_now
 from worker.news.post import Answer
@@ -52,15 +53,18 @@ def deliver_next(pool: ConnectionPool, courier: Courier, clock: Callable[[], dat
     with connection_from(pool) as connection:
         now = select_now(connection) if clock is None else clock()
         state, again_at = _outcome(claimed, answer, now, chance=courier.chance())
-        end_attempt(
-            connection,
-            claimed,
-            state=state,
-            next_attempt_at=again_at,
-            status=answer.status,
-            answer=answer.text,
-            now=now,
-        )
+        with connection.transaction():
+            end_attempt(
+                connection,
+                claimed,
+                state=state,
+                next_attempt_at=again_at,
+                status=answer.status,
+                answer=answer.text,
+                now=now,
+            )
+            if answer.is_gone:
+                end_webhook(connection, claimed.project_id, claimed.webhook_id, sealed_address=claimed.sealed_address)
     log.log(
         logging.INFO if answer.is_good else logging.WARNING,
         "attempted a delivery of news",
@@ -101,5 +105,8 @@ def _outcome(
 ) -> tuple[DeliveryState, datetime | None]:
     if answer.is_good:
         return DeliveryState.DELIVERED, None
-    again_at = next_attempt_at(claimed.attempts, now, claimed.give_up_at, chance=chance)
+    if answer.is_gone:
+        return DeliveryState.GIVEN_UP, None
+    asked = pause_asked_for(answer.retry_after, now)
+    again_at = next_attempt_at(claimed.attempts, now, claimed.give_up_at, chance=chance, asked=asked)
     return (DeliveryState.GIVEN_UP if again_at is None else DeliveryState.PENDING), again_at

@@ -32,14 +32,23 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The status, None where there was no answer, and the beginning of the answer or what went wrong."""
+    """The status, None where there was no answer, and the beginning of the answer or what went wrong.
+
+    `retry_after` is that header of the answer, as it came.
+    """
 
     status: int | None
     text: str
+    retry_after: str = ""
 
     @property
     def is_good(self) -> bool:
         return self.status is not None and HTTPStatus(200) <= self.status < HTTPStatus(300)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the receiver wants nothing more, as Standard Webhooks has it."""
+        return self.status == HTTPStatus.GONE
 
 
 class AddressRefused(Exception):
@@ -78,16 +87,18 @@ def post(
             httpcore.ConnectionPool(ssl_context=tls, network_backend=backend, http2=False) as pool,
             pool.stream("POST", address, headers=list(headers.items()), content=body, extensions=timeouts) as response,
         ):
-            return _told(response.status, _beginning(response.iter_stream()))
+            return _told(response, _beginning(response.iter_stream()))
     except (*_FAILURES, AddressRefused, OSError) as error:
         return Answer(None, _excerpt(_words_of(error)))
 
 
-def _told(status: int, beginning: bytes) -> Answer:
+def _told(response: httpcore.Response, beginning: bytes) -> Answer:
+    status = response.status
+    retry_after = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
     text = beginning.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}").strip()
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         text = f"The receiver sends us elsewhere, and redirects are not followed. {text}"
-    return Answer(status, _excerpt(text))
+    return Answer(status, _excerpt(text), retry_after.decode(errors="replace"))
 
 
 def _beginning(chunks: Iterable[bytes]) -> bytes:

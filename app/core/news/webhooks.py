@@ -21,6 +21,7 @@ from app.core.queries.webhooks import (
     delete_webhook,
     insert_webhook,
     select_webhook,
+    switch_webhook_off,
     update_webhook,
     update_webhook_address,
     update_webhook_secret,
@@ -29,6 +30,8 @@ from app.core.queries.webhooks import (
 MOST_WEBHOOKS = 20
 SECRETS_OVERLAP = timedelta(hours=24)
 SWITCHED_OFF = "The webhook was switched off before this was delivered."
+GONE = "The webhook was switched off, because its receiver answered 410: it wants nothing more."
+RECEIVER = Actor("receiver")
 MISSING = "there is no such webhook in this project"
 
 
@@ -138,6 +141,15 @@ def remove_webhook(connection: Connection, project_id: int, webhook_id: int, *, 
             raise NotFound(MISSING)
         insert_audit_entry(connection, Action.WEBHOOK_DELETED, by, subject=name, project_id=project_id)
     return name
+
+
+def end_webhook(connection: Connection, project_id: int, webhook_id: int, *, sealed_address: bytes) -> None:
+    """Switch it off because its receiver wants nothing more, unless it has another address by now."""
+    with connection.transaction():
+        name = switch_webhook_off(connection, project_id, webhook_id, sealed_address=sealed_address)
+        if name is not None:
+            give_up_deliveries(connection, webhook_id, answer=GONE)
+            insert_audit_entry(connection, Action.WEBHOOK_ENDED, RECEIVER, subject=name, project_id=project_id)
 
 
 def try_webhook(connection: Connection, project_id: int, webhook_id: int, *, by: Actor) -> None:

@@ -43,6 +43,7 @@ class Action(StrEnum):
     WEBHOOK_CHANGED = "webhook changed"
     WEBHOOK_ROTATED = "webhook secret replaced"
     WEBHOOK_TRIED = "webhook tried"
+    WEBHOOK_ENDED = "webhook switched off: 410"
     WEBHOOK_DELETED = "webhook deleted"
     DELIVERY_REPEATED = "delivery repeated"
     BUDGET_CHANGED = "budget changed"

@@ -131,6 +131,22 @@ def update_webhook_address(
     connection.execute(sql, parameters)
 
 
+def switch_webhook_off(
+    connection: Connection, project_id: int, webhook_id: int, *, sealed_address: bytes
+) -> str | None:
+    """The name of the webhook; None where it is not there, off already, or has another address."""
+    sql = """
+        UPDATE webhooks
+        SET is_enabled = false
+        WHERE project_id = %(project_id)s AND id = %(webhook_id)s AND is_enabled
+          AND sealed_address = %(sealed_address)s
+        RETURNING name
+    """
+    parameters = {"project_id": project_id, "webhook_id": webhook_id, "sealed_address": sealed_address}
+    found: str | None = one_value(connection, sql, parameters)
+    return found
+
+
 def update_webhook_secret(
     connection: Connection,
     project_id: int,

@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 
 from app.core.database import ConnectionPool
-from app.core.news.webhooks import replace_secret
+from app.core.news.webhooks import GONE, replace_secret
 from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.deliveries import restart_delivery
+from app.core.queries.webhooks import update_webhook_address
 from tests.news import KEY, LENIENT, Delivery, answering, courier, deliveries, make_webhook, run_for, write_news
 from tests.receivers import Receiver, is_genuine
 from worker.news.delivery import LEASE, deliver_next
@@ -73,6 +74,45 @@ def test_a_failure_is_tried_again_with_the_same_id_for_a_day_and_then_given_up(d
     assert len(set(ids)) == 1
     run_for(pool, send, clock, timedelta(hours=1))
     assert given_up.attempts == len(ids), "it is over"
+
+
+def test_a_receiver_that_is_busy_is_left_alone_for_as_long_as_it_asks(database, pool, clock, receiver: Receiver):
+    make_webhook(database, receiver.url)
+    write_news(database)
+    receiver.status, receiver.headers = 429, {"Retry-After": "1800"}
+    send = functools.partial(post, rules=LENIENT, tls=ssl.create_default_context())
+    assert deliver_next(pool, courier(send), clock.now)
+    (kept,) = deliveries(database)
+    assert kept.state == "pending"
+    assert abs(kept.next_attempt_at - clock.now() - timedelta(minutes=30)) < timedelta(seconds=1)
+
+
+def test_a_webhook_whose_receiver_is_gone_is_switched_off(database, pool, clock):
+    make_webhook(database, "https://receiver.test/")
+    other, _ = make_webhook(database, "https://another.test/", name="another")
+    for period in ("1", "2"):
+        write_news(database, period)
+
+    def be_gone(address: str, _body: bytes, _headers: dict[str, str]) -> Answer:
+        return Answer(410, "gone") if "receiver" in address else Answer(200, "")
+
+    run_for(pool, be_gone, clock, timedelta(hours=1))
+    found = {(each.state, each.attempts, each.answer) for each in deliveries(database)}
+    assert found == {("given_up", 1, "gone"), ("given_up", 0, GONE), ("delivered", 1, "")}
+    assert database.execute("SELECT id FROM webhooks WHERE is_enabled").fetchall() == [(other,)]
+    assert database.execute("SELECT subject FROM audit_log WHERE actor = 'receiver'").fetchall() == [("ops",)]
+
+
+def test_a_receiver_that_is_gone_does_not_end_a_webhook_with_a_new_address(database, pool, clock):
+    webhook_id, _ = make_webhook(database, "https://receiver.test/")
+    write_news(database)
+
+    def move(_address: str, _body: bytes, _headers: dict[str, str]) -> Answer:
+        update_webhook_address(database, 1, webhook_id, host="new.test", sealed_address=b"new")
+        return Answer(410, "gone")
+
+    assert deliver_next(pool, courier(move), clock.now)
+    assert database.execute("SELECT is_enabled FROM webhooks").fetchall() == [(True,)]
 
 
 def test_it_ends_with_the_first_good_answer(database, pool, clock):
