@@ -46,7 +46,7 @@ class News:
 def insert_news(connection: Connection, news: News) -> bool:
     """Write it, with a delivery for each webhook that wants this kind; call it in the transaction that found it.
 
-    False where it was written before. Webhooks that are made later do not get it. Of one that is being changed the end is
+    False where it was written before. Webhooks that are made later do not get it. One that is being changed is
     waited for: nothing may be left to wait for one that has just been switched off.
     """
     sql = """

@@ -74,6 +74,16 @@ def test_a_secret_is_shown_once_and_a_dump_holds_neither_it_nor_the_address(admi
     assert opened(database_url, "sealed_secret", SECRET) == secret
 
 
+def test_a_form_that_is_sent_twice_makes_one_webhook(admin: httpx.Client, database_url: str):
+    first, second = (re.findall(r'name="once"[^>]* value="([0-9a-f]{32})"', admin.get(PAGE).text)[0] for _ in range(2))
+    assert add(admin, once=first).status_code == 200
+    again = add(admin, once=first)
+    assert (again.status_code, again.headers["location"]) == (303, f"{PAGE}?project=1")
+    assert "shown only once" in text(admin.get(PAGE, params={"project": 1}))
+    assert len(select(database_url, STORED)) == 1
+    assert add(admin, once=second).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

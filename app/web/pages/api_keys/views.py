@@ -4,21 +4,20 @@ A key is shown once, in the answer to the form that made it: it is in no URL, co
 """
 
 import math
-import secrets
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import flash, redirect, request, url_for
-from limits import RateLimitItemPerHour
 from werkzeug.wrappers import Response
 
 from app.core.database import MAX_INTEGER
-from app.core.errors import DatabaseUnavailable, NotFound, RedisFull, RedisUnavailable
+from app.core.errors import DatabaseUnavailable, NotFound
 from app.core.keys.lifecycle import KeyState, NewKey, NotReplaceable, create_key, revoke_key, rotate_key, state_of
 from app.core.names import checked_name
 from app.core.queries.api_keys import ApiKeyDescription, count_api_keys, select_api_key
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
+from app.web.pages.access.one_time_form import is_repeated, new_once
 from app.web.pages.api_keys.forms import CreateKeyForm, RotateKeyForm, expiry_like
 from app.web.pages.api_keys.listing import CSV_COLUMNS, SHOWN_KEYS, all_keys, listed_keys, when_used
 from app.web.pages.api_keys.snippets import snippets
@@ -29,15 +28,13 @@ from app.web.proxies import base_url
 from app.web.request_context import actor, visitor
 from app.web.services import ask_database, services
 
-ONE_TIME = RateLimitItemPerHour(1)
-
 blueprint = page_blueprint("api_keys")
 
 
 @blueprint.get("/dashboard/api-keys")
 @signed_in()
 def api_keys() -> Response:
-    return _list_page(CreateKeyForm(formdata=None, once=secrets.token_hex(16)))
+    return _list_page(CreateKeyForm(formdata=None, once=new_once()))
 
 
 @blueprint.post("/dashboard/api-keys")
@@ -47,7 +44,7 @@ def create() -> Response:
     form = CreateKeyForm()
     if not form.validate():
         return _list_page(form, status=400)
-    if _is_repeated(form.once.data or ""):
+    if is_repeated("api-key-form", form.once.data):
         flash(
             "This form was sent before. A key is shown only once: if you lost it, revoke it and make another.", "error"
         )
@@ -172,16 +169,3 @@ def _find(key_id: int) -> ApiKeyDescription:
 
 def _to_list() -> Response:
     return redirect(url_for("pages_api_keys.api_keys"), code=303)
-
-
-def _is_repeated(once: str) -> bool:
-    """Whether a form with this random value was sent before, by a reload or an impatient second click.
-
-    No, where Redis cannot tell: a key too many is better than none.
-    """
-    try:
-        return (
-            bool(once) and services().limits.hit(ONE_TIME, "api-key-form", f"{visitor().user_id}-{once[:64]}").exceeded
-        )
-    except (RedisFull, RedisUnavailable):
-        return False

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, SelectMultipleField, StringField
+from wtforms import BooleanField, HiddenField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Optional, StopValidation, ValidationError
 from wtforms.widgets import CheckboxInput
 
@@ -41,7 +41,7 @@ def _choose_one(_form: FlaskForm, field: Any) -> None:
 
 
 class WebhookForm(FlaskForm):
-    """A new webhook."""
+    """A new webhook. `once` is a random value: the same form sent twice makes one webhook."""
 
     name = StringField(
         "Name",
@@ -62,6 +62,7 @@ class WebhookForm(FlaskForm):
         default=[kind for kind, _ in CHOICES],
         option_widget=CheckboxInput(),
     )
+    once = HiddenField()
 
     @property
     def checked_address(self) -> WebhookAddress | None:

@@ -30,6 +30,7 @@ from app.core.queries.deliveries import DeliveryState, select_deliveries
 from app.core.queries.webhooks import Webhook, select_webhooks
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
+from app.web.pages.access.one_time_form import is_repeated, new_once
 from app.web.pages.layout.paging import read_id
 from app.web.pages.layout.rendering import page
 from app.web.pages.news.words import kind_label, told
@@ -39,6 +40,7 @@ from app.web.request_context import actor, visitor
 from app.web.services import ask_database, services
 
 SHOWN_DELIVERIES = 25
+SENT_BEFORE = "This form was sent before. A secret is shown only once: if you lost it, open the webhook and replace it."
 OFF = "It is switched off: switch it on first."
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ blueprint = page_blueprint("webhooks")
 @blueprint.get("/dashboard/webhooks")
 @signed_in("admin")
 def webhooks() -> Response:
-    return _list_page(WebhookForm(formdata=None))
+    return _list_page(WebhookForm(formdata=None, once=new_once()))
 
 
 @blueprint.post("/dashboard/webhooks")
@@ -59,6 +61,9 @@ def create() -> Response:
     form = WebhookForm()
     if not form.validate() or (address := form.checked_address) is None:
         return _list_page(form, status=400)
+    if is_repeated("webhook-form", form.once.data):
+        flash(SENT_BEFORE, "error")
+        return redirect(url_for("pages_webhooks.webhooks"), code=303)
     try:
         made = ask_database(
             create_webhook,
@@ -71,6 +76,7 @@ def create() -> Response:
         )
     except TooManyWebhooks:
         form.name.errors = [f"A project has at most {MOST_WEBHOOKS} webhooks: delete one first."]
+        form.once.data = new_once()
         return _list_page(form, status=400)
     _note("webhook made", made.webhook_id)
     return _show_once(made, is_new=True)
