@@ -10,6 +10,7 @@ from app.core.errors import PromptAnalyticsError
 from app.core.operations.readiness import OLDEST_EVENT_SECONDS, acknowledgement_meaning, append_fsync, redis_info
 from app.core.queries.losses import select_loss
 from app.core.queries.status import count_dead_letters
+from app.core.queries.untraced import count_untraced
 from app.core.runbook import runbook_entry
 from app.core.stream.buffer import EventBuffer
 from config.settings import Settings
@@ -20,6 +21,7 @@ ENTRIES = {
     "oldest_event_age_seconds": "buffer_growing",
     "dead_letters": "dead_letters",
     "lost_events": "losses",
+    "untraced_events": "losses",
     "a_204_means": "redis_settings",
 }
 """Facts that may need somebody, each with its entry of the runbook."""
@@ -41,6 +43,7 @@ def status(*, as_json: bool) -> None:
         "dead_letters": None,
         "lost_events": None,
         "lost_since": None,
+        "untraced_events": None,
         "a_204_means": None,
     }
     errors = []
@@ -74,6 +77,7 @@ def _database_facts(current: Settings) -> Facts:
             "dead_letters": count_dead_letters(connection),
             "lost_events": loss.events,
             "lost_since": None if loss.first_at is None else time_text(loss.first_at),
+            "untraced_events": count_untraced(connection),
         }
 
 
@@ -87,6 +91,7 @@ def _text(facts: Facts, public_url: str | None) -> str:
         "dead_letters": "Dead letters",
         "lost_events": "Acknowledged and missing",
         "lost_since": "  since",
+        "untraced_events": "Untraced",
         "a_204_means": "A 204 means",
     }
     see = {

@@ -59,3 +59,13 @@ def settle_untraced(
         "older_than_seconds": older_than_seconds,
     }
     return int(one_value(connection, sql, parameters))
+
+
+def count_untraced(connection: Connection) -> int:
+    """All of what the ledger still has, by whichever project; it reads the whole ledger."""
+    sql = """
+        SELECT coalesce(sum(upper(run) - lower(run)), 0)::bigint
+        FROM series CROSS JOIN LATERAL unnest(acknowledged - stored - repeated - set_aside) AS run
+        WHERE acknowledged <> '{}'
+    """
+    return int(one_value(connection, sql))

@@ -1,6 +1,7 @@
 """What a worker of 0.1.0 takes, which writes nothing down: no loss, and said as such."""
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -54,6 +55,8 @@ def test_what_an_old_worker_stores_is_untraced_and_no_loss(database, client, buf
     run_drain(database, client, OLD)
     assert look_for_losses(database, client) == 0
     assert told(run) == {"accepted": 8, "stored": 3, "waiting": 0, "lost": 0, "untraced": 5}
+    assert json.loads(run("status", "--json").stdout)["untraced_events"] == 5
+    assert re.search(r"Untraced +5 \(see docs/runbook.md#losses\)", run("status").stdout)
     assert select_loss(database).events == 0
     assert database.execute("SELECT count(*) FROM acknowledgements").fetchone() == (0,)
 
