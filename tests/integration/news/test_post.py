@@ -68,6 +68,7 @@ def test_a_name_that_leads_inside_is_refused_and_nothing_is_sent(receiver: Recei
     answer = post(named(receiver), b"{}", {}, rules=STRICT, tls=TLS, resolve=Names(addresses), sockets=network)
     assert answer.status is None
     assert "only addresses on the internet are allowed" in answer.text
+    assert not any(address in answer.text for address in addresses), "it maps no network for strangers"
     assert (receiver.received, network.addresses) == ([], [])
 
 
