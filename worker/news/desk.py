@@ -79,6 +79,6 @@ class NewsDesk:
         with connection_from(self._pool) as connection:
             now = select_now(connection)
             since = self._looked_at or now - FIRST_LOOK_BACK
-            if look_for_news(connection, self._looking, now, since=since):
+            if look_for_news(connection, self._looking, now, since=since, should_stop=self._closing.is_set):
                 self._looked_at = now
         return max(LOOK_INTERVAL_SECONDS, LOOK_PAUSE * (time.monotonic() - began_at))

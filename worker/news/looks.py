@@ -51,10 +51,18 @@ class Looking:
     find_verdicts: FindVerdicts
 
 
-def look_for_news(connection: Connection, looking: Looking, now: datetime, *, since: datetime) -> bool:
+def look_for_news(
+    connection: Connection,
+    looking: Looking,
+    now: datetime,
+    *,
+    since: datetime,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> bool:
     """Do all looks, unless another worker is at it: then False. `since` is when this worker has done so the last time.
 
-    What one look cannot do does not keep the others from being done. The connection is one in autocommit mode.
+    What one look cannot do does not keep the others from being done. A process that is asked to stop leaves the prompts
+    that are left to the next. The connection is one in autocommit mode.
     """
     if not try_news_lock(connection):
         return False
@@ -64,7 +72,7 @@ def look_for_news(connection: Connection, looking: Looking, now: datetime, *, si
                 look(connection, now)
         with _put_off(look_at_silence.__name__):
             look_at_silence(connection, looking.longest_wait, now)
-        look_at_verdicts(connection, looking.find_verdicts, now, since=since)
+        look_at_verdicts(connection, looking.find_verdicts, now, since=since, should_stop=should_stop)
     finally:
         release_news_lock(connection)
     return True
@@ -100,9 +108,18 @@ def look_at_silence(connection: Connection, longest_wait: Callable[[], timedelta
                 insert_news(connection, news)
 
 
-def look_at_verdicts(connection: Connection, find_verdicts: FindVerdicts, now: datetime, *, since: datetime) -> None:
+def look_at_verdicts(
+    connection: Connection,
+    find_verdicts: FindVerdicts,
+    now: datetime,
+    *,
+    since: datetime,
+    should_stop: Callable[[], bool],
+) -> None:
     """Each prompt with events since then, in a transaction of its own."""
     for prompt in select_fresh_prompts(connection, since - WAITS_IN_BUFFER):
+        if should_stop():
+            return
         with _put_off("look_at_verdicts"), connection.transaction():
             for news in find_verdicts(connection, prompt, now):
                 insert_news(connection, news)
