@@ -21,6 +21,7 @@ _SECRET_NAMES = r"(?:[\w-]*(?:password|passwd|secret|secret_key|api_key|token|au
 # A line is JSON already, so a quote inside a string is \" there; what replaces a secret must leave the line JSON.
 _REDACTIONS = (
     (re.compile(r"eg_live_[0-9A-Za-z]+"), f"eg_live_{REDACTED}"),
+    (re.compile(r"whsec_[0-9A-Za-z+/=]+"), f"whsec_{REDACTED}"),
     (re.compile(r"/login/link/[\w-]+"), f"/login/link/{REDACTED}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), rf"\1 {REDACTED}"),
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#\"\\<>]*@"), rf"\1{REDACTED}@"),

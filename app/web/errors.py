@@ -27,6 +27,7 @@ from app.core.errors import (
     Unavailable,
     VersionNotFound,
 )
+from app.core.runbook import entry_for, runbook_entry
 from app.web.envelope import Detail, code_of, error_envelope
 from app.web.page_paths import is_page_path
 from app.web.request_context import context
@@ -130,7 +131,7 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
         case NotFound():
             return _not_found(error)
         case BufferFull() | RedisFull():
-            log.warning("refused under backpressure: %s", error)
+            log.warning("refused under backpressure: %s", error, extra={"see": runbook_entry("backpressure")})
             return ApiError(
                 429,
                 "BACKPRESSURE",
@@ -138,7 +139,7 @@ def _from_core(error: PromptAnalyticsError) -> ApiError:
                 retry_after_seconds=BACKPRESSURE_RETRY_SECONDS,
             )
         case Unavailable():
-            log.error("a server did not answer: %s: %s", type(error).__name__, error)
+            log.error("a server did not answer: %s: %s", type(error).__name__, error, extra={"see": entry_for(error)})
             return ApiError(
                 503,
                 "UNAVAILABLE",

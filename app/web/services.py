@@ -20,6 +20,7 @@ from app.core.keys.uses import KeyUses
 from app.core.operations.refusals import Refusals
 from app.core.operations.tallies import EVENTS_BY_KEY, Tally
 from app.core.queries.ledger import insert_acknowledgements
+from app.core.runbook import runbook_entry
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.numbering import Numbering
 from app.web.fast.shared_connection import SharedConnectionRedis
@@ -104,7 +105,10 @@ def _keep_acknowledgements(pool: ConnectionPool, acknowledgements: Sequence[Ackn
 
 def _close(numbering: Numbering, pool: ConnectionPool) -> None:
     if not numbering.flush():
-        log.error("what was acknowledged could not be written down: if Redis loses it, nobody will miss it")
+        log.error(
+            "what was acknowledged could not be written down: if Redis loses it, nobody will miss it",
+            extra={"see": runbook_entry("losses")},
+        )
     pool.close()
 
 

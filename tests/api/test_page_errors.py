@@ -25,12 +25,14 @@ def signed_in(app: Flask) -> FlaskClient:
     return client
 
 
-def test_without_postgresql_a_page_says_so(redis_url: str):
+def test_without_postgresql_a_page_says_so(redis_url: str, caplog: pytest.LogCaptureFixture):
     answer = signed_in(app_with(DATABASE_URL=f"postgres://{NOWHERE}/x", REDIS_URL=redis_url)).get("/account")
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
     assert "Not available right now" in answer.text
     assert "PostgreSQL does not answer" in answer.text
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    (told,) = [record for record in caplog.records if "did not answer" in record.message]
+    assert told.__dict__["see"] == "docs/runbook.md#postgresql"
 
 
 def test_a_page_that_a_server_failed_tries_again_unless_something_was_to_be_changed(redis_url: str):

@@ -15,6 +15,7 @@ from config.logging import RedactingJsonFormatter, link_documents_in_logs, log_c
 
 KEY = mint_key()
 SECRETS = {
+    "webhook secret": ("signed with whsec_c2VjcmV0+/dGVzdA==", "c2VjcmV0"),
     "an API key": (f"key {KEY} is bad", KEY),
     "a truncated API key": (f"key {KEY[:20]}", KEY[8:20]),
     "a sign-in link": ("Exception on /login/link/Zk3-x_9aB [POST]", "Zk3-x_9aB"),
