@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import log1p
 from uuid import UUID
 
 import pytest
@@ -12,9 +13,10 @@ from app.core.analytics.project_changes import ProjectChanges, read_project_chan
 from app.core.analytics.project_overview import read_project_overview
 from app.core.analytics.prompt_changes import Changes
 from app.core.analytics.range_changes import RangeChanges, read_range_changes
-from app.core.analytics.usage import counted_range
+from app.core.analytics.usage import counted_range, find_prompt
 from app.core.database import Connection
 from app.core.queries.budgets import WHOLE_PROJECT, upsert_budget
+from app.core.queries.margins import MarginsRow, upsert_margins
 from app.core.rollups.rollup import WHOLE
 from app.core.rollups.time_range import TimeRange
 from app.core.stream.events import Event, new_event_id
@@ -72,6 +74,10 @@ def project_changes(connection: Connection, project_id: int, now: datetime = MON
 NOT_CLEAR = {"cost_usd": "none", "score": "none", "latency_p50_ms": "none", "latency_p95_ms": "none"}
 
 
+def margins_row(prompt_key: int, *, cost_usd: float = 0.2) -> MarginsRow:
+    return MarginsRow(prompt_key=prompt_key, cost_usd=cost_usd, latency_ms=0.2, latency_p95_ms=0.2, score=0.2)
+
+
 def test_nothing_is_compared_where_there_is_no_past(database: Connection):
     project_id = new_project(database)
     assert range_changes(database, project_id, DAY) is None
@@ -121,6 +127,12 @@ def test_a_prompt_that_is_slower_and_dearer_today_is_named_alone(database: Conne
     (slower,) = (changes for changes in found.by_prompt.values() if set(verdicts(changes).values()) != {"none"})
     assert verdicts(slower) == {"cost_usd": "higher", "score": "none", "latency_p95_ms": "higher"}
     assert verdicts(found.mix)["latency_p50_ms"] == "higher"
+    assert {finding.margin for finding in slower.values()} == {log1p(0.05), 0.02, log1p(0.1)}
+    upsert_margins(database, project_id, margins_row(WHOLE, cost_usd=0.3))
+    upsert_margins(database, project_id, margins_row(find_prompt(database, project_id, UUID(int=2)).prompt_key))
+    found = range_changes(database, project_id, DAY)
+    assert found is not None
+    assert sorted(changes["cost_usd"].margin for changes in found.by_prompt.values()) == [log1p(0.2), log1p(0.3)]
     # not on the evidence of a day that is not over
     assert project_changes(database, project_id).moved == []
 
@@ -133,6 +145,10 @@ def test_a_prompt_that_has_been_slower_and_dearer_for_a_week_has_moved(database:
     assert moved.prompt_id == UUID(int=2)
     assert [(move.measure, move.is_worse) for move in moved.moves] == [("cost_usd", True), ("latency_p95_ms", True)]
     assert moved.moves[0].after / moved.moves[0].before == pytest.approx(1.5, rel=0.1)
+    prompt_key = find_prompt(database, project_id, UUID(int=2)).prompt_key
+    upsert_margins(database, project_id, margins_row(prompt_key, cost_usd=0.8))
+    (moved,) = project_changes(database, project_id).moved
+    assert [move.measure for move in moved.moves] == ["latency_p95_ms"]
 
 
 def test_what_came_late_is_looked_at_again(database: Connection):
@@ -191,6 +207,10 @@ def test_new_versions_come_with_their_verdict(database: Connection):
     assert (found.prompt_id, found.version.version_hash) == (UUID(int=1), "v2")
     assert found.comparison is not None
     assert found.comparison.findings["cost_usd"].verdict == "lower"
+    upsert_margins(database, project_id, margins_row(WHOLE))
+    (found,) = project_changes(database, project_id).versions
+    assert found.comparison is not None
+    assert found.comparison.margins.score == 0.2, "not those of a minute ago"
     assert project_changes(database, project_id, MONDAY + 20 * DAY).versions == []
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.core.analytics.comparison import Margins
+from app.core.analytics.comparison import Margins, ProjectMargins
 from app.core.analytics.moved import moved
 from app.core.analytics.prompt_days import Daily, PromptDays
 from truth.day_histories import World, history
@@ -38,7 +38,14 @@ def test_a_prompt_that_changed_a_week_ago_is_named_in_every_measure():
 
 def test_what_does_not_matter_is_not_named_however_sure():
     assert {move.measure for move in moved(changed(step=0.06, events=20_000, prompts=3))} == {"cost_usd"}
-    assert moved(changed(step=0.06, events=20_000, prompts=3), Margins(cost_usd=0.1)) == []
+    assert moved(changed(step=0.06, events=20_000, prompts=3), ProjectMargins(Margins(cost_usd=0.1))) == []
+
+
+def test_a_prompt_is_named_by_its_own_margins_where_it_has_some():
+    wide = Margins(1, 1, 1, 1)
+    (move,) = moved(changed(), ProjectMargins(wide, own=((2, Margins(0.1, 1, 1, 1)),)))
+    assert (move.prompt_key, move.measure) == (2, "cost_usd")
+    assert move.size == pytest.approx(move.estimate / np.log1p(0.1))
 
 
 def test_one_odd_day_is_no_move():

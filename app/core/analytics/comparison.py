@@ -1,6 +1,6 @@
 """What the events of two versions tell about each measure. Pure: `make truth` simulates exactly this."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import copysign, inf, log1p
 from typing import Literal
@@ -29,6 +29,23 @@ class Margins:
 
 
 DEFAULT_MARGINS = Margins()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectMargins:
+    """Those of a project, and by key those of its prompts that have their own."""
+
+    whole: Margins = DEFAULT_MARGINS
+    own: tuple[tuple[int, Margins], ...] = ()
+
+    def of(self, prompt_keys: Sequence[int]) -> list[Margins]:
+        """In the order of the keys."""
+        own = dict(self.own)
+        return [own.get(key, self.whole) for key in prompt_keys]
+
+
+NONE_SET = ProjectMargins()
+
 Findings = Mapping[MeasureName, Finding]
 
 

@@ -3,11 +3,17 @@
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from app.core.analytics.comparison import DEFAULT_MARGINS, Margins
+from app.core.analytics.comparison import DEFAULT_MARGINS, Margins, ProjectMargins
 from app.core.analytics.usage import find_prompt
 from app.core.database import Connection
 from app.core.queries.audit_log import Action, Actor, insert_audit_entry
-from app.core.queries.margins import MarginsRow, delete_margins, select_margins, upsert_margins
+from app.core.queries.margins import (
+    MarginsRow,
+    delete_margins,
+    select_all_margins,
+    select_margins,
+    upsert_margins,
+)
 from app.core.rollups.rollup import WHOLE
 
 Source = Literal["prompt", "project", "default"]
@@ -31,8 +37,13 @@ def find_margins(connection: Connection, project_id: int, prompt_key: int) -> Ma
     if not found:
         return MarginsFound(DEFAULT_MARGINS, "default")
     row = found[0]
-    margins = Margins(row.cost_usd, row.latency_ms, row.latency_p95_ms, row.score)
-    return MarginsFound(margins, "project" if row.prompt_key == WHOLE else "prompt")
+    return MarginsFound(_margins(row), "project" if row.prompt_key == WHOLE else "prompt")
+
+
+def read_project_margins(connection: Connection, project_id: int) -> ProjectMargins:
+    found = [(row.prompt_key, _margins(row)) for row in select_all_margins(connection, project_id)]
+    own = tuple(each for each in found if each[0] != WHOLE)
+    return ProjectMargins(dict(found).get(WHOLE, DEFAULT_MARGINS), own)
 
 
 def set_margins(
@@ -67,3 +78,7 @@ def in_words(margins: Margins) -> str:
     shares = margins.cost_usd, margins.latency_ms, margins.latency_p95_ms
     cost, latency, tail = (f"{100 * share:.6g}\N{NO-BREAK SPACE}%" for share in shares)
     return f"cost {cost}, latency {latency}, p95 latency {tail}, score {margins.score:.6g}"
+
+
+def _margins(row: MarginsRow) -> Margins:
+    return Margins(row.cost_usd, row.latency_ms, row.latency_p95_ms, row.score)

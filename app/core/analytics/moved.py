@@ -9,6 +9,7 @@ The 95th percentile of latency is looked at through counts, as in `app.core.anal
 above the percentile that their weekday had in all five weeks, which is a mean like others, and right for few events.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log1p
 from statistics import NormalDist
@@ -16,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from app.core.analytics.comparison import DEFAULT_MARGINS, Margins
+from app.core.analytics.comparison import NONE_SET, ProjectMargins
 from app.core.analytics.percentile_rows import by_row, log_percentiles
 from app.core.analytics.percentiles import DecodedHistograms
 from app.core.analytics.prompt_days import DAYS_OF_A_WEEK, Daily, PromptDays
@@ -55,21 +56,22 @@ class Moved:
         return (self.estimate < 0) == (self.measure == "score")
 
 
-def moved(days: PromptDays, margins: Margins = DEFAULT_MARGINS) -> list[Moved]:
+def moved(days: PromptDays, margins: ProjectMargins = NONE_SET) -> list[Moved]:
     """In the order of prompts and measures. `days` are WEEKS whole weeks."""
+    of_prompts = margins.of(days.keys.tolist())
     cost, score = (
         week_shift(days.measures[measure], is_ratio=measure == "cost_usd") for measure in ("cost_usd", "score")
     )
     found = [
-        *_named(days, "cost_usd", cost, log1p(margins.cost_usd)),
-        *_named(days, "latency_p95_ms", _p95_shift(days), log1p(margins.latency_p95_ms)),
-        *_named(days, "score", score, margins.score),
+        *_named(days, "cost_usd", cost, [log1p(each.cost_usd) for each in of_prompts]),
+        *_named(days, "latency_p95_ms", _p95_shift(days), [log1p(each.latency_p95_ms) for each in of_prompts]),
+        *_named(days, "score", score, [each.score for each in of_prompts]),
     ]
     return sorted(found, key=lambda each: (each.prompt_key, MOVED_MEASURES.index(each.measure)))
 
 
-def _named(days: PromptDays, measure: MovedMeasure, shift: Shift, margin: float) -> list[Moved]:
-    clear = shift.is_clear(_NORMAL) & (np.abs(shift.estimate) > margin)
+def _named(days: PromptDays, measure: MovedMeasure, shift: Shift, margins: Sequence[float]) -> list[Moved]:
+    clear = shift.is_clear(_NORMAL) & (np.abs(shift.estimate) > np.array(margins))
     return [
         Moved(
             int(days.keys[at]),
@@ -77,7 +79,7 @@ def _named(days: PromptDays, measure: MovedMeasure, shift: Shift, margin: float)
             estimate,
             float(shift.before[at]),
             float(shift.after[at]),
-            abs(estimate) / margin,
+            abs(estimate) / margins[at],
         )
         for at in np.flatnonzero(clear).tolist()
         for estimate in (float(shift.estimate[at]),)

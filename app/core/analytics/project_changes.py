@@ -9,8 +9,9 @@ from functools import partial
 from itertools import zip_longest
 from uuid import UUID
 
+from app.core.analytics.comparison import ProjectMargins
 from app.core.analytics.evidence_reading import first_seen_order
-from app.core.analytics.margins import read_margins
+from app.core.analytics.margins import read_project_margins
 from app.core.analytics.moved import WEEKS, Moved, moved
 from app.core.analytics.prompt_days import read_prompt_days
 from app.core.analytics.remembered import Remembered
@@ -74,14 +75,15 @@ class ProjectChanges:
 
 
 def read_project_changes(connection: Connection, project_id: int, *, now: datetime) -> ProjectChanges:
+    margins = read_project_margins(connection, project_id)
     return ProjectChanges(
-        _new_versions(connection, project_id, now),
-        _moved_prompts(connection, project_id, now),
+        _new_versions(connection, project_id, margins, now),
+        _moved_prompts(connection, project_id, margins, now),
         read_spend(connection, project_id, now=now, budget_usd=select_budget(connection, project_id)),
     )
 
 
-def _new_versions(connection: Connection, project_id: int, now: datetime) -> list[NewVersion]:
+def _new_versions(connection: Connection, project_id: int, margins: ProjectMargins, now: datetime) -> list[NewVersion]:
     """Those whose first event is not older than NEW_FOR."""
     renewed = select_renewed_prompts(connection, project_id, now - NEW_FOR, limit=MOST_RENEWED)
     found: list[tuple[PromptNames, VersionSeen, VersionSeen]] = []
@@ -93,7 +95,7 @@ def _new_versions(connection: Connection, project_id: int, now: datetime) -> lis
     beginning = select_beginning(connection, project_id, WHOLE)
     compared = [
         _compared.get(
-            (beginning, project_id, prompt.prompt_key, newest, before, floor_to("minute", now)),
+            (beginning, project_id, prompt.prompt_key, newest, before, margins, floor_to("minute", now)),
             partial(compare_versions, connection, project_id, prompt.prompt_key, before, newest, now=now),
         )
         for prompt, newest, before in found[:MOST_COMPARED]
@@ -104,14 +106,15 @@ def _new_versions(connection: Connection, project_id: int, now: datetime) -> lis
     ]
 
 
-def _moved_prompts(connection: Connection, project_id: int, now: datetime) -> list[MovedPrompt]:
+def _moved_prompts(
+    connection: Connection, project_id: int, margins: ProjectMargins, now: datetime
+) -> list[MovedPrompt]:
     end = floor_to("day", now)
     last_week = Part("day", end - timedelta(weeks=1), end)
     busiest = select_busiest_prompts(connection, project_id, [last_week], MOST_PROMPTS, None)
     only = busiest[:MOST_PROMPTS] or None
     beginning = select_beginning(connection, project_id, WHOLE)
     totals = select_expected_totals(connection, project_id, WHOLE, [(end - timedelta(weeks=WEEKS), end)])
-    margins = read_margins(connection, project_id, WHOLE)
     found = _moved.get(
         (beginning, project_id, end, totals, only and tuple(only), margins),
         lambda: moved(read_prompt_days(connection, project_id, end, weeks=WEEKS, only=only, histograms=True), margins),

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from app.core.analytics.comparison import ALPHA, DEFAULT_MARGINS, Margins
+from app.core.analytics.comparison import ALPHA, NONE_SET, Margins, ProjectMargins
 from app.core.analytics.confidence import Interval
 from app.core.analytics.day_scatter import so_many
 from app.core.analytics.decision import Finding
@@ -39,7 +39,7 @@ def changes_of(
     new: Sequence[PromptWindow],
     days: PromptDays,
     past: Past,
-    margins: Margins = DEFAULT_MARGINS,
+    margins: ProjectMargins = NONE_SET,
 ) -> tuple[Changes, dict[int, Changes]]:
     """Of the mix, and of each prompt by its key: what the `new` windows differ by from the `old` ones.
 
@@ -48,14 +48,9 @@ def changes_of(
     keys = sorted({window.prompt_key for window in new})
     kept = [window for window in old if window.prompt_key in set(keys)]
     found = _found((kept, new), keys, days_of(days, keys), past)
-    margin = {
-        "cost_usd": math.log1p(margins.cost_usd),
-        "score": margins.score,
-        "latency_p50_ms": math.log1p(margins.latency_ms),
-        "latency_p95_ms": math.log1p(margins.latency_p95_ms),
-    }
 
-    def changes(at: int, measures: Sequence[ChangeMeasure]) -> Changes:
+    def changes(at: int, measures: Sequence[ChangeMeasure], margins: Margins) -> Changes:
+        margin = _by_measure(margins)
         return {
             measure: Finding(
                 interval,
@@ -68,7 +63,20 @@ def changes_of(
             if (interval := found[measure].intervals[at])
         }
 
-    return changes(len(keys), OF_MIX), {key: changes(at, OF_PROMPT) for at, key in enumerate(keys)}
+    by_prompt = {
+        key: changes(at, OF_PROMPT, own) for at, (key, own) in enumerate(zip(keys, margins.of(keys), strict=True))
+    }
+    return changes(len(keys), OF_MIX, margins.whole), by_prompt
+
+
+def _by_measure(margins: Margins) -> dict[ChangeMeasure, float]:
+    """Natural logarithms, but for the score."""
+    return {
+        "cost_usd": math.log1p(margins.cost_usd),
+        "score": margins.score,
+        "latency_p50_ms": math.log1p(margins.latency_ms),
+        "latency_p95_ms": math.log1p(margins.latency_p95_ms),
+    }
 
 
 def _found(

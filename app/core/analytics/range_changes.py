@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from app.core.analytics.margins import read_project_margins
 from app.core.analytics.past import Past, same_hours, whole_hours
 from app.core.analytics.prompt_changes import Changes, changes_of
 from app.core.analytics.prompt_days import PromptDays, read_prompt_days
@@ -89,9 +90,9 @@ def read_range_changes(
             read_prompt_days(connection, project_id, end, weeks=USUAL_WEEKS, only=keys),
         ),
     )
-    mix, by_prompt = changes_of(
-        before.windows, select_prompt_windows(connection, project_id, seen, keys), before.days, past
-    )
+    now_seen = select_prompt_windows(connection, project_id, seen, keys)
+    margins = read_project_margins(connection, project_id)
+    mix, by_prompt = changes_of(before.windows, now_seen, before.days, past, margins)
     times = len(past.windows)
     return RangeChanges(past, expected.events / times, expected.cost_usd / times, mix, by_prompt)
 

@@ -30,6 +30,17 @@ def select_margins(connection: Connection, project_id: int, prompt_key: int) -> 
     return all_rows(connection, MarginsRow, sql, parameters)
 
 
+def select_all_margins(connection: Connection, project_id: int) -> list[MarginsRow]:
+    """Those of the project and of all its prompts, in the order of their keys."""
+    sql = """
+        SELECT prompt_key, cost_usd, latency_ms, latency_p95_ms, score
+        FROM comparison_margins
+        WHERE project_id = %(project_id)s
+        ORDER BY prompt_key
+    """
+    return all_rows(connection, MarginsRow, sql, {"project_id": project_id})
+
+
 def upsert_margins(connection: Connection, project_id: int, margins: MarginsRow) -> None:
     sql = """
         INSERT INTO comparison_margins (project_id, prompt_key, cost_usd, latency_ms, latency_p95_ms, score)
