@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.core.rollups.grains import floor_to
-from tests.sign_in import page_of
+from tests.sign_in import create_project, page_of
 from tests.stored_events import an_event, store_events
 from worker.store import ReceivedEvent
 
@@ -98,6 +98,20 @@ def test_a_new_version_is_listed_with_its_verdict(database_url: str, project_id:
     found = lines(page_of(member, PATH))
     assert found[f"version-{STEADY}"][2].startswith(f"{STEADY} v2 against v1: ")
     assert f"version-{SLOWER}" in found
+
+
+def test_first_appearances_of_versions_in_the_range_are_marked_in_the_charts(
+    database_url: str, project_id: int, member: httpx.Client
+):
+    store_events(database_url, weeks_of_events(project_id, slower_for_days=-1, version="v2"))
+    elsewhere = create_project(database_url, "elsewhere")
+    store_events(database_url, [an_event(elsewhere, timedelta(days=2), version="v3")])
+    week, day = (page_of(member, PATH, range=length) for length in ("7d", "24h"))
+    told = re.findall(r"(v\d) of (\S+) first seen", week)
+    assert sorted(told) == [("v2", str(STEADY))] * 2 + [("v2", str(SLOWER))] * 2
+    assert week.count('class="chart-marker"') == 4
+    assert 'class="chart-marker"' not in day
+    assert "v3" not in week
 
 
 def test_what_is_clear_is_coloured_and_sorted_by(database_url: str, project_id: int, member: httpx.Client):

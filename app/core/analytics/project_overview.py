@@ -14,11 +14,15 @@ from app.core.analytics.prompt_changes import Changes
 from app.core.analytics.range_changes import RangeChanges, read_range_changes
 from app.core.analytics.usage import Listed, Usage, busiest_prompts, counted_range, merged_usage
 from app.core.database import Connection
+from app.core.queries.changed_prompts import VersionBegan, select_versions_that_began
 from app.core.queries.overviews import select_ever_used, select_matching_prompts, select_prompts_last_seen
 from app.core.queries.usage import PromptUsageRow
 from app.core.rollups.grains import Grain
 from app.core.rollups.rollup import WHOLE
 from app.core.rollups.time_range import TimeRange, bucket_starts, default_interval
+
+MAX_BEGAN = 20
+"""More than a chart has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,16 @@ class PromptSummary:
 
 @dataclass(frozen=True, slots=True)
 class ProjectOverview:
-    """`ever_used`: whether the project has had an event at any time; `changes` do not depend on the range."""
+    """`ever_used`: whether the project has had an event at any time; `changes` do not depend on the range.
+
+    `began`: the latest versions, at most MAX_BEGAN, with their first event in the range.
+    """
 
     period: Period
     listed: Listed[PromptSummary]
     ever_used: bool
     changes: ProjectChanges
+    began: list[VersionBegan]
 
 
 def read_project_overview(
@@ -61,7 +69,8 @@ def read_project_overview(
     listed = _read_prompts(connection, project_id, time_range, counted, search=search, changes=period.changes)
     ever_used = period.totals.events > 0 or select_ever_used(connection, project_id)
     changes = read_project_changes(connection, project_id, now=now)
-    return ProjectOverview(period, listed, ever_used, changes)
+    began = select_versions_that_began(connection, project_id, counted.start, counted.end, limit=MAX_BEGAN)
+    return ProjectOverview(period, listed, ever_used, changes, began)
 
 
 def read_prompts(

@@ -1,4 +1,4 @@
-"""Prompts that have got another version lately, and what prompts are called."""
+"""Prompts that have got another version lately, versions that are new, and what prompts are called."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +39,54 @@ def select_renewed_prompts(
         LIMIT %(limit)s
     """
     return all_rows(connection, PromptNames, sql, {"project_id": project_id, "since": since, "limit": limit})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionBegan:
+    """A version of a prompt, and the minute or, where that is long ago, the hour of its first event."""
+
+    prompt_id: UUID
+    prompt_name: str | None
+    version_hash: str
+    name: str | None
+    first_seen: datetime
+
+
+def select_versions_that_began(
+    connection: Connection, project_id: int, start: datetime, end: datetime, *, limit: int
+) -> list[VersionBegan]:
+    """The latest of those with their first event in this time, newest first."""
+    # An event lies at most minutes ahead of the time at which its version is registered.
+    sql = """
+        SELECT prompts.prompt_id, prompts.name AS prompt_name, version.version_hash, version.name,
+               coalesce(minute.bucket_start, hour.bucket_start) AS first_seen
+        FROM prompts
+        JOIN prompt_versions AS version ON version.prompt_key = prompts.id
+        CROSS JOIN LATERAL (
+            SELECT bucket_start
+            FROM rollups
+            WHERE project_id = %(project_id)s AND prompt_key = prompts.id AND version_key = version.id
+              AND grain = 'hour'
+            ORDER BY bucket_start
+            LIMIT 1
+        ) AS hour
+        LEFT JOIN LATERAL (
+            SELECT bucket_start
+            FROM rollups
+            WHERE project_id = %(project_id)s AND prompt_key = prompts.id AND version_key = version.id
+              AND grain = 'minute'
+              AND bucket_start >= hour.bucket_start AND bucket_start < hour.bucket_start + interval '1 hour'
+            ORDER BY bucket_start
+            LIMIT 1
+        ) AS minute ON true
+        WHERE prompts.project_id = %(project_id)s
+          AND version.created_at >= %(start)s::timestamptz - interval '1 hour'
+          AND hour.bucket_start > %(start)s::timestamptz - interval '1 hour' AND hour.bucket_start < %(end)s
+        ORDER BY hour.bucket_start DESC, version.id DESC
+        LIMIT %(limit)s
+    """
+    parameters = {"project_id": project_id, "start": start, "end": end, "limit": limit}
+    return all_rows(connection, VersionBegan, sql, parameters, binary=True)
 
 
 def select_prompt_names(connection: Connection, project_id: int, keys: Sequence[int]) -> list[PromptNames]:

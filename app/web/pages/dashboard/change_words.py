@@ -1,6 +1,5 @@
 """The list of what has changed in a project, in words."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,11 +10,20 @@ from app.core.analytics.moved import Moved, MovedMeasure
 from app.core.analytics.project_changes import MovedPrompt, NewVersion, ProjectChanges
 from app.core.analytics.spend import Spend
 from app.core.analytics.version_comparison import Comparison
-from app.web.pages.layout.formatting import count, duration, money, score, signed_ratio, signed_score, visible_text
+from app.web.pages.layout.formatting import (
+    count,
+    duration,
+    listed,
+    money,
+    score,
+    signed_ratio,
+    signed_score,
+    version_label,
+    visible_text,
+)
 
 MOST_LINES = 5
 """Of versions, and of prompts that moved."""
-LONGEST_HASH = 16
 
 _VERDICTS: dict[Decision, tuple[str, str]] = {
     "better": ("better", "good"),
@@ -76,7 +84,7 @@ def _version_line(new: NewVersion) -> Line:
 
 def _verdict_words(comparison: Comparison) -> str:
     older = _version(comparison.baseline.version_hash, comparison.baseline.name)
-    clear = _listed([_phrase(name, each) for name, each in comparison.findings.items() if _is_clear(each)])
+    clear = listed([_phrase(name, each) for name, each in comparison.findings.items() if _is_clear(each)])
     how = "" if comparison.kind == "side_by_side" else " (before and after the change)"
     if comparison.decision == "undecided":
         so_far = f"; so far it {clear}" if clear else ""
@@ -129,7 +137,7 @@ def _moved_line(prompt: MovedPrompt) -> Line:
         badge,
         kind,
         _prompt(prompt.prompt_id, prompt.prompt_name),
-        f"{_listed([_move(each) for each in prompt.moves])} in the last 7 complete days, against the 28 before.",
+        f"{listed([_move(each) for each in prompt.moves])} in the last 7 complete days, against the 28 before.",
         "pages_prompt.prompt",
         arguments,
     )
@@ -176,14 +184,8 @@ def _prompt(prompt_id: UUID, name: str | None) -> str:
 
 
 def _version(version_hash: str, name: str | None) -> str:
-    short = version_hash if len(version_hash) <= LONGEST_HASH else f"{version_hash[:12]}…"
-    return visible_text(name or short)
+    return visible_text(version_label(version_hash, name))
 
 
 def _size(signed: str) -> str:
     return signed.lstrip("+\N{MINUS SIGN}")
-
-
-def _listed(parts: Sequence[str]) -> str:
-    """a, b and c."""
-    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)

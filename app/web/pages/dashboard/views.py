@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from flask import request
 from werkzeug.wrappers import Response
 
-from app.core.analytics.period import Period
-from app.core.analytics.project_overview import read_project_overview, read_prompts
+from app.core.analytics.project_overview import ProjectOverview, read_project_overview, read_prompts
 from app.core.contract import EXAMPLE_EVENT
+from app.core.queries.changed_prompts import VersionBegan
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
@@ -25,6 +25,7 @@ from app.web.pages.dashboard.prompt_table import (
     read_table_query,
 )
 from app.web.pages.layout.csv_download import csv_table
+from app.web.pages.layout.formatting import version_label, visible_text
 from app.web.pages.layout.ranges import read_range
 from app.web.proxies import public_url_for
 from app.web.request_context import visitor
@@ -55,8 +56,8 @@ def dashboard() -> Response:
         truncated=found.listed.truncated,
         query=query,
         charts=[
-            _total_chart(EVENTS, found.period, lambda usage: usage.events),
-            _total_chart(COST, found.period, lambda usage: float(usage.cost_usd.sum or 0)),
+            _total_chart(EVENTS, found, lambda usage: usage.events),
+            _total_chart(COST, found, lambda usage: float(usage.cost_usd.sum or 0)),
         ],
         ever_used=found.ever_used,
         table=page_of(found.listed.rows, query),
@@ -79,6 +80,12 @@ def prompts_csv() -> Response:
     return csv_table("prompts.csv", CSV_COLUMNS, in_order(found.rows, query))
 
 
-def _total_chart(measure: Measure, period: Period, value_of: ValueOf) -> Chart:
-    line = Line(measure.title, [value_of(point.usage) for point in period.series])
-    return build_chart(measure, buckets_of(period), period.interval, [line])
+def _total_chart(measure: Measure, found: ProjectOverview, value_of: ValueOf) -> Chart:
+    line = Line(measure.title, [value_of(point.usage) for point in found.period.series])
+    moments = [(_name(version), version.first_seen) for version in found.began]
+    return build_chart(measure, buckets_of(found.period), found.period.interval, [line], moments)
+
+
+def _name(version: VersionBegan) -> str:
+    label = version_label(version.version_hash, version.name)
+    return visible_text(f"{label} of {version.prompt_name or version.prompt_id}")

@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -148,6 +149,20 @@ def ago(time: datetime | None, now: datetime | None = None) -> str:
 
 def utc(time: datetime | None) -> str:
     return NO_DATA if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def version_label(version_hash: str, name: str | None) -> str:
+    """What a version is called in a sentence or a legend: its name, or its hash, shortened where it is long."""
+    if name is not None:
+        return name
+    return version_hash if len(version_hash) <= 16 else f"{version_hash[:12]}…"
+
+
+def listed(parts: Sequence[str], last: str = "and") -> str:
+    """a, b and c."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
 
 
 def visible_text(text: str) -> str:

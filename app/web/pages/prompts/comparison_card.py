@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from app.core.analytics.margins import Source
 from app.core.analytics.prompt_overview import Choice, PromptOverview
 from app.core.queries.overviews import VersionSeen
-from app.web.pages.layout.formatting import visible_text
+from app.web.pages.layout.formatting import version_label, visible_text
 from app.web.pages.prompts.comparison_charts import LatencyChart, Shrinking, latencies_of, shrinking_of
-from app.web.pages.prompts.comparison_words import Verdict, verdict_of, version_label
+from app.web.pages.prompts.comparison_words import Verdict, verdict_of
 from app.web.pages.prompts.measure_words import Row, rows_of
 
 SAME_TWICE = "These are one and the same version: choose two different ones."

@@ -7,8 +7,8 @@ from markupsafe import Markup
 from app.core.analytics.comparison import MEASURES, MeasureName
 from app.core.analytics.decision import Decision, Finding
 from app.core.analytics.version_comparison import ComparedVersion, Comparison
-from app.web.pages.layout.formatting import visible_text
-from app.web.pages.prompts.measure_words import VOCABULARY, State, difference_words, listed, state_of
+from app.web.pages.layout.formatting import listed, version_label, visible_text
+from app.web.pages.prompts.measure_words import VOCABULARY, State, difference_words, state_of
 from app.web.pages.prompts.undecided_words import hours_in_common, how_long, is_unknown, why_not_yet
 
 BADGES: dict[Decision, tuple[str, str]] = {
@@ -54,13 +54,6 @@ def name_of(version: ComparedVersion) -> Markup:
     """A version in a sentence, whatever its name does to the direction of writing."""
     label = visible_text(version_label(version.version_hash, version.name))
     return Markup('<bdi class="strong">{}</bdi>').format(label)
-
-
-def version_label(version_hash: str, name: str | None) -> str:
-    """What a version is called in a sentence or a legend: its name, or its hash, shortened where it is long."""
-    if name is not None:
-        return name
-    return version_hash if len(version_hash) <= 16 else f"{version_hash[:12]}…"
 
 
 def _better(_comparison: Comparison, new: Markup, old: Markup, known: dict[State, _Known]) -> tuple[Markup, str]:

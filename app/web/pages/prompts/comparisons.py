@@ -17,10 +17,11 @@ from app.core.errors import VersionNotFound
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
+from app.web.pages.layout.formatting import version_label
 from app.web.pages.layout.rendering import page
 from app.web.pages.prompts.addresses import Address, no_such_version, read_address
 from app.web.pages.prompts.comparison_card import options_of
-from app.web.pages.prompts.comparison_words import BADGES, version_label
+from app.web.pages.prompts.comparison_words import BADGES
 from app.web.pages.prompts.measure_words import VOCABULARY, Row, rows_of
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot

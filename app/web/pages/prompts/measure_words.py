@@ -1,7 +1,7 @@
 """What is known of one measure of two versions, in words and for a table."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -132,13 +132,6 @@ def margin_words(finding: Finding) -> str:
 def count_words(finding: Finding) -> str:
     """How many values both versions have."""
     return f"{count(finding.counts[0])} and {count(finding.counts[1])}"
-
-
-def listed(parts: Sequence[str], last: str = "and") -> str:
-    """a, b and c."""
-    if len(parts) < 2:
-        return "".join(parts)
-    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
 
 
 def _span(finding: Finding) -> str:

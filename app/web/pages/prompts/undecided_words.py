@@ -9,8 +9,8 @@ from app.core.analytics.decision import FEWEST_EVENTS, Finding
 from app.core.analytics.evidence import HOUR_SECONDS
 from app.core.analytics.undecided import why_undecided
 from app.core.analytics.version_comparison import Comparison
-from app.web.pages.layout.formatting import count
-from app.web.pages.prompts.measure_words import VOCABULARY, count_words, listed
+from app.web.pages.layout.formatting import count, listed
+from app.web.pages.prompts.measure_words import VOCABULARY, count_words
 
 # From how many days on a unit is used, and how many it has.
 _UNITS = ((700.0, "year", 365.25), (60.0, "month", 30.4), (1.5, "day", 1.0), (0.0, "hour", 1 / 24))

@@ -22,11 +22,10 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, build_chart
 from app.web.pages.charts.measures import OF_VERSIONS, buckets_of, page_of_range
 from app.web.pages.layout.csv_download import csv_table
-from app.web.pages.layout.formatting import visible_text
+from app.web.pages.layout.formatting import version_label, visible_text
 from app.web.pages.layout.ranges import read_range
 from app.web.pages.prompts.addresses import no_such_version, read_address
 from app.web.pages.prompts.comparison_card import OF_MARGINS, comparison_card
-from app.web.pages.prompts.comparison_words import version_label
 from app.web.pages.prompts.margins import form_of
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
