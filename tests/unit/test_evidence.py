@@ -82,7 +82,7 @@ def test_minutes_belong_to_the_strata_of_their_hours():
 
 
 def test_blocks_are_long_enough_for_bunches_of_events_and_not_too_many():
-    for count, length in ((10, 3), (100, 1), (1, 24)):
+    for count, length in ((4, 3), (100, 1), (1, 12)):
         pair = side_by_side(hours(*range(120), count=count), hours(*range(120), count=10_000)).pair("cost_usd")
         assert np.bincount(pair.baseline.block).max() == length
     months = side_by_side(hours(*range(2_000), count=1_000), hours(*range(2_000), count=1_000)).pair("cost_usd")
