@@ -46,7 +46,10 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One version by hours or minutes, in order. `histograms` belong to the pieces by position; minutes have none."""
+    """One version by hours or minutes, in order.
+
+    `histograms` belong to the pieces by position, in order, too; minutes have none.
+    """
 
     seconds: Integers
     events: Floats
@@ -66,7 +69,19 @@ class Arm:
         )
 
     def between(self, start_seconds: int, end_seconds: int) -> "Arm":
-        return self.only((self.seconds >= start_seconds) & (self.seconds < end_seconds))
+        start, end = np.searchsorted(self.seconds, (start_seconds, end_seconds)).tolist()
+        first, last = np.searchsorted(self.histograms.owner, (start, end)).tolist()
+        found = self.histograms
+        owner = found.owner[first:last] - start if start else found.owner[:last]
+        return Arm(
+            self.seconds[start:end],
+            self.events[start:end],
+            {
+                measure: Values(values.count[start:end], values.mean[start:end], values.deviation[start:end])
+                for measure, values in self.values.items()
+            },
+            DecodedHistograms(owner, found.bucket[first:last], found.count[first:last]),
+        )
 
 
 def arm(cells: VersionCells | None) -> Arm:
@@ -79,8 +94,13 @@ def arm(cells: VersionCells | None) -> Arm:
         seconds.astype(np.intp),
         events,
         {measure: Values(*columns[3 * at : 3 * at + 3]) for at, measure in enumerate(MEASURES)},
-        decode_histograms(histograms),
+        _in_order(decode_histograms(histograms)),
     )
+
+
+def _in_order(histograms: DecodedHistograms) -> DecodedHistograms:
+    order = np.argsort(histograms.owner, kind="stable")
+    return DecodedHistograms(histograms.owner[order], histograms.bucket[order], histograms.count[order])
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,16 +97,16 @@ def _ratio(distributions: Sequence[_Distribution], latency: Interval, events: fl
 
 
 def _counts(tail: Tail, strata: int) -> Floats:
-    counts = np.bincount(tail.stratum[tail.histograms.owner], tail.histograms.count, strata)
-    return counts.astype(np.float64, copy=False)
+    of_pieces = np.bincount(tail.histograms.owner, tail.histograms.count, len(tail.stratum))
+    return np.bincount(tail.stratum, of_pieces, strata).astype(np.float64, copy=False)
 
 
 def _distribution(tail: Tail, counts: Floats, weights: Floats, standard_errors: float) -> _Distribution | None:
     """None where the percentile is zero."""
-    histograms, strata = tail.histograms, tail.stratum[tail.histograms.owner]
+    histograms = tail.histograms
     per_value = weights / np.maximum(counts, 1)
     lowest = int(histograms.bucket.min(initial=0))
-    shares = np.bincount(histograms.bucket - lowest, per_value[strata] * histograms.count)
+    shares = np.bincount(histograms.bucket - lowest, per_value[tail.stratum][histograms.owner] * histograms.count)
     running = shares.cumsum()
     running /= running[-1]
     if lowest + int(np.searchsorted(running, P)) <= BELOW_ALL_BUCKETS:
