@@ -124,3 +124,23 @@ def test_strata_of_one_version_alone_tell_nothing():
     assert found(extra).interval == found(data).interval
     apart = Raw(data.values, data.is_candidate, data.stratum + 24 * data.is_candidate, data.block)
     assert contrast(pair(apart), alpha=ALPHA, is_ratio=False, days_apart=False) is None
+
+
+@pytest.mark.parametrize("is_ratio", [False, True])
+@pytest.mark.parametrize("per_stratum", [1, 4])
+def test_equal_values_leave_room_for_the_rare_one_that_differs(is_ratio: bool, per_stratum: int):
+    for size in (100, 1_000):
+        stratum = np.arange(2 * size) // (2 * per_stratum)
+        data = Raw(np.full(2 * size, 0.8), np.arange(2 * size) % 2 == 1, stratum, stratum)
+        result = found(data, is_ratio=is_ratio)
+        one_of_them = (1.0 if is_ratio else 0.8) / size * math.sqrt(2)
+        assert result.interval.estimate == pytest.approx(0, abs=1e-12)
+        assert independent_error(result) == pytest.approx(one_of_them)
+        reach = result.interval.high / (1 if is_ratio else 0.8)
+        assert reach > 0.03 if size == 100 else reach < 0.02
+
+
+def test_a_measure_that_is_always_zero_is_equal():
+    stratum = np.zeros(200, np.intp)
+    result = found(Raw(np.zeros(200), np.arange(200) % 2 == 1, stratum, stratum))
+    assert (result.interval.low, result.interval.high) == (0, 0)

@@ -14,6 +14,9 @@ from app.core.analytics.tail import tail_contrast
 ALPHA = 0.05
 """The probability that any claim of one comparison is chance, however often it is looked at."""
 
+UNSEEN_LATENCY = 1.0
+"""A natural logarithm: where all latencies are equal, one that is e times as long is still to be expected."""
+
 MeasureName = Literal["cost_usd", "latency_ms", "latency_p95_ms", "score"]
 MEASURES: tuple[MeasureName, ...] = ("cost_usd", "latency_ms", "latency_p95_ms", "score")
 
@@ -65,10 +68,10 @@ def find(evidence: Evidence, margins: Margins, alpha: float) -> Findings:
     cost = contrast(costs, alpha=alpha, is_ratio=True, days_apart=days_apart) or _direction(
         contrast(costs, alpha=alpha, is_ratio=False, days_apart=days_apart)
     )
-    latency, score = (
-        contrast(evidence.pair(measure), alpha=alpha, is_ratio=False, days_apart=days_apart)
-        for measure in ("latency_ms", "score")
+    latency = contrast(
+        evidence.pair("latency_ms"), alpha=alpha, is_ratio=False, days_apart=days_apart, unseen=UNSEEN_LATENCY
     )
+    score = contrast(evidence.pair("score"), alpha=alpha, is_ratio=False, days_apart=days_apart)
     tail = tail_contrast(*evidence.tails(), latency) if latency else None
     found: dict[MeasureName, Finding] = {}
     if cost:

@@ -6,6 +6,10 @@ after a change) and then averaged, each stratum with the weight n₁n₂/(n₁ +
 
 The standard error is that of independent events. Where blocks of time scatter more than independent events would, as
 retries and sessions that come in bunches make them do, it is widened by as much.
+
+Values that have all been equal so far are no proof that the next one is, too: of n values without a failure, the rate
+of failures is still known to about 1/n only (Hanley and Lippman-Hand, "If nothing goes wrong, is everything all
+right?", JAMA 249, 1983). So it is as if one of them had been different.
 """
 
 import math
@@ -20,6 +24,7 @@ from app.core.analytics.confidence import FEWEST_DAYS, Interval, multiplier, stu
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
+_ROUNDING = 1e-12
 TRUSTED_BLOCKS = 20
 TRUSTED_SCATTER = 1.5
 """Side by side, what is believed before any block was seen is that their variance is so many times that of independent
@@ -74,8 +79,12 @@ class _Arm:
     deviation: Floats
 
 
-def contrast(pair: Pair, *, alpha: float, is_ratio: bool, days_apart: bool) -> Contrast | None:
+def contrast(
+    pair: Pair, *, alpha: float, is_ratio: bool, days_apart: bool, unseen: float | None = None
+) -> Contrast | None:
     """None where no stratum is common, or where a ratio would have a mean of 0.
+
+    `unseen`: how far off a value may be where all that were seen are equal; as far as 0 where it is None.
 
     `days_apart`: the versions followed one another, and the blocks are days. What a day brings does not cancel then, so
     only the scatter of days counts, as far as it is known from so few.
@@ -93,7 +102,7 @@ def contrast(pair: Pair, *, alpha: float, is_ratio: bool, days_apart: bool) -> C
     scales = (1 / means[0], 1 / means[1]) if is_ratio else (1.0, 1.0)
     estimate = math.log(means[1] / means[0]) if is_ratio else means[1] - means[0]
     coefficients = [scale * weights / np.maximum(arm.count, 1) for scale, arm in zip(scales, arms, strict=True)]
-    variance = sum(_variance(arm, each, both) for arm, each in zip(arms, coefficients, strict=True))
+    variance = sum(_variance(arm, each, both, unseen) for arm, each in zip(arms, coefficients, strict=True))
     scatter = _scatter(pair, arms, coefficients, means, is_ratio=is_ratio)
     reach, days = _reach(variance, scatter, multiplier(events, alpha), days_apart=days_apart)
     counts = int(arms[0].count[both].sum()), int(arms[1].count[both].sum())
@@ -114,11 +123,14 @@ def _by_stratum(numbers: Integers, values: Floats, strata: int) -> Floats:
     return np.bincount(numbers, values, strata).astype(np.float64, copy=False)
 
 
-def _variance(arm: _Arm, coefficients: Floats, both: npt.NDArray[np.bool_]) -> float:
+def _variance(arm: _Arm, coefficients: Floats, both: npt.NDArray[np.bool_], unseen: float | None) -> float:
     """Of the weighted mean. A stratum of few values is helped by one as far off as all values are from theirs."""
     count = arm.count[both]
     mean = count @ arm.mean[both] / count.sum()
     deviation = arm.deviation[both].sum() + count @ (arm.mean[both] - mean) ** 2
+    if deviation <= _ROUNDING * mean**2 * count.sum():
+        off = mean if unseen is None else unseen
+        return float(coefficients[both] ** 2 @ count) * off**2 / float(count.sum())
     overall = deviation / max(count.sum() - 1, 1)
     return float(coefficients[both] ** 2 @ (arm.deviation[both] + overall))
 
