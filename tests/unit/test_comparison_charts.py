@@ -1,6 +1,7 @@
 import math
 import re
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -138,3 +139,11 @@ def test_names_of_versions_do_not_lie_on_each_other():
     assert 0 < len(named) < len(found)
     assert all(len(marker.label) <= LONGEST_LABEL for marker in named)
     assert build_markers(HOURS[:1], HOUR, moments) == []
+    spread = build_markers(HOURS, HOUR, [(f"v{number}", CHANGE + number * 2 * HOUR) for number in range(1, 12)])
+    ends = [
+        (marker.percent, marker.percent + 30) if marker.anchor == "start" else (marker.percent - 30, marker.percent)
+        for marker in spread
+        if marker.label
+    ]
+    assert len(ends) > 1
+    assert all(earlier[1] <= later[0] for earlier, later in pairwise(ends)), "a name takes a third of a phone"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-LONGEST_LABEL = 16
+LONGEST_LABEL = 14
 MAX_MARKERS = 12
 """So many, the latest, are named: more would hide the lines."""
-_ROOM_PERCENT = 14.0
+_ROOM_PERCENT = 30.0
+"""So wide is a label on a phone, and in one of two charts side by side."""
 
 
 @dataclass(frozen=True, slots=True)
