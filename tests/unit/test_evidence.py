@@ -86,7 +86,7 @@ def test_blocks_are_long_enough_for_bunches_of_events_and_not_too_many():
         pair = side_by_side(hours(*range(120), count=count), hours(*range(120), count=10_000)).pair("cost_usd")
         assert np.bincount(pair.baseline.block).max() == length
     months = side_by_side(hours(*range(2_000), count=1_000), hours(*range(2_000), count=1_000)).pair("cost_usd")
-    assert months.blocks == -(-2_000 // 12)
+    assert months.blocks == -(-2_000 // 6)
 
 
 @pytest.mark.parametrize(("days", "period"), [(7, DAY_SECONDS), (14, WEEK_SECONDS)])
