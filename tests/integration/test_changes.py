@@ -1,5 +1,6 @@
 """What has changed, from real rollups: against the same hours before, and prompts against their own past."""
 
+import pickle
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -211,6 +212,7 @@ def test_new_versions_come_with_their_verdict(database: Connection):
     (found,) = project_changes(database, project_id).versions
     assert found.comparison is not None
     assert found.comparison.margins.score == 0.2, "not those of a minute ago"
+    assert len(pickle.dumps(found)) < 20_000, "it is remembered"
     assert project_changes(database, project_id, MONDAY + 20 * DAY).versions == []
 
 

@@ -3,13 +3,14 @@
 It does not depend on the range that somebody looks at. Every `connection` is one of a snapshot.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import zip_longest
 from uuid import UUID
 
 from app.core.analytics.comparison import ProjectMargins
+from app.core.analytics.evidence import Evidence, arm
 from app.core.analytics.evidence_reading import first_seen_order
 from app.core.analytics.margins import read_project_margins
 from app.core.analytics.moved import WEEKS, Moved, moved
@@ -43,7 +44,10 @@ _moved: Remembered[list[Moved]] = Remembered(100)
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """The newest version of a prompt. `comparison` with the one before it is None where it was not looked at."""
+    """The newest version of a prompt.
+
+    `comparison` with the one before it, its evidence left out, is None where it was not looked at.
+    """
 
     prompt_id: UUID
     prompt_name: str | None
@@ -96,7 +100,7 @@ def _new_versions(connection: Connection, project_id: int, margins: ProjectMargi
     compared = [
         _compared.get(
             (beginning, project_id, prompt.prompt_key, newest, before, margins, floor_to("minute", now)),
-            partial(compare_versions, connection, project_id, prompt.prompt_key, before, newest, now=now),
+            partial(_verdict, connection, project_id, prompt.prompt_key, before, newest, now=now),
         )
         for prompt, newest, before in found[:MOST_COMPARED]
     ]
@@ -104,6 +108,20 @@ def _new_versions(connection: Connection, project_id: int, margins: ProjectMargi
         NewVersion(prompt.prompt_id, prompt.name, newest, comparison)
         for (prompt, newest, _), comparison in zip_longest(found, compared)
     ]
+
+
+def _verdict(
+    connection: Connection,
+    project_id: int,
+    prompt_key: int,
+    before: VersionSeen,
+    newest: VersionSeen,
+    *,
+    now: datetime,
+) -> Comparison:
+    """Without the evidence: of busy versions it has megabytes, and this is remembered."""
+    found = compare_versions(connection, project_id, prompt_key, before, newest, now=now)
+    return replace(found, evidence=Evidence(found.kind, (arm(None), arm(None)), found.evidence.phases))
 
 
 def _moved_prompts(
