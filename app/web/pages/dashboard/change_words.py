@@ -11,7 +11,6 @@ from app.core.analytics.project_changes import MovedPrompt, NewVersion, ProjectC
 from app.core.analytics.spend import Spend
 from app.core.analytics.version_comparison import Comparison
 from app.web.pages.layout.formatting import (
-    count,
     duration,
     listed,
     money,
@@ -21,6 +20,7 @@ from app.web.pages.layout.formatting import (
     version_label,
     visible_text,
 )
+from app.web.pages.prompts.undecided_words import how_far
 
 MOST_LINES = 5
 """Of versions, and of prompts that moved."""
@@ -97,16 +97,7 @@ def _verdict_words(comparison: Comparison) -> str:
 def _still_needed(comparison: Comparison) -> str:
     if comparison.events_needed is None:
         return "nothing can be told yet"
-    days = comparison.days_needed
-    at_this_rate = "" if days is None else f", {_days(days)} at this rate"
-    return f"about {count(comparison.events_needed)} more events{at_this_rate}"
-
-
-def _days(days: float) -> str:
-    if days < 1:
-        return "less than a day"
-    whole = round(days)
-    return "a day" if whole == 1 else f"{whole:,} days"
+    return how_far(comparison)
 
 
 def _is_clear(finding: Finding) -> bool:

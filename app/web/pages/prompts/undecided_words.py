@@ -20,7 +20,7 @@ def why_not_yet(comparison: Comparison, new: Markup, old: Markup) -> Markup:
     """What follows "Can't tell yet:". `new` and `old` are how candidate and baseline are called."""
     nothing = _why_nothing(comparison, new, old)
     if comparison.events_needed is not None:
-        return Markup("; ").join(each for each in (nothing, _how_far(comparison)) if each)
+        return Markup("; ").join(each for each in (nothing, how_far(comparison)) if each)
     return Markup("{}").format(nothing or _why_not_how_far(comparison))
 
 
@@ -48,7 +48,7 @@ def is_unknown(finding: Finding) -> bool:
     return finding.interval is None or (finding.interval.low == -math.inf and finding.interval.high == math.inf)
 
 
-def _how_far(comparison: Comparison) -> str:
+def how_far(comparison: Comparison) -> str:
     """How much more it takes."""
     events = f"about {rounded(comparison.events_needed or 0)} more events"
     if comparison.days_needed is None:
