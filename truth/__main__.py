@@ -41,7 +41,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", default=(), metavar="WORD", help="what has such words in its name")
     parser.add_argument("--proof", action="store_true", help="write the table into docs/statistics.md")
     options = parser.parse_args()
-    options.runs = options.runs or (SHORT_RUNS if options.short else RUNS)
+    if options.runs is None:
+        options.runs = SHORT_RUNS if options.short else RUNS
+    if options.proof and options.only:
+        parser.error("--proof takes the whole table")
     if options.runs < 1:
         parser.error("--runs must be at least 1")
     if not any(_is_meant(each.name, options.only) for each in EXPERIMENTS):

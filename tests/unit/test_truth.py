@@ -20,7 +20,17 @@ from app.core.rollups.latency_histogram import encode_histogram
 from tests.version_cells import Cell, version_cells
 from truth import screen
 from truth.events import Effect, Events, World, draw
-from truth.experiments import CALM, POWER, SLOWER, ever_shipped, ever_wrong, ever_wrong_apart, found_after, waits
+from truth.experiments import (
+    CALM,
+    LONGEST_WAIT,
+    POWER,
+    SLOWER,
+    ever_shipped,
+    ever_wrong,
+    ever_wrong_apart,
+    found_after,
+    waits,
+)
 from truth.looks import side_by_side
 from truth.runs import Life, ScreenMissedOneError, leaves_out, life_before_after, lives_side_by_side, said, truth_of
 
@@ -70,7 +80,7 @@ def test_what_is_there_is_found_soon():
 
 
 def test_a_wait_that_is_told_is_of_the_right_order():
-    told = [waits(World(), 90_000, np.random.default_rng([13, number])) for number in range(3)]
+    told = [waits(World(), LONGEST_WAIT, np.random.default_rng([13, number])) for number in range(3)]
     assert 1 / 3 < np.median([each for run in told for each in run]) < 3
 
 

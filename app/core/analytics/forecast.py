@@ -21,7 +21,8 @@ from app.core.analytics.percentiles import Floats
 FUTURES = 300
 EARLY = 0.35
 """The share of futures that are decided sooner than told. Waits scatter upwards, by multiples, and who asks late has
-waited for longer than most: both are why it is less than a half (`make truth` has the figures)."""
+waited for longer than most: both are why it is less than a half. Medians, the most likely wait, and priors as wide as
+one or two margins were right less often (`make truth` has the figures)."""
 GROWTH = 1.04
 FURTHEST = 1_000
 """It looks no further than to so many times the events."""
