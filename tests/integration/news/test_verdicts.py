@@ -13,7 +13,7 @@ from tests.versions import Traffic, always, around, events_of
 from worker.news.looks import Looking, look_for_news
 from worker.news.verdicts import find_verdicts
 
-LOOKING = Looking(lambda: True, find_verdicts)
+LOOKING = Looking(lambda: timedelta(0), find_verdicts)
 
 
 def run_side_by_side(database: Connection, *, latency: float, cost: float) -> datetime:
