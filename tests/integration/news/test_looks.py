@@ -193,6 +193,8 @@ def test_prompts_with_new_events_are_compared_and_each_verdict_is_told_once(data
         assert look_for_news(database, Looking(nothing_waits, find), NOW, since=NOW)
     assert asked == [PROMPT, PROMPT]
     assert len(written(database)) == 2
+    assert look_for_news(database, Looking(nothing_waits, find), NOW, since=NOW, should_stop=lambda: True)
+    assert asked == [PROMPT, PROMPT], "who is asked to stop compares nothing more"
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("too much to do"), ZeroDivisionError()])
@@ -212,21 +214,6 @@ def test_what_one_look_cannot_do_keeps_no_other_from_being_done(
 
     assert look_for_news(database, Looking(gone, find), NOW, since=NOW)
     assert [kind for _, kind, _ in written(database)] == ["version_worse"]
-
-
-def test_who_is_asked_to_stop_compares_no_further_prompt(database: Connection, database_url: str):
-    for prompt in (PROMPT, OTHER_PROMPT):
-        spend(database_url, "1", prompt=prompt)
-    asked: list[UUID] = []
-
-    def find(_connection: Connection, prompt: FreshPrompt, _now: datetime) -> Sequence[News]:
-        asked.append(prompt.prompt_id)
-        return [verdict(prompt, "v2")]
-
-    looking = Looking(nothing_waits, find)
-    assert look_for_news(database, looking, NOW, since=NOW, should_stop=lambda: bool(asked))
-    assert asked == [PROMPT]
-    assert len(written(database)) == 1
 
 
 def test_news_goes_with_the_transaction_that_found_it(database: Connection, database_url: str):
