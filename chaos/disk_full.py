@@ -13,6 +13,7 @@ from app.local.postgres import start_postgres
 from chaos.detector import Detector
 from chaos.scenarios.trial import Result, Scenario, Trial, run_scenario
 from chaos.servers import Servers, start_chaos_redis
+from chaos.service import wait_until
 from chaos.verdict import Verdict
 
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
@@ -33,11 +34,11 @@ def fill_the_disk(trial: Trial) -> None:
             while os.statvfs(disk).f_bavail * os.statvfs(disk).f_bsize > LEFT_MB * len(BLOCK):
                 file.write(BLOCK)
                 file.flush()
+        log = trial.service.servers.postgres.data_dir.with_name("postgres.log")
+        wait_until(lambda: "No space left on device" in log.read_text(errors="replace"), "a full disk", 120)
         trial.last(3, 60)
         ballast.unlink()
         trial.service.wait_for(EVENTS)
-    log = trial.service.servers.postgres.data_dir.with_name("postgres.log").read_text(errors="replace")
-    trial.expect("PostgreSQL met the full disk", is_so="No space left on device" in log)
 
 
 SCENARIO = Scenario("PostgreSQL's disk full", fill_the_disk)

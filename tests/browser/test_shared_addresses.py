@@ -27,7 +27,7 @@ def test_versions_are_compared_side_by_side_and_over_time(page: Page, visitor: V
     store_two_versions(visitor.database_url, visitor.project_id)
     visitor.enter(page)
     page.goto("/dashboard")
-    page.get_by_role("link", name=str(PROMPT)).click()
+    page.locator("#prompts").get_by_role("link", name=str(PROMPT)).click()
     page.wait_for_url(f"**{PROMPT_PAGE}**")
     expect(page.locator(".verdict")).to_contain_text("v2 is mixed against v1: 50 % cheaper, but 100 % slower")
     page.get_by_role("link", name="Latency, p95").click()

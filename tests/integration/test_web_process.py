@@ -115,15 +115,15 @@ def test_a_worker_process_that_dies_is_replaced_and_its_counters_stay(start: Sta
     counted = 'prompt_analytics_requests_total{code="",endpoint="health.healthz",status="200"}'
 
     def count() -> float:
-        lines = httpx.get(f"{process.url}/metrics").text.splitlines()
+        lines = httpx.get(f"{process.url}/metrics", timeout=30).text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(counted))
 
     for _ in range(3):
-        httpx.get(url)
+        httpx.get(url, timeout=30)
     before = count()
     assert before >= 3
     (pid,) = worker_pids(process)
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: len(worker_pids(process)) == 2)
-    httpx.get(url)
+    httpx.get(url, timeout=30)
     assert count() == before + 1
