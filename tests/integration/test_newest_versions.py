@@ -8,8 +8,7 @@ from uuid import UUID
 import pytest
 
 from app.core.analytics.usage import find_prompt
-from app.core.analytics.version_choice import choose_versions
-from app.core.analytics.version_comparison import compare_newest
+from app.core.analytics.version_choice import choose_versions, newest_pair
 from app.core.database import Connection
 from app.core.errors import NothingToCompare, VersionNotFound
 from app.core.queries.overviews import select_newest_versions, select_version_by_hash, select_versions_seen
@@ -56,7 +55,7 @@ def test_versions_that_were_backfilled_do_not_hide_the_newest_ones(database: Con
     backfilled = [(f"b{number}", hours(300 + number), hours(5)) for number in range(25)]
     prompt_key = register(database, project_id, [*live, *backfilled])
     assert newest_hashes(database, project_id, prompt_key, 2) == ["third", "second"]
-    found = compare_newest(database, project_id, prompt_key, now=NOON)
+    found = newest_pair(database, project_id, prompt_key)
     assert found is not None
     assert (found.candidate.version_hash, found.baseline.version_hash) == ("third", "second")
 
@@ -117,4 +116,4 @@ def test_versions_that_are_named_must_be_there_and_leave_another_one(database: C
     for baseline, candidate, named in (("v2", "v1", "baseline"), ("v1", "v2", "candidate")):
         with pytest.raises(VersionNotFound, match=named):
             choose_versions(database, project_id, prompt_key, baseline=baseline, candidate=candidate)
-    assert compare_newest(database, project_id, prompt_key, now=NOON) is None
+    assert newest_pair(database, project_id, prompt_key) is None

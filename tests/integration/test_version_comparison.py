@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from app.core.analytics.comparison import Findings, MeasureName
+from app.core.analytics.comparison import DEFAULT_MARGINS, Findings, MeasureName
 from app.core.analytics.confidence import Interval, multiplier
 from app.core.analytics.usage import NOTHING, find_prompt
 from app.core.analytics.version_choice import choose_versions, compare_chosen
@@ -239,9 +239,10 @@ def test_more_versions_at_once_make_each_claim_more_careful(world: World):
     for version in ("old", "new"):
         world.send(version, 10, [40] * 10, latency_ms=around(100))
     prompt_key = find_prompt(world.connection, world.project_id, PROMPT).prompt_key
-    chosen = choose_versions(world.connection, world.project_id, prompt_key, baseline="old", candidate="new")
+    project = world.connection, world.project_id, prompt_key
+    chosen = choose_versions(*project, baseline="old", candidate="new")
     one, nine = (
-        compare_versions(world.connection, world.project_id, prompt_key, *chosen, now=NOW, candidates=candidates)
+        compare_versions(*project, *chosen, margins=DEFAULT_MARGINS, now=NOW, candidates=candidates)
         for candidates in (1, 9)
     )
     assert one.alpha == pytest.approx(9 * nine.alpha)

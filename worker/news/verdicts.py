@@ -7,12 +7,13 @@ from typing import Literal
 from app.core.analytics.comparison import MEASURES, Findings
 from app.core.analytics.decision import Decision, Finding
 from app.core.analytics.evidence_reading import LONGEST_COMPARISON
+from app.core.analytics.margins import read_margins
+from app.core.analytics.version_choice import newest_pair
 from app.core.analytics.version_comparison import compare_versions
 from app.core.database import Connection
 from app.core.news.findings import MeasureChange, pair_of_versions, version_news
 from app.core.queries.looks import FreshPrompt
 from app.core.queries.news import News, NewsKind, is_verdict_told
-from app.core.queries.overviews import select_newest_versions
 
 VersionKind = Literal[NewsKind.VERSION_WORSE, NewsKind.VERSION_BETTER]
 
@@ -26,14 +27,15 @@ _KINDS: dict[Decision, VersionKind] = {
 
 def find_verdicts(connection: Connection, prompt: FreshPrompt, now: datetime) -> list[News]:
     """None of two versions of which one was told already: what is claimed once holds for all looks."""
-    newest_first = select_newest_versions(connection, prompt.project_id, prompt.prompt_key, 2)
-    if len(newest_first) < 2 or newest_first[0].first_seen < now - LONGEST_COMPARISON:
+    newest = newest_pair(connection, prompt.project_id, prompt.prompt_key)
+    if newest is None or newest.candidate.first_seen < now - LONGEST_COMPARISON:
         return []
-    candidate, baseline = newest_first
+    baseline, candidate = newest
     pair = pair_of_versions(baseline.version_hash, candidate.version_hash)
     if is_verdict_told(connection, prompt.project_id, str(prompt.prompt_id), pair):
         return []
-    found = compare_versions(connection, prompt.project_id, prompt.prompt_key, baseline, candidate, now=now)
+    margins = read_margins(connection, prompt.project_id, prompt.prompt_key)
+    found = compare_versions(connection, prompt.project_id, prompt.prompt_key, *newest, margins=margins, now=now)
     kind = _KINDS.get(found.decision)
     if kind is None:
         return []

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import zip_longest
 from uuid import UUID
 
-from app.core.analytics.comparison import ProjectMargins
+from app.core.analytics.comparison import Margins, ProjectMargins
 from app.core.analytics.evidence import Evidence, arm
 from app.core.analytics.evidence_reading import first_seen_order
 from app.core.analytics.margins import read_project_margins
@@ -17,11 +17,12 @@ from app.core.analytics.moved import WEEKS, Moved, moved
 from app.core.analytics.prompt_days import read_prompt_days
 from app.core.analytics.remembered import Remembered
 from app.core.analytics.spend import Spend, read_spend
+from app.core.analytics.version_choice import ChosenVersions, newest_pair
 from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
 from app.core.queries.budgets import select_budget
 from app.core.queries.changed_prompts import PromptNames, select_prompt_names, select_renewed_prompts
-from app.core.queries.overviews import VersionSeen, select_newest_versions
+from app.core.queries.overviews import VersionSeen
 from app.core.queries.prompt_days import select_beginning, select_expected_totals
 from app.core.queries.usage import select_busiest_prompts
 from app.core.rollups.grains import floor_to
@@ -90,23 +91,27 @@ def read_project_changes(connection: Connection, project_id: int, *, now: dateti
 def _new_versions(connection: Connection, project_id: int, margins: ProjectMargins, now: datetime) -> list[NewVersion]:
     """Those whose first event is not older than NEW_FOR."""
     renewed = select_renewed_prompts(connection, project_id, now - NEW_FOR, limit=MOST_RENEWED)
-    found: list[tuple[PromptNames, VersionSeen, VersionSeen]] = []
+    found: list[tuple[PromptNames, ChosenVersions]] = []
     for prompt in renewed:
-        newest_first = select_newest_versions(connection, project_id, prompt.prompt_key, 2)
-        if len(newest_first) > 1 and newest_first[0].first_seen >= now - NEW_FOR:
-            found.append((prompt, newest_first[0], newest_first[1]))
-    found.sort(key=lambda each: first_seen_order(each[1]), reverse=True)
+        pair = newest_pair(connection, project_id, prompt.prompt_key)
+        if pair and pair.candidate.first_seen >= now - NEW_FOR:
+            found.append((prompt, pair))
+    found.sort(key=lambda each: first_seen_order(each[1].candidate), reverse=True)
     beginning = select_beginning(connection, project_id, WHOLE)
     compared = [
         _compared.get(
-            (beginning, project_id, prompt.prompt_key, newest, before, margins, floor_to("minute", now)),
-            partial(_verdict, connection, project_id, prompt.prompt_key, before, newest, now=now),
+            (beginning, project_id, prompt.prompt_key, pair, own_margins, floor_to("minute", now)),
+            partial(_verdict, connection, project_id, prompt.prompt_key, pair, margins=own_margins, now=now),
         )
-        for prompt, newest, before in found[:MOST_COMPARED]
+        for (prompt, pair), own_margins in zip(
+            found[:MOST_COMPARED],
+            margins.of([prompt.prompt_key for prompt, _ in found[:MOST_COMPARED]]),
+            strict=True,
+        )
     ]
     return [
-        NewVersion(prompt.prompt_id, prompt.name, newest, comparison)
-        for (prompt, newest, _), comparison in zip_longest(found, compared)
+        NewVersion(prompt.prompt_id, prompt.name, pair.candidate, comparison)
+        for (prompt, pair), comparison in zip_longest(found, compared)
     ]
 
 
@@ -114,13 +119,13 @@ def _verdict(
     connection: Connection,
     project_id: int,
     prompt_key: int,
-    before: VersionSeen,
-    newest: VersionSeen,
+    pair: ChosenVersions,
     *,
+    margins: Margins,
     now: datetime,
 ) -> Comparison:
     """Without the evidence: of busy versions it has megabytes, and this is remembered."""
-    found = compare_versions(connection, project_id, prompt_key, before, newest, now=now)
+    found = compare_versions(connection, project_id, prompt_key, *pair, margins=margins, now=now)
     return replace(found, evidence=Evidence(found.kind, (arm(None), arm(None)), found.evidence.phases))
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from app.core.analytics.comparison import Margins
 from app.core.analytics.evidence_reading import first_seen_order
 from app.core.analytics.margins import MarginsFound, find_margins
 from app.core.analytics.period import Period, read_period
@@ -116,6 +117,7 @@ def read_prompt_overview(
     period = read_period(connection, project_id, prompt_key, time_range, counted, interval=interval, now=now)
     busiest = busiest_versions(connection, project_id, prompt_key, counted)
     seen = _versions_seen(connection, project_id, prompt_key, busiest.rows)
+    margins = find_margins(connection, project_id, prompt_key)
     shown = sorted(busiest.rows[:MAX_LINES], key=lambda row: first_seen_order(seen[row.version_key]), reverse=True)
     return PromptOverview(
         prompt_id=prompt_id,
@@ -124,8 +126,8 @@ def read_prompt_overview(
         listed=Listed(_summaries(busiest.rows, seen, period.totals.events), busiest.truncated),
         lines=_lines(connection, project_id, prompt_key, shown, period=period, counted=counted),
         choices=select_newest_versions(connection, project_id, prompt_key, MAX_CHOICES),
-        comparison=_comparison(connection, project_id, prompt_key, choice, now),
-        margins=find_margins(connection, project_id, prompt_key),
+        comparison=_comparison(connection, project_id, prompt_key, choice, margins=margins.margins, now=now),
+        margins=margins,
     )
 
 
@@ -142,7 +144,7 @@ def read_versions(
 
 
 def _comparison(
-    connection: Connection, project_id: int, prompt_key: int, choice: Choice, now: datetime
+    connection: Connection, project_id: int, prompt_key: int, choice: Choice, *, margins: Margins, now: datetime
 ) -> Comparison | None:
     if choice.baseline is not None and choice.baseline == choice.candidate:
         return None
@@ -150,7 +152,7 @@ def _comparison(
         chosen = choose_versions(connection, project_id, prompt_key, **choice._asdict())
     except NothingToCompare:
         return None
-    return compare_versions(connection, project_id, prompt_key, *chosen, now=now)
+    return compare_versions(connection, project_id, prompt_key, *chosen, margins=margins, now=now)
 
 
 def _calm_interval(

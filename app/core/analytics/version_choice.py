@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+from app.core.analytics.margins import read_margins
 from app.core.analytics.usage import find_prompt
 from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
@@ -12,6 +13,8 @@ from app.core.queries.overviews import VersionSeen, select_newest_versions, sele
 
 
 class ChosenVersions(NamedTuple):
+    """Two versions to compare."""
+
     baseline: VersionSeen
     candidate: VersionSeen
 
@@ -31,7 +34,14 @@ def compare_chosen(
     """
     prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
     chosen = choose_versions(connection, project_id, prompt_key, baseline=baseline, candidate=candidate)
-    return compare_versions(connection, project_id, prompt_key, *chosen, now=now)
+    margins = read_margins(connection, project_id, prompt_key)
+    return compare_versions(connection, project_id, prompt_key, *chosen, margins=margins, now=now)
+
+
+def newest_pair(connection: Connection, project_id: int, prompt_key: int) -> ChosenVersions | None:
+    """The newest version of all and the one before it; None where there is one alone."""
+    newest_first = select_newest_versions(connection, project_id, prompt_key, 2)
+    return ChosenVersions(newest_first[1], newest_first[0]) if len(newest_first) > 1 else None
 
 
 def choose_versions(

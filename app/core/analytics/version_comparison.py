@@ -11,10 +11,9 @@ from app.core.analytics.decision import Decision, decide
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, Kind
 from app.core.analytics.evidence_reading import read_evidence
 from app.core.analytics.forecast import growth_needed
-from app.core.analytics.margins import read_margins
 from app.core.analytics.usage import NOTHING, Usage, merged_usage
 from app.core.database import Connection
-from app.core.queries.overviews import VersionSeen, select_newest_versions
+from app.core.queries.overviews import VersionSeen
 from app.core.queries.usage import select_versions
 from app.core.rollups.time_range import TimeRange, fewest_parts
 
@@ -70,13 +69,16 @@ def compare_versions(
     baseline: VersionSeen,
     candidate: VersionSeen,
     *,
+    margins: Margins,
     now: datetime,
     candidates: int = 1,
 ) -> Comparison:
-    """`candidates`: with how many versions this baseline is compared; all claims together may be chance in 5 %."""
+    """`margins` are the prompt's.
+
+    `candidates`: with how many versions this baseline is compared; all claims together may be chance in 5 %.
+    """
     versions = (baseline, candidate)
     evidence = read_evidence(connection, project_id, prompt_key, versions, now)
-    margins = read_margins(connection, project_id, prompt_key)
     alpha = alpha_of_claim(candidates)
     findings = find(evidence, margins, alpha)
     decision = decide(list(findings.values()))
@@ -117,15 +119,6 @@ def history(comparison: Comparison) -> list[HistoryPoint]:
         )
         for step in steps
     ]
-
-
-def compare_newest(connection: Connection, project_id: int, prompt_key: int, *, now: datetime) -> Comparison | None:
-    """The newest version of all against the one before it; None where there is one alone."""
-    newest = select_newest_versions(connection, project_id, prompt_key, 2)
-    if len(newest) < 2:
-        return None
-    candidate, baseline = newest
-    return compare_versions(connection, project_id, prompt_key, baseline, candidate, now=now)
 
 
 def _needed(evidence: Evidence, growth: float) -> tuple[int, float | None]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.core.analytics.margins import read_margins
 from app.core.analytics.usage import find_prompt
 from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
@@ -54,5 +55,9 @@ def read_version_table(
         return VersionTable(prompt.name, choices, None, [], truncated=False)
     candidates = [version for version in choices if version.version_key != baseline.version_key]
     shown = candidates[:MAX_CANDIDATES]
-    compared = [compare_versions(*project, baseline, version, now=now, candidates=len(shown)) for version in shown]
+    margins = read_margins(*project)
+    compared = [
+        compare_versions(*project, baseline, version, margins=margins, now=now, candidates=len(shown))
+        for version in shown
+    ]
     return VersionTable(prompt.name, choices, baseline, compared, truncated=len(candidates) > len(shown))
