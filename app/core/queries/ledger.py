@@ -12,6 +12,7 @@ from typing import Literal
 
 from app.core.acknowledgements import Acknowledgement, Run, multirange
 from app.core.database import Connection
+from app.core.queries.missing_events import MISSING, missing_parameters
 from app.core.queries.rows import all_rows, one_value
 
 Outcome = Literal["stored", "repeated", "set_aside"]
@@ -193,27 +194,15 @@ def insert_losses(connection: Connection, unsettled: Sequence[Unsettled], buffer
     `buffered` is what the buffer held after `unsettled` was read, and all that was seen before that must be folded:
     then no event is taken for lost, whatever else goes on, because it leaves the buffer after it was seen.
     """
-    sql = """
-        WITH buffered AS (
-            SELECT series, numbers::int8multirange AS numbers
-            FROM unnest(%(series)s::text[], %(numbers)s::text[]) AS buffered (series, numbers)
-        ),
-        missing AS (
-            SELECT acknowledgements.id,
-                   acknowledgements.numbers
-                       - coalesce(series.stored + series.repeated + series.set_aside + series.acknowledged, '{}')
-                       - coalesce(buffered.numbers, '{}') AS numbers
-            FROM acknowledgements
-            LEFT JOIN series USING (series)
-            LEFT JOIN buffered USING (series)
-            WHERE acknowledgements.id = ANY (%(ids)s)
-        ),
+    sql = f"""
+        WITH {MISSING},
         lost AS (
             UPDATE acknowledgements
             SET numbers = acknowledgements.numbers - missing.numbers
             FROM missing
             WHERE missing.id = acknowledgements.id AND NOT isempty(missing.numbers)
-            RETURNING acknowledgements.series, project_id, hour, missing.numbers, first_at, last_at
+            RETURNING acknowledgements.series, acknowledgements.project_id, acknowledgements.hour, missing.numbers,
+                      acknowledgements.first_at, acknowledgements.last_at
         ),
         inserted AS (
             INSERT INTO losses (series, project_id, hour, numbers, first_at, last_at)
@@ -222,12 +211,7 @@ def insert_losses(connection: Connection, unsettled: Sequence[Unsettled], buffer
         )
         SELECT coalesce(sum(upper(run) - lower(run)), 0)::bigint FROM inserted CROSS JOIN LATERAL unnest(numbers) AS run
     """
-    parameters = {
-        "ids": [each.id for each in unsettled],
-        "series": list(buffered),
-        "numbers": [multirange(runs) for runs in buffered.values()],
-    }
-    return int(one_value(connection, sql, parameters))
+    return int(one_value(connection, sql, missing_parameters([each.id for each in unsettled], buffered)))
 
 
 def delete_series(connection: Connection, before: datetime) -> int:

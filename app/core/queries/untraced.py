@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.core.acknowledgements import Run, multirange
+from app.core.acknowledgements import Run
 from app.core.database import Connection
 from app.core.queries.ledger import Unsettled
+from app.core.queries.missing_events import MISSING, missing_parameters
 from app.core.queries.rows import one_value
 
 
@@ -20,21 +21,12 @@ def settle_untraced(
     Their numbers count as acknowledged in their series, without an outcome, until somebody sees them after all.
     `unsettled` and `buffered` are those of insert_losses.
     """
-    sql = """
-        WITH buffered AS (
-            SELECT series, numbers::int8multirange AS numbers
-            FROM unnest(%(series)s::text[], %(numbers)s::text[]) AS buffered (series, numbers)
-        ),
+    sql = f"""
+        WITH {MISSING},
         untraced AS (
-            SELECT acknowledgements.series, acknowledgements.project_id, acknowledgements.hour,
-                   acknowledgements.numbers
-                       - coalesce(series.stored + series.repeated + series.set_aside + series.acknowledged, '{}')
-                       - coalesce(buffered.numbers, '{}') AS numbers
-            FROM acknowledgements
-            LEFT JOIN series USING (series)
-            LEFT JOIN buffered USING (series)
-            WHERE acknowledgements.id = ANY (%(ids)s)
-              AND acknowledgements.first_at < now() - make_interval(secs => %(older_than_seconds)s)
+            SELECT series, project_id, hour, numbers
+            FROM missing
+            WHERE first_at < now() - make_interval(secs => %(older_than_seconds)s)
         ),
         settled AS (
             SELECT series, min(project_id) AS project_id, min(hour) AS hour, range_agg(run) AS numbers
@@ -52,11 +44,8 @@ def settle_untraced(
         )
         SELECT coalesce(sum(upper(run) - lower(run)), 0)::bigint FROM settled CROSS JOIN LATERAL unnest(numbers) AS run
     """
-    parameters = {
-        "ids": [each.id for each in unsettled],
-        "series": list(buffered),
-        "numbers": [multirange(runs) for runs in buffered.values()],
-        "older_than_seconds": older_than_seconds,
+    parameters = missing_parameters([each.id for each in unsettled], buffered) | {
+        "older_than_seconds": older_than_seconds
     }
     return int(one_value(connection, sql, parameters))
 
