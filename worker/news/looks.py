@@ -79,9 +79,10 @@ def look_for_news(
 
 
 def look_at_budgets(connection: Connection, now: datetime) -> None:
+    """This month's, and while its last costs may still come in last month's: not those that were set after it."""
     for month in dict.fromkeys((month_of(now - LATEST), month_of(now))):
         with connection.transaction():
-            for spend in select_budgets(connection, month.start, month.end):
+            for spend in select_budgets(connection, month.start, month.end, set_before=month.end):
                 for news in budget_news(spend, month.start):
                     insert_news(connection, news)
 

@@ -24,11 +24,17 @@ class BudgetedSpend:
 
 
 def select_budgets(
-    connection: Connection, month_start: datetime, month_end: datetime, *, project_id: int | None = None
+    connection: Connection,
+    month_start: datetime,
+    month_end: datetime,
+    *,
+    project_id: int | None = None,
+    set_before: datetime | None = None,
 ) -> list[BudgetedSpend]:
     """All budgets, or those of a project, with the exact costs of the days from `month_start` on, before `month_end`.
 
-    At most 31 rows of rollups are read for each, however many events there are.
+    `set_before`: those alone whose amount was set before then. At most 31 rows of rollups are read for each, however
+    many events there are.
     """
     sql = """
         SELECT budgets.project_id, prompts.prompt_id, prompts.name, budgets.usd_per_month,
@@ -45,10 +51,16 @@ def select_budgets(
               AND rollups.bucket_start >= %(month_start)s
               AND rollups.bucket_start < %(month_end)s
         ) AS spent
-        WHERE %(project_id)s::integer IS NULL OR budgets.project_id = %(project_id)s
+        WHERE (%(project_id)s::integer IS NULL OR budgets.project_id = %(project_id)s)
+          AND (%(set_before)s::timestamptz IS NULL OR budgets.changed_at < %(set_before)s)
         ORDER BY budgets.project_id, budgets.prompt_key
     """
-    parameters = {"month_start": month_start, "month_end": month_end, "project_id": project_id}
+    parameters = {
+        "month_start": month_start,
+        "month_end": month_end,
+        "project_id": project_id,
+        "set_before": set_before,
+    }
     return all_rows(connection, BudgetedSpend, sql, parameters)
 
 
@@ -60,10 +72,13 @@ def select_budget(connection: Connection, project_id: int) -> Decimal | None:
 
 
 def upsert_budget(connection: Connection, project_id: int, prompt_key: int, usd_per_month: Decimal) -> None:
+    """Set it, as of now; the same amount once more changes nothing."""
     sql = """
         INSERT INTO budgets (project_id, prompt_key, usd_per_month)
         VALUES (%(project_id)s, %(prompt_key)s, %(usd_per_month)s)
-        ON CONFLICT (project_id, prompt_key) DO UPDATE SET usd_per_month = excluded.usd_per_month
+        ON CONFLICT (project_id, prompt_key) DO UPDATE
+        SET usd_per_month = excluded.usd_per_month, changed_at = now()
+        WHERE budgets.usd_per_month <> excluded.usd_per_month
     """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "usd_per_month": usd_per_month}
     connection.execute(sql, parameters)

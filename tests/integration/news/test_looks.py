@@ -1,25 +1,22 @@
-"""What a look finds: budgets that are reached, dead letters, and what the comparison of versions says; each once."""
+"""What a look finds: dead letters, and what the comparison of versions says; each once."""
 
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from app.core.database import Connection, connection_from
+from app.core.database import Connection
 from app.core.errors import DatabaseUnavailable, RedisUnavailable
 from app.core.news.findings import version_news
-from app.core.news.limits import set_budget
-from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.looks import LETTERS_PAUSE, LETTERS_SETTLE, FreshPrompt
 from app.core.queries.news import News, NewsKind
-from tests.news import deliveries, make_webhook, written
+from tests.news import written
 from tests.stored_events import PROMPT, an_event, store_events
-from worker.news.looks import Looking, look_at_budgets, look_at_dead_letters, look_for_news
+from worker.news.looks import Looking, look_at_dead_letters, look_for_news
 
 NOW = datetime.now(UTC)
 OTHER_PROMPT = UUID(int=7)
@@ -39,81 +36,6 @@ def no_verdicts(_connection: Connection, _prompt: FreshPrompt, _now: datetime) -
 
 def spend(database_url: str, cost_usd: str, *, prompt: UUID = PROMPT, age: timedelta = timedelta(0)) -> None:
     store_events(database_url, [an_event(1, age, prompt=prompt, cost_usd=cost_usd)])
-
-
-def budget(database: Connection, amount: str | None, prompt: UUID | None = None) -> None:
-    set_budget(database, 1, prompt, None if amount is None else Decimal(amount), by=COMMAND_LINE)
-
-
-def told(database: Connection) -> list[tuple[object, ...]]:
-    return database.execute(
-        "SELECT subject, payload ->> 'percent', payload ->> 'spent_usd' FROM news ORDER BY id"
-    ).fetchall()
-
-
-def test_each_threshold_of_a_budget_is_told_once(database: Connection, database_url: str):
-    make_webhook(database, "https://a.test/", kinds=["budget"])
-    budget(database, "10")
-    for cost_usd, expected in (("4.9999999", 0), ("0.0000001", 1), ("2.5", 1), ("0.5", 2), ("5", 3), ("100", 3)):
-        spend(database_url, cost_usd)
-        look_at_budgets(database, NOW)
-        look_at_budgets(database, NOW)
-        assert len(written(database)) == expected, cost_usd
-    assert told(database) == [("project", "50", "5.0"), ("project", "80", "8.0"), ("project", "100", "13.0")]
-    assert len(deliveries(database)) == 3
-
-
-def test_a_prompts_budget_counts_its_own_costs_beside_the_projects(database: Connection, database_url: str):
-    spend(database_url, "6")
-    spend(database_url, "6", prompt=OTHER_PROMPT)
-    budget(database, "24")
-    budget(database, "12", PROMPT)
-    look_at_budgets(database, NOW)
-    assert told(database) == [("project", "50", "12.0"), (str(PROMPT), "50", "6.0")]
-
-
-def test_a_budget_that_is_changed_is_told_anew_and_one_that_is_gone_is_not(database: Connection, database_url: str):
-    spend(database_url, "9")
-    budget(database, "10")
-    look_at_budgets(database, NOW)
-    budget(database, "18")
-    look_at_budgets(database, NOW)
-    budget(database, "10.00")
-    look_at_budgets(database, NOW)
-    budget(database, None)
-    spend(database_url, "9")
-    look_at_budgets(database, NOW)
-    assert [percent for _, percent, _ in told(database)] == ["50", "80", "50"]
-
-
-def test_a_month_is_over_when_its_last_day_is_and_told_for_a_day_more(database: Connection, database_url: str):
-    first = NOW.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    budget(database, "10")
-    spend(database_url, "10", age=datetime.now(UTC) - first + timedelta(seconds=1))
-    look_at_budgets(database, first + timedelta(hours=25))
-    assert written(database) == []
-    look_at_budgets(database, first + timedelta(hours=23))
-    look_at_budgets(database, first + timedelta(hours=23))
-    last_month = f"{first - timedelta(days=1):%Y-%m}"
-    assert [period for _, _, period in written(database)] == [f"{last_month}: {p} % of 10" for p in (50, 80, 100)]
-
-
-def test_two_workers_tell_each_threshold_once(database: Connection, database_url: str, pool):
-    make_webhook(database, "https://a.test/")
-    budget(database, "10")
-    budget(database, "10", None)
-    spend(database_url, "10")
-    together = threading.Barrier(4)
-
-    def work(_number: int) -> None:
-        # past the lock on purpose: what holds is the natural key
-        with connection_from(pool) as connection:
-            together.wait()
-            look_at_budgets(connection, NOW)
-
-    with ThreadPoolExecutor(4) as workers:
-        list(workers.map(work, range(4)))
-    assert len(written(database)) == len(deliveries(database)) == 3
 
 
 def test_only_one_worker_looks_at_a_time(database: Connection, database_url: str):
@@ -232,11 +154,3 @@ def test_news_goes_with_the_transaction_that_found_it(database: Connection, data
         database.execute("ALTER TABLE news DROP CONSTRAINT none")
     assert written(database) == []
     assert database.execute("SELECT name FROM prompts").fetchall() == [(None,)]
-
-
-@pytest.mark.parametrize("amount", ["0.01", "999999999999"])
-def test_budgets_may_be_small_and_large(database: Connection, database_url: str, amount: str):
-    budget(database, amount)
-    spend(database_url, amount)
-    look_at_budgets(database, NOW)
-    assert len(written(database)) == 3
