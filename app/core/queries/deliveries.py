@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.core.database import Connection
 from app.core.queries.news import TRIED_FOR
-from app.core.queries.rows import all_rows, one_row
+from app.core.queries.rows import all_rows, all_values, one_row
 
 KEPT_DAYS = 30
 DELETE_BATCH = 10_000
@@ -27,12 +27,13 @@ class DeliveryState(StrEnum):
 class ClaimedDelivery:
     """A delivery that the caller alone may attempt until the lease ends, with all that the attempt needs.
 
-    `attempts` counts this one. Times are in UTC.
+    `attempts` counts this one; `attempted_before` is when the one before it began. Times are in UTC.
     """
 
     delivery_id: int
     lease: UUID
     attempts: int
+    attempted_before: datetime | None
     give_up_at: datetime
     webhook_id: int
     sealed_address: bytes
@@ -52,24 +53,54 @@ def claim_delivery(connection: Connection, now: datetime, *, lease: timedelta) -
     None of a webhook at which somebody is just now: one that hangs holds up nobody but itself. Whoever dies with a
     delivery leaves it to the next when the lease is over.
     """
-    # that it is not leased itself is asked of the row apart: only so it is asked again of a row that changed meanwhile
+    while True:
+        with connection.transaction():
+            webhook_id = _lock_webhook_in_turn(connection, now)
+            claimed = None if webhook_id is None else _claim_delivery_of(connection, webhook_id, now, lease=lease)
+        # without one, somebody has just claimed what was seen to be due: the next look sees that
+        if webhook_id is None or claimed is not None:
+            return claimed
+
+
+def _lock_webhook_in_turn(connection: Connection, now: datetime) -> int | None:
+    """The webhook whose delivery has been due for longest; until the transaction ends nobody else claims one of it."""
+    sql = """
+        SELECT webhooks.id
+        FROM deliveries JOIN webhooks ON webhooks.id = deliveries.webhook_id
+        WHERE deliveries.state = 'pending'
+          AND deliveries.next_attempt_at <= %(now)s
+          AND webhooks.is_enabled
+          AND NOT EXISTS (
+              SELECT FROM deliveries AS leased
+              WHERE leased.webhook_id = webhooks.id AND leased.state = 'pending' AND leased.leased_until > %(now)s
+          )
+        ORDER BY deliveries.next_attempt_at, deliveries.id
+        LIMIT 1
+        FOR NO KEY UPDATE OF webhooks SKIP LOCKED
+    """
+    found: list[int] = all_values(connection, sql, {"now": now})
+    return found[0] if found else None
+
+
+def _claim_delivery_of(
+    connection: Connection, webhook_id: int, now: datetime, *, lease: timedelta
+) -> ClaimedDelivery | None:
+    """Call it with the webhook locked, in a statement after that: only so every lease of others is seen."""
     sql = """
         WITH due AS (
-            SELECT deliveries.id
-            FROM deliveries JOIN webhooks ON webhooks.id = deliveries.webhook_id
-            WHERE deliveries.state = 'pending'
+            SELECT deliveries.id, deliveries.attempted_at
+            FROM deliveries
+            WHERE deliveries.webhook_id = %(webhook_id)s
+              AND deliveries.state = 'pending'
               AND deliveries.next_attempt_at <= %(now)s
-              AND (deliveries.leased_until IS NULL OR deliveries.leased_until <= %(now)s)
-              AND webhooks.is_enabled
               AND NOT EXISTS (
-                  SELECT FROM deliveries AS other
-                  WHERE other.webhook_id = deliveries.webhook_id
-                    AND other.state = 'pending'
-                    AND other.leased_until > %(now)s
+                  SELECT FROM deliveries AS leased
+                  WHERE leased.webhook_id = %(webhook_id)s AND leased.state = 'pending'
+                    AND leased.leased_until > %(now)s
               )
             ORDER BY deliveries.next_attempt_at, deliveries.id
             LIMIT 1
-            FOR UPDATE OF deliveries SKIP LOCKED
+            FOR UPDATE OF deliveries
         )
         UPDATE deliveries
         SET attempts = deliveries.attempts + 1,
@@ -81,13 +112,14 @@ def claim_delivery(connection: Connection, now: datetime, *, lease: timedelta) -
           AND webhooks.id = deliveries.webhook_id
           AND news.id = deliveries.news_id
           AND projects.id = news.project_id
-        RETURNING deliveries.id AS delivery_id, deliveries.lease, deliveries.attempts, deliveries.give_up_at,
+        RETURNING deliveries.id AS delivery_id, deliveries.lease, deliveries.attempts,
+                  due.attempted_at AS attempted_before, deliveries.give_up_at,
                   deliveries.webhook_id, webhooks.sealed_address, webhooks.sealed_secret,
                   CASE WHEN webhooks.previous_secret_until > %(now)s THEN webhooks.sealed_previous_secret END
                       AS sealed_previous_secret,
                   news.message_id, news.project_id, projects.name AS project, news.kind, news.payload, news.created_at
     """
-    return one_row(connection, ClaimedDelivery, sql, {"now": now, "lease": lease})
+    return one_row(connection, ClaimedDelivery, sql, {"webhook_id": webhook_id, "now": now, "lease": lease})
 
 
 def end_attempt(
