@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.core.database import ConnectionPool, connection_from
-from app.core.errors import SealBroken
+from app.core.errors import SealBroken, Unavailable
 from app.core.news.backoff import next_attempt_at, pause_asked_for
 from app.core.news.message import USER_AGENT, message_body, message_name
 from app.core.news.sealing import ADDRESS, SECRET, open_sealed
@@ -23,6 +23,8 @@ from worker.news.post import Answer
 
 LEASE = timedelta(seconds=60)
 """Longer than an attempt can take, with PostgreSQL's part in it."""
+UNFORESEEN = Answer(None, "An error of this service, which the log of its worker describes, got in the way.")
+NEVER_ENDED = Answer(None, "The last attempt did not end: its worker was killed, or lost PostgreSQL.")
 
 log = logging.getLogger(__name__)
 
@@ -49,22 +51,15 @@ def deliver_next(pool: ConnectionPool, courier: Courier, clock: Callable[[], dat
         claimed = claim_delivery(connection, now, lease=LEASE)
     if claimed is None:
         return False
-    answer = _attempt(claimed, courier, now)
-    with connection_from(pool) as connection:
-        now = select_now(connection) if clock is None else clock()
-        state, again_at = _outcome(claimed, answer, now, chance=courier.chance())
-        with connection.transaction():
-            end_attempt(
-                connection,
-                claimed,
-                state=state,
-                next_attempt_at=again_at,
-                status=answer.status,
-                answer=answer.text,
-                now=now,
-            )
-            if answer.is_gone:
-                end_webhook(connection, claimed.project_id, claimed.webhook_id, sealed_address=claimed.sealed_address)
+    try:
+        answer = _attempt(claimed, courier, now)
+        state = _write_down(pool, courier, claimed, answer, clock)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("an unforeseen error ended an attempt at a delivery", extra={"delivery_id": claimed.delivery_id})
+        answer = UNFORESEEN
+        state = _write_down(pool, courier, claimed, answer, clock)
     log.log(
         logging.INFO if answer.is_good else logging.WARNING,
         "attempted a delivery of news",
@@ -75,6 +70,8 @@ def deliver_next(pool: ConnectionPool, courier: Courier, clock: Callable[[], dat
 
 
 def _attempt(claimed: ClaimedDelivery, courier: Courier, now: datetime) -> Answer:
+    if claimed.attempted_before is not None and claimed.attempted_before >= claimed.give_up_at:
+        return NEVER_ENDED
     try:
         address = open_sealed(courier.key, claimed.sealed_address, purpose=ADDRESS, project_id=claimed.project_id)
         with_secrets = [open_sealed(courier.key, claimed.sealed_secret, purpose=SECRET, project_id=claimed.project_id)]
@@ -98,6 +95,31 @@ def _attempt(claimed: ClaimedDelivery, courier: Courier, now: datetime) -> Answe
     )
     signed = signed_headers(message_name(claimed.message_id), int(now.timestamp()), body, with_secrets)
     return courier.send(address, body, {"Content-Type": "application/json", "User-Agent": USER_AGENT, **signed})
+
+
+def _write_down(
+    pool: ConnectionPool,
+    courier: Courier,
+    claimed: ClaimedDelivery,
+    answer: Answer,
+    clock: Callable[[], datetime] | None,
+) -> DeliveryState:
+    with connection_from(pool) as connection:
+        now = select_now(connection) if clock is None else clock()
+        state, again_at = _outcome(claimed, answer, now, chance=courier.chance())
+        with connection.transaction():
+            end_attempt(
+                connection,
+                claimed,
+                state=state,
+                next_attempt_at=again_at,
+                status=answer.status,
+                answer=answer.text,
+                now=now,
+            )
+            if answer.is_gone:
+                end_webhook(connection, claimed.project_id, claimed.webhook_id, sealed_address=claimed.sealed_address)
+    return state
 
 
 def _outcome(

@@ -36,7 +36,7 @@ def pause_asked_for(retry_after: str, now: datetime) -> timedelta | None:
         return LONGEST_PAUSE if len(text) > 9 else min(timedelta(seconds=int(text)), LONGEST_PAUSE)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # a date of HTTP is one of UTC, whether its zone is told or not
     until = until if until.tzinfo else until.replace(tzinfo=UTC)

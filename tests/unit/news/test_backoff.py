@@ -8,6 +8,7 @@ from app.core.news.backoff import JITTER, LONGEST_PAUSE, next_attempt_at, pause_
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 NEVER = NOW + timedelta(days=365)
+FAR_ZONE = "Fri, 27 Nov 2026 00:00:00 +9999999999999"
 
 
 def pause(attempts: int, chance: float = 0.5) -> float:
@@ -41,7 +42,9 @@ def test_what_a_receiver_asks_for_is_read_in_both_forms_and_bounded(header: str,
     assert pause_asked_for(header, NOW) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("header", ["", "soon", "-5", "1.5", "\u0662", "27 Nov", "Fri, 99 Nov 2026 00:00:00 GMT"])
+@pytest.mark.parametrize(
+    "header", ["", "soon", "-5", "1.5", "\u0662", "27 Nov", "Fri, 99 Nov 2026 00:00:00 GMT", FAR_ZONE]
+)
 def test_what_is_no_time_asks_for_nothing(header: str):
     assert pause_asked_for(header, NOW) is None
 
