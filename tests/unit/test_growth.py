@@ -7,6 +7,7 @@ import pytest
 
 from app.core.analytics.comparison import DEFAULT_MARGINS, Findings, find
 from app.core.analytics.confidence import Interval
+from app.core.analytics.decision import decide
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, arm
 from app.core.analytics.forecast import growth_needed
 from tests.version_cells import Cell, cell_of, version_cells
@@ -86,3 +87,47 @@ def test_a_direction_without_a_ratio_stays_as_it_is():
     assert known.after(1_000, ALPHA) == Interval(math.inf, math.inf, math.inf, 1_000)
     unknown = Interval(-math.inf, -math.inf, math.inf, 500)
     assert unknown.after(1_000, ALPHA) == Interval(-math.inf, -math.inf, math.inf, 1_000)
+
+
+def constant(count: int, *, scattered: float = 0.0) -> Findings:
+    """A price that never varies and a score that is always full; `scattered` is the candidate's variance of scores."""
+    arms = [
+        arm(
+            version_cells(
+                [
+                    (
+                        Cell(
+                            start_seconds=START + hour * HOUR_SECONDS,
+                            events=count,
+                            cost_count=count,
+                            cost_mean=0.01,
+                            score_count=count,
+                            score_mean=1.0,
+                            score_deviation=count * variance,
+                        ),
+                        None,
+                    )
+                    for hour in range(10)
+                ]
+            )
+        )
+        for variance in (0.0, scattered)
+    ]
+    return find(Evidence("side_by_side", (arms[0], arms[1]), (START, START)), DEFAULT_MARGINS, ALPHA)
+
+
+@pytest.mark.parametrize("times", [3, 20])
+def test_where_all_values_are_equal_the_widths_shrink_as_is_foreseen(times: int):
+    assert widths(foreseen(constant(12), times)) == pytest.approx(widths(constant(12 * times)), rel=0.2)
+
+
+def test_where_one_versions_values_are_equal_too():
+    few, many = (constant(count, scattered=0.001) for count in (12, 240))
+    assert widths(foreseen(few, 20)) == pytest.approx(widths(many), rel=0.25)
+
+
+def test_where_all_values_are_equal_the_wait_is_the_one_that_it_takes():
+    needed = next(count for count in range(12, 400) if decide(list(constant(count).values())) == "no_difference")
+    assert 20 < needed < 60
+    growth = growth_needed(list(constant(12).values()), ALPHA)
+    assert growth == pytest.approx(needed / 12, rel=0.2)

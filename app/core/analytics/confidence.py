@@ -24,7 +24,8 @@ class Interval:
     """An estimate, and how far it may be off; of a ratio they are natural logarithms.
 
     `events`: as many as there would be in two versions of equal traffic that tell as much. `days`: how many days tell
-    the standard error, where it is not that of independent events.
+    the standard error, where it is not that of independent events. `unseen`: the part of the variance that leaves room
+    for a value that differs where all that were seen are equal; it falls with the square of the events.
     """
 
     estimate: float
@@ -32,21 +33,26 @@ class Interval:
     high: float
     events: float
     days: float | None = None
+    unseen: float = 0.0
 
     def after(self, events: float, alpha: float) -> "Interval":
         """What it would be after so many events, if the estimate stayed. What is infinite stays so."""
         days = self.days and self.days * events / self.events
+        unseen = self.unseen / (self.unseen + (1 - self.unseen) * events / self.events)
         if math.isinf(self.estimate):
-            return Interval(self.estimate, self.low, self.high, events, days)
+            return Interval(self.estimate, self.low, self.high, events, days, unseen)
         narrower = self.narrower(events, alpha)
-        low = self.estimate - (self.estimate - self.low) * narrower
-        return Interval(self.estimate, low, self.estimate + (self.high - self.estimate) * narrower, events, days)
+        low, high = (self.estimate + (end - self.estimate) * narrower for end in (self.low, self.high))
+        return Interval(self.estimate, low, high, events, days, unseen)
 
     def narrower(self, events: float, alpha: float) -> float:
         """How far it would reach then, as a share of how far it reaches now; 1 where that can't be told."""
         now = standard_errors(self.events, alpha, self.days)
         then = standard_errors(events, alpha, self.days and self.days * events / self.events)
-        return 1 if math.isinf(now) else then / now * math.sqrt(self.events / events)
+        if math.isinf(now):
+            return 1
+        fewer = self.events / events
+        return then / now * math.sqrt((1 - self.unseen) * fewer + self.unseen * fewer**2)
 
 
 def standard_errors(events: float, alpha: float, days: float | None) -> float:

@@ -53,11 +53,14 @@ def _later(interval: Interval, alpha: float) -> list[Interval]:
 
 
 def _standard_error(later: Sequence[Interval], alpha: float) -> float:
-    """Of the estimate of now, from the first step at which the interval has both ends; 0 where it never has."""
+    """Of the estimate of now, from the first step at which the interval has both ends; 0 where it never has.
+
+    What was never seen moves no estimate: while all values stay equal, the estimate stays.
+    """
     for growth, each in zip(STEPS.tolist(), later, strict=True):
         if math.isfinite(each.low) and math.isfinite(each.high):
             errors = standard_errors(each.events, alpha, each.days)
-            return (each.high - each.low) / 2 / errors * math.sqrt(growth)
+            return (each.high - each.low) / 2 / errors * math.sqrt(growth * (1 - each.unseen))
     return 0.0
 
 

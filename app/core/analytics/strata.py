@@ -102,11 +102,13 @@ def contrast(
     scales = (1 / means[0], 1 / means[1]) if is_ratio else (1.0, 1.0)
     estimate = math.log(means[1] / means[0]) if is_ratio else means[1] - means[0]
     coefficients = [scale * weights / np.maximum(arm.count, 1) for scale, arm in zip(scales, arms, strict=True)]
-    variance = sum(_variance(arm, each, both, unseen) for arm, each in zip(arms, coefficients, strict=True))
+    variances = [_variance(arm, each, both, unseen) for arm, each in zip(arms, coefficients, strict=True)]
+    variance = sum(each.value for each in variances)
     scatter = _scatter(pair, arms, coefficients, means, is_ratio=is_ratio)
     reach, days = _reach(variance, scatter, multiplier(events, alpha), days_apart=days_apart)
     counts = int(arms[0].count[both].sum()), int(arms[1].count[both].sum())
-    interval = Interval(estimate, estimate - reach, estimate + reach, events, days)
+    of_unseen = sum(each.value for each in variances if each.is_unseen) / variance if variance and days is None else 0.0
+    interval = Interval(estimate, estimate - reach, estimate + reach, events, days, of_unseen)
     return Contrast(
         interval, counts, means, weights, reach / math.sqrt(variance) if variance else multiplier(events, alpha)
     )
@@ -123,16 +125,23 @@ def _by_stratum(numbers: Integers, values: Floats, strata: int) -> Floats:
     return np.bincount(numbers, values, strata).astype(np.float64, copy=False)
 
 
-def _variance(arm: _Arm, coefficients: Floats, both: npt.NDArray[np.bool_], unseen: float | None) -> float:
-    """Of the weighted mean. A stratum of few values is helped by one as far off as all values are from theirs."""
+class _Variance(NamedTuple):
+    """Of a weighted mean. `is_unseen`: all values are equal, and it is that of one which would not be."""
+
+    value: float
+    is_unseen: bool
+
+
+def _variance(arm: _Arm, coefficients: Floats, both: npt.NDArray[np.bool_], unseen: float | None) -> _Variance:
+    """A stratum of few values is helped by one as far off as all values are from theirs."""
     count = arm.count[both]
     mean = count @ arm.mean[both] / count.sum()
     deviation = arm.deviation[both].sum() + count @ (arm.mean[both] - mean) ** 2
     if deviation <= _ROUNDING * mean**2 * count.sum():
         off = mean if unseen is None else unseen
-        return float(coefficients[both] ** 2 @ count) * off**2 / float(count.sum())
+        return _Variance(float(coefficients[both] ** 2 @ count) * off**2 / float(count.sum()), is_unseen=True)
     overall = deviation / max(count.sum() - 1, 1)
-    return float(coefficients[both] ** 2 @ (arm.deviation[both] + overall))
+    return _Variance(float(coefficients[both] ** 2 @ (arm.deviation[both] + overall)), is_unseen=False)
 
 
 class _Scatter(NamedTuple):
