@@ -197,8 +197,3 @@ EXPERIMENTS = (
     _waits("latency -10 %", Effect(latency_ms=-log(1.1)), WAITS_OF_SOMETHING),
     _waits("latency +10 %", LATENCY, None),
 )
-
-
-def one_run(place: int, seed: int, number: int) -> Any:
-    """Run an experiment of EXPERIMENTS once."""
-    return EXPERIMENTS[place].run(np.random.default_rng([seed, place, number]))

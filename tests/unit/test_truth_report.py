@@ -1,12 +1,14 @@
 """What `make truth` says at the end, and that it exits with 1 where a claim is broken."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from truth.experiments import EXPERIMENTS, at_most, waits_row
+from truth.experiments import at_most, waits_row
+from truth.parts import PARTS
 from truth.proof import PAGE, write_page
 from truth.shares import Row, Share, table
 
@@ -47,23 +49,43 @@ def test_waits_within_a_factor_of_two_count():
 def test_the_page_keeps_its_frame(tmp_path: Path):
     page = tmp_path / "statistics.md"
     page.write_text(PAGE.read_text())
-    write_page([Row("a row", "1 %", "at most 5 %", holds=True)], "once", page)
-    assert "| a row | 1 % | at most 5 % | yes |" in page.read_text()
-    assert page.read_text().partition("<!-- results -->")[0] == PAGE.read_text().partition("<!-- results -->")[0]
+    for part in PARTS:
+        write_page(part, [Row(f"a row of {part}", "1 %", "at most 5 %", holds=True)], "once", page)
+    assert "| a row of versions | 1 % | at most 5 % | yes |" in page.read_text()
+    assert "| a row of prompts | 1 % | at most 5 % | yes |" in page.read_text()
+    assert frame(page) == frame(PAGE)
     page.write_text("")
     with pytest.raises(ValueError, match="lacks its marks"):
-        write_page([], "once", page)
+        write_page("versions", [], "once", page)
 
 
-def test_the_page_has_a_row_for_each_experiment():
+def frame(page: Path) -> list[str]:
+    return re.split(r"<!-- (?:end of )?results of \w+ -->", page.read_text())[::2]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_page_has_a_row_for_each_experiment(part: str):
     page = PAGE.read_text()
-    assert [each.name for each in EXPERIMENTS if f"| {each.name} |" not in page] == []
+    assert [each.name for each in PARTS[part].experiments if f"| {each.name} |" not in page] == []
 
 
-@pytest.mark.parametrize("arguments", [["--runs", "0"], ["--only", "nothing like it"], ["--proof", "--only", "φ"]])
+def test_a_part_runs_alone_and_says_how_often():
+    done = run_truth("prompts", "--runs", "1", "--only", "2,000 events a day, 30 % up")
+    assert "a prompt with 2,000 events a day, 30 % up: it is named" in done.stdout
+    assert "equal versions" not in done.stdout
+    assert PARTS["prompts"].sizes(1_000) == "1,200 prompt-months and 200 changed prompts of each row"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--runs", "0"], ["--only", "nothing like it"], ["--proof", "--only", "φ"], ["hopes"]]
+)
 def test_it_refuses_what_makes_no_sense(arguments: list[str]):
-    done = subprocess.run(
-        [sys.executable, "-m", "truth", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
+    done = run_truth(*arguments)
     assert done.returncode == 2
     assert "error:" in done.stderr
+
+
+def run_truth(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "truth", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
