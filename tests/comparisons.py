@@ -49,6 +49,7 @@ def compared(
     arms: tuple[Arm, Arm] | None = None,
     events_needed: int | None = None,
     days_needed: float | None = None,
+    left_out: Mapping[MeasureName, Finding] | None = None,
 ) -> Comparison:
     """v7, which came at CHANGE, against v6: side by side for two days, or three days before and three days after."""
     start = int(CHANGE.timestamp())
@@ -64,6 +65,7 @@ def compared(
         baseline=_version(OLD, CHANGE - timedelta(days=30), arms[0]),
         candidate=_version(NEW, CHANGE, arms[1]),
         findings=findings,
+        left_out=left_out or {},
         events_needed=events_needed,
         days_needed=days_needed,
         evidence=Evidence(kind, arms, phases),

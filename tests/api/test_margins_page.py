@@ -7,7 +7,7 @@ import pytest
 
 from tests.audit_log import entries
 from tests.commands import select
-from tests.prompt_page import PATH, store_two_versions
+from tests.prompt_page import PATH, store_two_versions, verdict
 from tests.sign_in import page_of, signed_in_client, submit
 from tests.stored_events import PROMPT
 
@@ -61,6 +61,32 @@ def test_a_decision_follows_the_margins(web: str, admin: httpx.Client):
     assert "100\N{NO-BREAK SPACE}%" in page_of(admin, PATH)
 
 
+def test_an_empty_margin_leaves_its_measure_out_of_the_decision(database_url: str, admin: httpx.Client):
+    assert 'class="decision mixed"' in page_of(admin, PATH)
+    without = {**WIDE, "latency_ms": "", "latency_p95_ms": " "}
+    assert submit(admin, f"{PATH}/margins?project=1", without).status_code == 303
+    page = page_of(admin, PATH)
+    assert verdict(page).startswith("v2 is better than v1: 5")
+    assert verdict(page).endswith("Latency and p95 latency are not part of the decision: no margin is set.")
+    assert page.count(">not part of the decision</td>") == 2
+    assert shown(admin) == (
+        "cost 100 %, latency not part of the decision, p95 latency not part of the decision, score 0.3 (of this prompt)"
+    )
+    assert select(database_url, STORED) == [(True, 1.0, None, None, 0.3)]
+    table = admin.get(f"{PATH}/comparisons.csv?project=1&baseline=v1").text
+    assert "higher" in table, "what is left out is still told"
+
+
+def test_a_decision_is_made_of_one_measure_at_least_and_none_is_left_out_unsaid(database_url: str, admin: httpx.Client):
+    nothing = dict.fromkeys(WIDE, "")
+    refused = submit(admin, f"{PROJECT}?project=1", nothing)
+    assert refused.status_code == 400
+    assert "One measure at least is part of the decision." in refused.text
+    unsaid = {name: value for name, value in WIDE.items() if name != "score"}
+    assert "Enter a number." in submit(admin, f"{PROJECT}?project=1", unsaid).text
+    assert select(database_url, STORED) == []
+
+
 def test_each_change_is_in_the_audit_log(database_url: str, admin: httpx.Client):
     submit(admin, f"{PROJECT}?project=1", WIDE)
     submit(admin, f"{PATH}/margins?project=1", WIDE)
@@ -79,7 +105,6 @@ def test_each_change_is_in_the_audit_log(database_url: str, admin: httpx.Client)
     [
         ("cost_usd", "0.09", "from 0.1 to 100 per cent"),
         ("cost_usd", "100.1", "from 0.1 to 100 per cent"),
-        ("latency_ms", "", "Enter a number."),
         ("latency_ms", "five", "Enter a number."),
         ("latency_p95_ms", "nan", "from 0.1 to 100 per cent"),
         ("score", "0", "A margin of the score is above 0."),

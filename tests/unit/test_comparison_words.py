@@ -16,6 +16,7 @@ from tests.comparisons import CHANGE, compared, difference, hourly, ratio
 CHEAPER, DEARER, SAME_COST = ratio(-0.15, -0.09), ratio(0.15, 0.25), ratio(-0.02, 0.03)
 FASTER, SLOWER, SAME_SPEED = ratio(-0.3, -0.1), ratio(0.08, 0.12), ratio(-0.03, 0.04)
 SAME_SCORE, OPEN_SCORE, FEW = difference(-0.01, 0.015), difference(-0.05, 0.04), difference(-0.1, 0.1, counts=(34, 80))
+OPEN_COST = ratio(-0.2, 0.2)
 NOTHING_YET = ratio(-1, math.inf)
 ONE_DAY = replace(NOTHING_YET, interval=Interval(0.0, -math.inf, math.inf, 1_000, days=1.0))
 
@@ -165,3 +166,11 @@ def test_a_name_is_only_text_whatever_it_holds():
     found = compared({"cost_usd": SAME_COST})
     hostile = replace(found, candidate=replace(found.candidate, name="<script>\u202e"))
     assert "&lt;script&gt;[U+202E]</bdi>" in verdict_of(hostile).decision
+
+
+@pytest.mark.parametrize("cost", [CHEAPER, OPEN_COST, None])
+def test_what_is_left_out_of_the_decision_is_said_whatever_it_is(cost: Finding | None):
+    findings: dict[MeasureName, Finding] = {"cost_usd": cost} if cost else {}
+    text = said(compared(findings, left_out={"score": OPEN_SCORE}))
+    assert "Score is not part of the decision: no margin is set." in text
+    assert ("of what is part of the decision nothing came with the events of both" in text) == (cost is None)

@@ -23,12 +23,21 @@ MEASURES: tuple[MeasureName, ...] = ("cost_usd", "latency_ms", "latency_p95_ms",
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """How much worse a version may be without it mattering: shares (0.05 is 5 %), but for `score`."""
+    """How much worse a version may be without it mattering: shares (0.05 is 5 %), but for `score`.
 
-    cost_usd: float = 0.05
-    latency_ms: float = 0.05
-    latency_p95_ms: float = 0.10
-    score: float = 0.02
+    None: the measure is not part of the decision.
+    """
+
+    cost_usd: float | None = 0.05
+    latency_ms: float | None = 0.05
+    latency_p95_ms: float | None = 0.10
+    score: float | None = 0.02
+
+    def of(self, name: MeasureName) -> float:
+        """Where the measure is not part of the decision, by default: so that its size can still be told."""
+        own: float | None = getattr(self, name)
+        default: float = getattr(DEFAULT_MARGINS, name)
+        return default if own is None else own
 
 
 DEFAULT_MARGINS = Margins()
@@ -58,7 +67,7 @@ def alpha_of_claim(candidates: int) -> float:
 
 
 def find(evidence: Evidence, margins: Margins, alpha: float) -> Findings:
-    """Of each measure that both versions sent while they are compared.
+    """Of each measure that both versions sent while they are compared, whether it is part of the decision or not.
 
     Cost as the ratio of means, latency as that of geometric means and of 95th percentiles, score as the difference of
     means.
@@ -75,14 +84,19 @@ def find(evidence: Evidence, margins: Margins, alpha: float) -> Findings:
     tail = tail_contrast(*evidence.tails(), latency) if latency else None
     found: dict[MeasureName, Finding] = {}
     if cost:
-        found["cost_usd"] = _finding(cost, cost.interval, log1p(margins.cost_usd), is_ratio=True)
+        found["cost_usd"] = _finding(cost, cost.interval, log1p(margins.of("cost_usd")), is_ratio=True)
     if latency:
-        found["latency_ms"] = _finding(latency, latency.interval, log1p(margins.latency_ms), is_ratio=True)
+        found["latency_ms"] = _finding(latency, latency.interval, log1p(margins.of("latency_ms")), is_ratio=True)
     if latency and tail:
-        found["latency_p95_ms"] = _finding(latency, tail, log1p(margins.latency_p95_ms), is_ratio=True)
+        found["latency_p95_ms"] = _finding(latency, tail, log1p(margins.of("latency_p95_ms")), is_ratio=True)
     if score:
-        found["score"] = _finding(score, score.interval, margins.score, is_ratio=False)
+        found["score"] = _finding(score, score.interval, margins.of("score"), is_ratio=False)
     return found
+
+
+def counted(findings: Findings, margins: Margins) -> Findings:
+    """Those that are part of the decision."""
+    return {name: finding for name, finding in findings.items() if getattr(margins, name) is not None}
 
 
 def _direction(difference: Contrast | None) -> Contrast | None:

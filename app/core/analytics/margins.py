@@ -18,6 +18,8 @@ from app.core.rollups.rollup import WHOLE
 
 Source = Literal["prompt", "project", "default"]
 
+NOT_PART = "not part of the decision"
+
 
 class MarginsFound(NamedTuple):
     """Margins, and what they were set for."""
@@ -76,8 +78,9 @@ def set_margins(
 def in_words(margins: Margins) -> str:
     """As the audit log and the pages say it."""
     shares = margins.cost_usd, margins.latency_ms, margins.latency_p95_ms
-    cost, latency, tail = (f"{100 * share:.6g}\N{NO-BREAK SPACE}%" for share in shares)
-    return f"cost {cost}, latency {latency}, p95 latency {tail}, score {margins.score:.6g}"
+    cost, latency, tail = (NOT_PART if share is None else f"{100 * share:.6g}\N{NO-BREAK SPACE}%" for share in shares)
+    score = NOT_PART if margins.score is None else f"{margins.score:.6g}"
+    return f"cost {cost}, latency {latency}, p95 latency {tail}, score {score}"
 
 
 def _margins(row: MarginsRow) -> Margins:

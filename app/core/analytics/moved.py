@@ -63,9 +63,9 @@ def moved(days: PromptDays, margins: ProjectMargins = NONE_SET) -> list[Moved]:
         week_shift(days.measures[measure], is_ratio=measure == "cost_usd") for measure in ("cost_usd", "score")
     )
     found = [
-        *_named(days, "cost_usd", cost, [log1p(each.cost_usd) for each in of_prompts]),
-        *_named(days, "latency_p95_ms", _p95_shift(days), [log1p(each.latency_p95_ms) for each in of_prompts]),
-        *_named(days, "score", score, [each.score for each in of_prompts]),
+        *_named(days, "cost_usd", cost, [log1p(each.of("cost_usd")) for each in of_prompts]),
+        *_named(days, "latency_p95_ms", _p95_shift(days), [log1p(each.of("latency_p95_ms")) for each in of_prompts]),
+        *_named(days, "score", score, [each.of("score") for each in of_prompts]),
     ]
     return sorted(found, key=lambda each: (each.prompt_key, MOVED_MEASURES.index(each.measure)))
 

@@ -72,10 +72,10 @@ def changes_of(
 def _by_measure(margins: Margins) -> dict[ChangeMeasure, float]:
     """Natural logarithms, but for the score."""
     return {
-        "cost_usd": math.log1p(margins.cost_usd),
-        "score": margins.score,
-        "latency_p50_ms": math.log1p(margins.latency_ms),
-        "latency_p95_ms": math.log1p(margins.latency_p95_ms),
+        "cost_usd": math.log1p(margins.of("cost_usd")),
+        "score": margins.of("score"),
+        "latency_p50_ms": math.log1p(margins.of("latency_ms")),
+        "latency_p95_ms": math.log1p(margins.of("latency_p95_ms")),
     }
 
 

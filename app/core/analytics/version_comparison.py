@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.core.analytics.comparison import Findings, Margins, alpha_of_claim, find
+from app.core.analytics.comparison import Findings, Margins, alpha_of_claim, counted, find
 from app.core.analytics.decision import Decision, decide
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, Kind
 from app.core.analytics.evidence_reading import read_evidence
@@ -46,6 +46,7 @@ class HistoryPoint(NamedTuple):
 class Comparison:
     """What is found of the measures that both versions sent while they are compared, baseline first.
 
+    `findings` are those that are part of the decision, `left_out` those for which no margin is set.
     `events_needed` and `days_needed` (at the rate of the last day): how much more it takes, if things stay as they are,
     until something is decided; None where it is, and where that is too far off to tell.
     """
@@ -55,11 +56,17 @@ class Comparison:
     baseline: ComparedVersion
     candidate: ComparedVersion
     findings: Findings
+    left_out: Findings
     events_needed: int | None
     days_needed: float | None
     evidence: Evidence
     margins: Margins
     alpha: float
+
+    @property
+    def measured(self) -> Findings:
+        """All of them."""
+        return {**self.findings, **self.left_out}
 
 
 def compare_versions(
@@ -80,7 +87,8 @@ def compare_versions(
     versions = (baseline, candidate)
     evidence = read_evidence(connection, project_id, prompt_key, versions, now)
     alpha = alpha_of_claim(candidates)
-    findings = find(evidence, margins, alpha)
+    found = find(evidence, margins, alpha)
+    findings = counted(found, margins)
     decision = decide(list(findings.values()))
     events = days = None
     if decision == "undecided" and (growth := growth_needed(list(findings.values()), alpha)) is not None:
@@ -95,6 +103,7 @@ def compare_versions(
         baseline=compared[0],
         candidate=compared[1],
         findings=findings,
+        left_out={name: finding for name, finding in found.items() if name not in findings},
         events_needed=events,
         days_needed=days,
         evidence=evidence,
@@ -104,7 +113,7 @@ def compare_versions(
 
 
 def history(comparison: Comparison) -> list[HistoryPoint]:
-    """How what is known came about, in up to HISTORY_POINTS steps of whole hours.
+    """How what is known of what is part of the decision came about, in up to HISTORY_POINTS steps of whole hours.
 
     The last one is what is known now, but by the hour.
     """
@@ -115,7 +124,8 @@ def history(comparison: Comparison) -> list[HistoryPoint]:
     steps = sorted({start + HOUR_SECONDS * -(-hours * step // HISTORY_POINTS) for step in range(1, HISTORY_POINTS + 1)})
     return [
         HistoryPoint(
-            datetime.fromtimestamp(step, UTC), find(evidence.until(step), comparison.margins, comparison.alpha)
+            datetime.fromtimestamp(step, UTC),
+            counted(find(evidence.until(step), comparison.margins, comparison.alpha), comparison.margins),
         )
         for step in steps
     ]

@@ -9,13 +9,13 @@ from app.core.rollups.rollup import WHOLE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginsRow:
-    """Shares, but for `score`."""
+    """Shares, but for `score`; None where the measure is not part of the decision."""
 
     prompt_key: int
-    cost_usd: float
-    latency_ms: float
-    latency_p95_ms: float
-    score: float
+    cost_usd: float | None
+    latency_ms: float | None
+    latency_p95_ms: float | None
+    score: float | None
 
 
 def select_margins(connection: Connection, project_id: int, prompt_key: int) -> list[MarginsRow]:

@@ -28,7 +28,9 @@ _REASONS: dict[WhyUndecided, str] = {
         "The versions have no hours in common. Nor is there enough just before and just after the newer one began: "
         "hours of the day in which the older one was used before, and the newer one after its first hour."
     ),
-    "no_common_measures": "No measure came with events of both versions while they are compared.",
+    "no_common_measures": (
+        "No measure that is part of the decision came with events of both versions while they are compared."
+    ),
     "too_few_events": "A measure has fewer than 100 values of one of the versions.",
     "too_few_days": "The versions followed one another, so they are compared by days, and one day tells nothing yet.",
     "not_clear_yet": "By the events so far, the difference may matter or not.",
@@ -62,7 +64,7 @@ def read_comparison(key: ApiKey, prompt_id: str) -> Response:
             "days_needed": found.days_needed,
             "baseline": _version(found.baseline),
             "candidate": _version(found.candidate),
-            "measures": {name: _measure(found.findings.get(name), relative=RELATIVE[name]) for name in MEASURES},
+            "measures": {name: _measure(found.measured.get(name), relative=RELATIVE[name]) for name in MEASURES},
             "margins": found.margins,
             "alpha": ALPHA,
         }

@@ -214,3 +214,19 @@ def test_projects_do_not_compare_each_others_versions(
     answer = httpx.get(web + COMPARISON, headers={"Authorization": f"Bearer {other}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
     assert client.get(COMPARISON).status_code == 200
+
+
+def test_a_sparse_measure_keeps_a_decision_waiting_until_it_is_left_out(
+    client: httpx.Client, store: Store, database_url: str
+) -> None:
+    for version, cost in (("old", 0.012), ("new", 0.010)):
+        store(version, 8, [150] * 8, cost_usd=around(cost, 0.1))
+        store(version, 8, [15] * 8, score=passes(0.5))
+    waiting = compared(client)
+    assert (waiting["decision"], waiting["reason"]["code"]) == ("undecided", "not_clear_yet")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO comparison_margins SELECT id, 0, 0.05, 0.05, 0.1, NULL FROM projects")
+    decided = compared(client)
+    assert (decided["decision"], decided["margins"]["score"]) == ("better", None)
+    assert decided["measures"]["score"] == waiting["measures"]["score"]
+    assert decided["measures"]["score"]["verdict"] == "none"

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from app.core.analytics.comparison import MEASURES, MeasureName
 from app.core.analytics.decision import Decision, Finding
+from app.core.analytics.margins import NOT_PART
 from app.core.analytics.version_comparison import ComparedVersion, Comparison
 from app.web.pages.layout.formatting import listed, version_label, visible_text
 from app.web.pages.prompts.measure_words import VOCABULARY, State, difference_words, state_of
@@ -46,6 +47,7 @@ def verdict_of(comparison: Comparison) -> Verdict:
         "no_difference": _no_difference,
         "undecided": _undecided,
     }[comparison.decision](comparison, new, old, known)
+    more = _joined(more, _left_out(comparison))
     warning = "Other things may have changed with it." if comparison.kind == "before_after" else ""
     return Verdict(decision, more, _basis(comparison, new, old), warning)
 
@@ -151,6 +153,12 @@ def _unclear(known: dict[State, _Known]) -> str:
 def _too_few(known: dict[State, _Known]) -> str:
     nouns = [VOCABULARY[name].noun for name, _ in known.get("too_few", [])]
     return f"Too few events carry a {listed(nouns, 'or a')} to tell more." if nouns else ""
+
+
+def _left_out(comparison: Comparison) -> str:
+    nouns = [VOCABULARY[name].noun for name in MEASURES if name in comparison.left_out]
+    verb = "is" if len(nouns) == 1 else "are"
+    return f"{listed(nouns).capitalize()} {verb} {NOT_PART}: no margin is set." if nouns else ""
 
 
 def _is_endless(known: dict[State, _Known]) -> bool:

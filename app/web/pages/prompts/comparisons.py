@@ -84,7 +84,7 @@ def _read(prompt_id: UUID, address: Address) -> VersionTable:
 
 
 def _line(comparison: Comparison) -> Line:
-    rows = dict(zip((name for name in MEASURES if name in comparison.findings), rows_of(comparison), strict=True))
+    rows = dict(zip((name for name in MEASURES if name in comparison.measured), rows_of(comparison), strict=True))
     return Line(
         comparison.candidate,
         BADGES[comparison.decision],
@@ -113,11 +113,11 @@ def _columns() -> dict[str, Callable[[Comparison], object]]:
 
 
 def _verdict_of(name: MeasureName) -> Callable[[Comparison], object]:
-    return lambda comparison: found.verdict if (found := comparison.findings.get(name)) else "too_few"
+    return lambda comparison: found.verdict if (found := comparison.measured.get(name)) else "too_few"
 
 
 def _end_of(name: MeasureName, end: str) -> Callable[[Comparison], object]:
-    return lambda comparison: _number(comparison.findings.get(name), end)
+    return lambda comparison: _number(comparison.measured.get(name), end)
 
 
 def _number(finding: Finding | None, end: str) -> float | None:

@@ -7,7 +7,7 @@ from flask import flash, redirect, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import FloatField
-from wtforms.validators import InputRequired, NumberRange, ValidationError
+from wtforms.validators import NumberRange, Optional, StopValidation, ValidationError
 
 from app.core.analytics.comparison import Margins
 from app.core.analytics.margins import find_margins, set_margins
@@ -41,30 +41,44 @@ class NumberField(FloatField):
         return "" if self.data is None else f"{self.data:.6g}"
 
 
+def _is_sent(_form: FlaskForm, field: Any) -> None:
+    # what is empty leaves the measure out: that must be meant
+    if not field.raw_data:
+        raise StopValidation(_NO_NUMBER)
+
+
 def _is_score(_form: FlaskForm, field: Any) -> None:
     if not (field.data is not None and 0 < field.data <= LARGEST_SCORE):
         raise ValidationError("A margin of the score is above 0.")
 
 
 _IS_PERCENT = [
-    InputRequired(_NO_NUMBER),
+    _is_sent,
+    Optional(),
     NumberRange(_FEWEST_PERCENT, _MOST_PERCENT, "A margin has from 0.1 to 100 per cent."),
 ]
 
 
 class MarginsForm(FlaskForm):
-    """Per cent, but for the score."""
+    """Per cent, but for the score. What is empty is not part of the decision."""
 
     cost_usd = NumberField("Cost, %", _IS_PERCENT)
     latency_ms = NumberField("Latency, %", _IS_PERCENT)
     latency_p95_ms = NumberField("Latency p95, %", _IS_PERCENT)
-    score = NumberField("Score", [InputRequired(_NO_NUMBER), _is_score])
+    score = NumberField("Score", [_is_sent, Optional(), _is_score])
 
     @property
     def margins(self) -> Margins:
         shares = (self.cost_usd.data, self.latency_ms.data, self.latency_p95_ms.data)
-        cost, latency, tail = (percent / 100 for percent in shares)
+        cost, latency, tail = (None if percent is None else percent / 100 for percent in shares)
         return Margins(cost, latency, tail, self.score.data)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        is_valid: bool = super().validate(extra_validators)
+        if is_valid and all(field.data is None for field in self if isinstance(field, NumberField)):
+            self.cost_usd.errors = ["One measure at least is part of the decision."]
+            return False
+        return is_valid
 
     @property
     def problems(self) -> list[str]:
@@ -75,11 +89,15 @@ def form_of(margins: Margins) -> MarginsForm:
     """What is set, to be changed."""
     return MarginsForm(
         formdata=None,
-        cost_usd=100 * margins.cost_usd,
-        latency_ms=100 * margins.latency_ms,
-        latency_p95_ms=100 * margins.latency_p95_ms,
+        cost_usd=_percent(margins.cost_usd),
+        latency_ms=_percent(margins.latency_ms),
+        latency_p95_ms=_percent(margins.latency_p95_ms),
         score=margins.score,
     )
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 @blueprint.get("/dashboard/margins")

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from app.core.analytics.comparison import MEASURES, MeasureName
 from app.core.analytics.decision import FEWEST_EVENTS, Finding
+from app.core.analytics.margins import NOT_PART
 from app.core.analytics.usage import Usage
 from app.core.analytics.version_comparison import Comparison
 from app.web.pages.layout.formatting import NO_DATA, count, duration, money, score, signed_percent, signed_score
@@ -58,7 +59,8 @@ class Row:
 
 def rows_of(comparison: Comparison) -> list[Row]:
     """Of the measures that the versions have, the first first."""
-    return [_row(comparison, name, comparison.findings[name]) for name in MEASURES if name in comparison.findings]
+    measured = comparison.measured
+    return [_row(comparison, name, measured[name]) for name in MEASURES if name in measured]
 
 
 def state_of(finding: Finding) -> State:
@@ -149,14 +151,15 @@ def _span(finding: Finding) -> str:
 
 def _row(comparison: Comparison, name: MeasureName, finding: Finding) -> Row:
     words = VOCABULARY[name]
-    verdict, judgement = _verdict(finding)
+    counts = name in comparison.findings
+    verdict, judgement = _verdict(finding) if counts else (NOT_PART, "")
     return Row(
         label=words.label,
         baseline=words.value_of(comparison.baseline.usage),
         candidate=words.value_of(comparison.candidate.usage),
         difference=_signed(finding),
         interval=interval_words(name, finding) if finding.verdict != "too_few" else NO_DATA,
-        margin=margin_words(finding),
+        margin=margin_words(finding) if counts else NO_DATA,
         verdict=verdict,
         judgement=judgement,
     )

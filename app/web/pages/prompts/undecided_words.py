@@ -77,7 +77,8 @@ def _why_nothing(comparison: Comparison, new: Markup, old: Markup) -> Markup | s
     if why == "no_common_hours":
         return _no_common_hours(comparison, new, old)
     if why == "no_common_measures":
-        return "no cost, latency or score came with the events of both"
+        counted = "of what is part of the decision nothing" if comparison.left_out else "no cost, latency or score"
+        return f"{counted} came with the events of both"
     if why == "too_few_days":
         return "days are compared with days, and one day alone tells nothing yet"
     if why != "too_few_events":

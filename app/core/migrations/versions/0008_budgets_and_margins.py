@@ -1,4 +1,4 @@
-"""When a budget was set: it says nothing of months that ended before."""
+"""When a budget was set, since it says nothing of months that ended before; and measures that no decision waits for."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """A new column of a small table that only looks and one page read."""
+    """Two small tables, which no event waits for."""
     op.execute(Path(__file__).with_suffix(".sql").read_text())
