@@ -7,13 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 from app.core.database import ConnectionPool, connection_from
 from app.core.errors import PromptAnalyticsError
 from app.core.queries.maintenance import select_now
 from worker.news.delivery import Courier, deliver_next
-from worker.news.looks import Looking, look_for_news
+from worker.news.looks import Compared, Looking, look_for_news
 
 DELIVERIES_AT_ONCE = 3
 CONNECTIONS = 2
@@ -23,8 +22,6 @@ LOOK_INTERVAL_SECONDS = 20.0
 LOOK_PAUSE = 3
 """So many times longer than a look takes, the pause after it is at least: the drain has the same processor."""
 AFTER_FAILURE_SECONDS = 10.0
-FIRST_LOOK_BACK = timedelta(days=1)
-"""Nobody may have looked before this process."""
 LEAVE_SECONDS = 12.0
 """An attempt in hand ends within its deadline of 10 s; one that is cut off is made again by whoever comes next."""
 
@@ -40,7 +37,7 @@ class NewsDesk:
         self._courier = courier
         self._looking = looking
         self._closing = threading.Event()
-        self._looked_at: datetime | None = None
+        self._compared: Compared = {}
         jobs = [
             ("news-looks", self._look),
             *((f"news-delivery-{number}", self._deliver) for number in range(DELIVERIES_AT_ONCE)),
@@ -78,7 +75,5 @@ class NewsDesk:
         began_at = time.monotonic()
         with connection_from(self._pool) as connection:
             now = select_now(connection)
-            since = self._looked_at or now - FIRST_LOOK_BACK
-            if look_for_news(connection, self._looking, now, since=since, should_stop=self._closing.is_set):
-                self._looked_at = now
+            look_for_news(connection, self._looking, now, compared=self._compared, should_stop=self._closing.is_set)
         return max(LOOK_INTERVAL_SECONDS, LOOK_PAUSE * (time.monotonic() - began_at))

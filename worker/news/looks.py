@@ -15,10 +15,10 @@ from app.core.news.findings import budget_news, dead_letter_news, silence_news
 from app.core.news.limits import month_of
 from app.core.queries.budgets import select_budgets
 from app.core.queries.looks import (
-    FreshPrompt,
+    ComparablePrompt,
     Gaps,
     release_news_lock,
-    select_fresh_prompts,
+    select_comparable_prompts,
     select_gaps,
     select_new_dead_letters,
     select_silent_projects,
@@ -30,11 +30,12 @@ LATEST = timedelta(days=1)
 """So long after the end of a month what it cost is still looked at: its last events were stored after it."""
 LONGEST_KNOWN_GAP = timedelta(hours=12)
 """A project with one gap of at most so much in a week still counts as one that always has events."""
-WAITS_IN_BUFFER = timedelta(minutes=5)
-"""So long after it happened an event may come in and still have its prompt looked at."""
 
-FindVerdicts = Callable[[Connection, FreshPrompt, datetime], Sequence[News]]
+FindVerdicts = Callable[[Connection, ComparablePrompt, datetime], Sequence[News]]
 """The news of a prompt's versions as of a time: app.core.news.findings.version_news for each that has a verdict."""
+
+Compared = dict[int, int]
+"""By the keys of prompts, how many events they had when they were last compared (ComparablePrompt.events)."""
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +57,10 @@ def look_for_news(
     looking: Looking,
     now: datetime,
     *,
-    since: datetime,
+    compared: Compared,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Do all looks, unless another worker is at it: then False. `since` is when this worker has done so the last time.
+    """Do all looks, unless another worker is at it: then False. `compared` is this worker's, and is brought up to date.
 
     What one look cannot do does not keep the others from being done. A process that is asked to stop leaves the prompts
     that are left to the next. The connection is one in autocommit mode.
@@ -72,7 +73,7 @@ def look_for_news(
                 look(connection, now)
         with _put_off(look_at_silence.__name__):
             look_at_silence(connection, looking.longest_wait, now)
-        look_at_verdicts(connection, looking.find_verdicts, now, since=since, should_stop=should_stop)
+        look_at_verdicts(connection, looking.find_verdicts, now, compared=compared, should_stop=should_stop)
     finally:
         release_news_lock(connection)
     return True
@@ -114,16 +115,23 @@ def look_at_verdicts(
     find_verdicts: FindVerdicts,
     now: datetime,
     *,
-    since: datetime,
+    compared: Compared,
     should_stop: Callable[[], bool],
 ) -> None:
-    """Each prompt with events since then, in a transaction of its own."""
-    for prompt in select_fresh_prompts(connection, since - WAITS_IN_BUFFER):
+    """Each prompt that has got events since it was last compared, in a transaction of its own.
+
+    Events may have happened long before they came, so it is what was stored that counts, not when it happened.
+    """
+    for prompt in select_comparable_prompts(connection, now):
+        if compared.get(prompt.prompt_key) == prompt.events:
+            continue
         if should_stop():
             return
-        with _put_off("look_at_verdicts"), connection.transaction():
-            for news in find_verdicts(connection, prompt, now):
-                insert_news(connection, news)
+        with _put_off("look_at_verdicts"):
+            with connection.transaction():
+                for news in find_verdicts(connection, prompt, now):
+                    insert_news(connection, news)
+            compared[prompt.prompt_key] = prompt.events
 
 
 def _always_has_events(week: Gaps) -> bool:

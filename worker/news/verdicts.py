@@ -12,7 +12,7 @@ from app.core.analytics.version_choice import newest_pair
 from app.core.analytics.version_comparison import compare_versions
 from app.core.database import Connection
 from app.core.news.findings import MeasureChange, pair_of_versions, version_news
-from app.core.queries.looks import FreshPrompt
+from app.core.queries.looks import ComparablePrompt
 from app.core.queries.news import News, NewsKind, is_verdict_told
 
 VersionKind = Literal[NewsKind.VERSION_WORSE, NewsKind.VERSION_BETTER]
@@ -25,7 +25,7 @@ _KINDS: dict[Decision, VersionKind] = {
 }
 
 
-def find_verdicts(connection: Connection, prompt: FreshPrompt, now: datetime) -> list[News]:
+def find_verdicts(connection: Connection, prompt: ComparablePrompt, now: datetime) -> list[News]:
     """None of two versions of which one was told already: what is claimed once holds for all looks."""
     newest = newest_pair(connection, prompt.project_id, prompt.prompt_key)
     if newest is None or newest.candidate.first_seen < now - LONGEST_COMPARISON:

@@ -12,7 +12,7 @@ import pytest
 from app.core.database import Connection
 from app.core.errors import DatabaseUnavailable, RedisUnavailable
 from app.core.news.findings import version_news
-from app.core.queries.looks import LETTERS_PAUSE, LETTERS_SETTLE, FreshPrompt
+from app.core.queries.looks import LETTERS_PAUSE, LETTERS_SETTLE, ComparablePrompt
 from app.core.queries.news import News, NewsKind
 from tests.news import written
 from tests.stored_events import PROMPT, an_event, store_events
@@ -30,12 +30,13 @@ def nothing_waits() -> timedelta:
     return timedelta(0)
 
 
-def no_verdicts(_connection: Connection, _prompt: FreshPrompt, _now: datetime) -> Sequence[News]:
+def no_verdicts(_connection: Connection, _prompt: ComparablePrompt, _now: datetime) -> Sequence[News]:
     return []
 
 
-def spend(database_url: str, cost_usd: str, *, prompt: UUID = PROMPT, age: timedelta = timedelta(0)) -> None:
-    store_events(database_url, [an_event(1, age, prompt=prompt, cost_usd=cost_usd)])
+def use(database_url: str, prompt: UUID = PROMPT, age: timedelta = timedelta(0)) -> None:
+    """Two versions, an event each."""
+    store_events(database_url, [an_event(1, age, prompt=prompt, version=version) for version in ("v1", "v2")])
 
 
 def test_only_one_worker_looks_at_a_time(database: Connection, database_url: str):
@@ -48,15 +49,15 @@ def test_only_one_worker_looks_at_a_time(database: Connection, database_url: str
 
     def look_slowly() -> bool:
         with psycopg.connect(database_url, autocommit=True) as connection:
-            return look_for_news(connection, Looking(linger, no_verdicts), NOW, since=NOW)
+            return look_for_news(connection, Looking(linger, no_verdicts), NOW, compared={})
 
     with ThreadPoolExecutor(1) as other:
         slow = other.submit(look_slowly)
         assert entered.wait(30)
-        assert not look_for_news(database, Looking(nothing_waits, no_verdicts), NOW, since=NOW)
+        assert not look_for_news(database, Looking(nothing_waits, no_verdicts), NOW, compared={})
         leave.set()
         assert slow.result()
-    assert look_for_news(database, Looking(nothing_waits, no_verdicts), NOW, since=NOW)
+    assert look_for_news(database, Looking(nothing_waits, no_verdicts), NOW, compared={})
 
 
 def set_aside(database: Connection, reason: str, at: datetime, project_id: int | None = 1) -> None:
@@ -87,7 +88,7 @@ def test_dead_letters_are_told_at_once_and_then_those_of_an_hour_together(databa
     assert letters(database) == [("1", ["broken"]), ("3", ["rejected", "broken"])]
 
 
-def verdict(prompt: FreshPrompt, candidate: str) -> News:
+def verdict(prompt: ComparablePrompt, candidate: str) -> News:
     return version_news(
         NewsKind.VERSION_WORSE,
         project_id=prompt.project_id,
@@ -101,22 +102,54 @@ def verdict(prompt: FreshPrompt, candidate: str) -> News:
     )
 
 
-def test_prompts_with_new_events_are_compared_and_each_verdict_is_told_once(database: Connection, database_url: str):
-    spend(database_url, "1")
-    spend(database_url, "1", prompt=OTHER_PROMPT, age=timedelta(hours=2))
-    asked: list[UUID] = []
+class Asked:
+    """Notes which prompts are compared, and finds something of each."""
 
-    def find(_connection: Connection, prompt: FreshPrompt, now: datetime) -> Sequence[News]:
+    def __init__(self) -> None:
+        self.prompts: list[UUID] = []
+
+    def __call__(self, _connection: Connection, prompt: ComparablePrompt, now: datetime) -> Sequence[News]:
         assert now == NOW
-        asked.append(prompt.prompt_id)
+        self.prompts.append(prompt.prompt_id)
         return [verdict(prompt, "v2"), verdict(prompt, "v3")]
 
-    for _ in range(2):
-        assert look_for_news(database, Looking(nothing_waits, find), NOW, since=NOW)
-    assert asked == [PROMPT, PROMPT]
-    assert len(written(database)) == 2
-    assert look_for_news(database, Looking(nothing_waits, find), NOW, since=NOW, should_stop=lambda: True)
-    assert asked == [PROMPT, PROMPT], "who is asked to stop compares nothing more"
+    def again(self) -> list[UUID]:
+        """Since it was last asked."""
+        asked, self.prompts = self.prompts, []
+        return asked
+
+
+def test_prompts_with_new_events_are_compared_whenever_these_happened(database: Connection, database_url: str):
+    find, compared = Asked(), dict[int, int]()
+    for age in (timedelta(0), timedelta(days=29)):
+        use(database_url, age=age)
+        use(database_url, OTHER_PROMPT, age=age)
+        look_for_news(database, Looking(nothing_waits, find), NOW, compared=compared)
+        assert find.again() == [PROMPT, OTHER_PROMPT]
+        use(database_url, OTHER_PROMPT, age=age)
+        look_for_news(database, Looking(nothing_waits, find), NOW, compared=compared)
+        assert find.again() == [OTHER_PROMPT]
+        look_for_news(database, Looking(nothing_waits, find), NOW, compared=compared)
+        assert find.again() == []
+    assert len(written(database)) == 4, "each verdict once"
+
+
+def test_prompts_without_a_second_version_or_a_new_one_are_not_compared(database: Connection, database_url: str):
+    store_events(database_url, [an_event(1)])
+    use(database_url, OTHER_PROMPT)
+    database.execute("UPDATE prompt_versions SET created_at = now() - interval '92 days'")
+    find = Asked()
+    look_for_news(database, Looking(nothing_waits, find), NOW, compared={})
+    assert find.again() == []
+
+
+def test_who_is_asked_to_stop_leaves_prompts_to_the_next(database: Connection, database_url: str):
+    use(database_url)
+    find, compared = Asked(), dict[int, int]()
+    assert look_for_news(database, Looking(nothing_waits, find), NOW, compared=compared, should_stop=lambda: True)
+    assert (find.again(), compared) == ([], {})
+    assert look_for_news(database, Looking(nothing_waits, find), NOW, compared=compared)
+    assert find.again() == [PROMPT]
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("too much to do"), ZeroDivisionError()])
@@ -124,24 +157,29 @@ def test_what_one_look_cannot_do_keeps_no_other_from_being_done(
     database: Connection, database_url: str, error: Exception
 ):
     for prompt in (PROMPT, OTHER_PROMPT):
-        spend(database_url, "1", prompt=prompt)
+        use(database_url, prompt)
+    failing = True
 
     def gone() -> timedelta:
         raise RedisUnavailable("away")
 
-    def find(_connection: Connection, prompt: FreshPrompt, _now: datetime) -> Sequence[News]:
-        if prompt.prompt_id == PROMPT:
+    def find(_connection: Connection, prompt: ComparablePrompt, _now: datetime) -> Sequence[News]:
+        if prompt.prompt_id == PROMPT and failing:
             raise error
         return [verdict(prompt, "v2")]
 
-    assert look_for_news(database, Looking(gone, find), NOW, since=NOW)
+    compared = dict[int, int]()
+    assert look_for_news(database, Looking(gone, find), NOW, compared=compared)
     assert [kind for _, kind, _ in written(database)] == ["version_worse"]
+    failing = False
+    assert look_for_news(database, Looking(gone, find), NOW, compared=compared)
+    assert len(written(database)) == 2, "the next round does what this one could not"
 
 
 def test_news_goes_with_the_transaction_that_found_it(database: Connection, database_url: str):
-    spend(database_url, "1")
+    use(database_url)
 
-    def find(connection: Connection, prompt: FreshPrompt, _now: datetime) -> Sequence[News]:
+    def find(connection: Connection, prompt: ComparablePrompt, _now: datetime) -> Sequence[News]:
         connection.execute("UPDATE prompts SET name = 'found' WHERE id = %s", [prompt.prompt_key])
         return [verdict(prompt, "v2"), verdict(prompt, "\0")]
 
@@ -149,7 +187,7 @@ def test_news_goes_with_the_transaction_that_found_it(database: Connection, data
         "ALTER TABLE news ADD CONSTRAINT none CHECK (payload -> 'candidate' ->> 'version_hash' = 'v2') NOT VALID"
     )
     try:
-        look_for_news(database, Looking(nothing_waits, find), NOW, since=NOW)
+        look_for_news(database, Looking(nothing_waits, find), NOW, compared={})
     finally:
         database.execute("ALTER TABLE news DROP CONSTRAINT none")
     assert written(database) == []

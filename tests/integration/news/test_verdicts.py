@@ -52,7 +52,7 @@ def test_it_is_told_once_how_the_newest_version_does(database: Connection, laten
     make_webhook(database, "https://a.test/", kinds=["version_worse", "version_better"])
     now = run_side_by_side(database, latency=latency, cost=cost)
     for _ in range(2):
-        assert look_for_news(database, LOOKING, now, since=now - timedelta(hours=2))
+        assert look_for_news(database, LOOKING, now, compared={})
     (told,) = sentences(database)
     assert expected in told
     assert told.endswith("(in the hours in which both ran).")
@@ -60,7 +60,7 @@ def test_it_is_told_once_how_the_newest_version_does(database: Connection, laten
 
 def test_equal_versions_are_no_news(database: Connection):
     now = run_side_by_side(database, latency=1.0, cost=1.0)
-    assert look_for_news(database, LOOKING, now, since=now - timedelta(hours=2))
+    assert look_for_news(database, LOOKING, now, compared={})
     assert written(database) == []
 
 
@@ -72,6 +72,6 @@ def test_a_cost_that_was_nothing_before_is_told_without_a_number(database: Conne
             version=version, start=start + timedelta(seconds=seed), by_hour=[100] * 9, cost_usd=always(cost)
         )
         store_in_batches(database, events_of(1, PROMPT, traffic, seed), batch_size=1_000)
-    assert look_for_news(database, LOOKING, now, since=now - timedelta(hours=2))
+    assert look_for_news(database, LOOKING, now, compared={})
     (told,) = sentences(database)
     assert "is worse than v1: cost for each event higher (in the hours" in told
