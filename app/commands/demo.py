@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 import click
@@ -14,11 +15,14 @@ from app.commands.parameters import a_name
 from app.commands.servers import database_connection, redis_connection, settings
 from app.core.database import Connection
 from app.core.keys.lifecycle import create_key, revoke_key
+from app.core.news.limits import set_budget
 from app.core.queries.api_keys import select_first_key_at
 from app.core.queries.audit_log import COMMAND_LINE
+from app.core.queries.budgets import select_budgets
 from app.core.queries.memberships import insert_membership, select_members
 from app.core.queries.names import update_prompt_name, update_version_name
 from app.core.queries.projects import insert_project
+from app.core.queries.spend import select_spent_by_prompt
 from app.core.queries.users import select_users
 from app.core.stream.state import state_of as state_of_buffer
 from app.demo.events import OLDEST_DAYS, SLICE_SECONDS, History
@@ -33,6 +37,8 @@ STORE_SECONDS = 120.0
 LOOK_SECONDS = 0.1
 MOST_EVENTS = 100_000_000
 LONGEST_RUN = timedelta(hours=6)
+BUDGET_OF = timedelta(days=30)
+CENT = Decimal("0.01")
 RATE_LIMIT = "1000000/second"
 
 
@@ -79,7 +85,9 @@ def demo(project: str, days: int, events: int, url: str | None, seed: int) -> No
         _let_operators_in(connection, project_id)
         _wait_until_stored(current, time.monotonic())
         _give_names(connection, project_id)
+        _set_budgets(connection, project_id, datetime.now(UTC))
     click.echo(f"{sent} events of {len(PROMPTS)} prompts are in the project {project}: {url}/dashboard")
+    click.echo(f"What is news in it stands within a minute at {url}/dashboard/news")
 
 
 @contextmanager
@@ -152,3 +160,17 @@ def _give_names(connection: Connection, project_id: int) -> None:
         for version in prompt.versions:
             version_hash = prompt.version_hash(version)
             update_version_name(connection, project_id, prompt.prompt_id, version_hash, version.name, only_unset=True)
+
+
+def _set_budgets(connection: Connection, project_id: int, now: datetime) -> None:
+    """What the last weeks have cost for the project, and half of that for its dearest prompt, in two digits.
+
+    Where there are no budgets yet: what a month reaches of them is news, which the worker finds.
+    """
+    spent = {each.prompt_id: each.usd for each in select_spent_by_prompt(connection, project_id, now - BUDGET_OF)}
+    if not spent or select_budgets(connection, now, now, project_id=project_id):
+        return
+    dearest = max(spent, key=lambda prompt_id: spent[prompt_id])
+    for prompt_id, usd in ((None, sum(spent.values())), (dearest, spent[dearest] / 2)):
+        amount = max(CENT, Decimal(f"{usd:.2g}").quantize(CENT))
+        set_budget(connection, project_id, prompt_id, amount, by=COMMAND_LINE)

@@ -1,14 +1,29 @@
 """`demo`, through the real API into the real database."""
 
+from decimal import Decimal
+
 import pytest
 
 from app.demo.story import PROMPTS
 from tests.commands import Run, Succeed, fails_with_one_line, select
 from tests.sign_in import add_member, create_project, create_user
 from tests.stand_in import StandIn
+from tests.waiting import wait_until
 
 FEW = ("demo", "--events", "600", "--days", "2")
 NUMBERS = "SELECT count(*), sum(cost_usd), sum(latency_ms), sum(score) FROM events"
+BUDGETS = "SELECT prompt_key > 0, usd_per_month FROM budgets ORDER BY prompt_key"
+REACHED = """
+SELECT count(*)
+FROM budgets
+CROSS JOIN LATERAL (
+    SELECT sum(cost_sum) AS usd FROM rollups
+    WHERE project_id = budgets.project_id AND prompt_key = budgets.prompt_key AND version_key = 0 AND grain = 'day'
+      AND bucket_start >= date_trunc('month', now(), 'UTC')
+) AS spent
+JOIN unnest(ARRAY[50, 80, 100]) AS threshold (percent) ON spent.usd * 100 >= budgets.usd_per_month * percent
+"""
+TOLD = "SELECT count(*) FROM news WHERE kind = 'budget'"
 NAMES = "SELECT DISTINCT name FROM prompts"
 
 
@@ -42,6 +57,18 @@ def test_prompts_and_versions_have_readable_names_but_keep_those_that_somebody_g
     select(database_url, "UPDATE prompts SET name = 'mine' RETURNING id")
     fill()
     assert select(database_url, NAMES) == [("mine",)]
+
+
+def test_it_sets_budgets_where_there_are_none_and_the_worker_tells_what_is_reached(fill, database_url: str):
+    assert "/dashboard/news" in fill()
+    ((_, of_project), (is_of_prompt, of_prompt)) = select(database_url, BUDGETS)
+    assert is_of_prompt
+    assert Decimal(str(of_project)) > Decimal(str(of_prompt)) > 0
+    # within the first days of a month nothing is reached yet
+    wait_until(lambda: select(database_url, TOLD) == select(database_url, REACHED), 60)
+    select(database_url, "UPDATE budgets SET usd_per_month = 7 RETURNING 1")
+    fill()
+    assert {amount for _, amount in select(database_url, BUDGETS)} == {7}
 
 
 def test_its_project_is_named_by_the_rule_for_all_names(run: Run):
