@@ -4,6 +4,7 @@ They have connections of their own. What a receiver does, and what PostgreSQL do
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,9 @@ DELIVERY_PAUSE_SECONDS = 2.0
 LOOK_INTERVAL_SECONDS = 20.0
 LOOK_PAUSE = 3
 """So many times longer than a look takes, the pause after it is at least: the drain has the same processor."""
+LONGEST_ROUND_SECONDS = 10.0
+"""After so long the prompts that are left wait for the next round: with its pause it begins within 60 s, and
+budgets, silence and dead letters are looked at in each."""
 AFTER_FAILURE_SECONDS = 10.0
 LEAVE_SECONDS = 12.0
 """An attempt in hand ends within its deadline of 10 s; one that is cut off is made again by whoever comes next."""
@@ -73,7 +77,16 @@ class NewsDesk:
 
     def _look(self) -> float:
         began_at = time.monotonic()
+
+        until = math.inf
+
+        def is_over() -> bool:
+            # from when it is first asked: prompts have their time however long the other looks took
+            nonlocal until
+            until = min(until, time.monotonic() + LONGEST_ROUND_SECONDS)
+            return self._closing.is_set() or time.monotonic() > until
+
         with connection_from(self._pool) as connection:
             now = select_now(connection)
-            look_for_news(connection, self._looking, now, compared=self._compared, should_stop=self._closing.is_set)
+            look_for_news(connection, self._looking, now, compared=self._compared, should_stop=is_over)
         return max(LOOK_INTERVAL_SECONDS, LOOK_PAUSE * (time.monotonic() - began_at))

@@ -35,7 +35,11 @@ FindVerdicts = Callable[[Connection, ComparablePrompt, datetime], Sequence[News]
 """The news of a prompt's versions as of a time: app.core.news.findings.version_news for each that has a verdict."""
 
 Compared = dict[int, int]
-"""By the keys of prompts, how many events they had when they were last compared (ComparablePrompt.events)."""
+"""By the keys of prompts, how many events they had when they were last compared (ComparablePrompt.events).
+
+In the order in which they were; FAILED where that came to nothing.
+"""
+FAILED = -1
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +66,8 @@ def look_for_news(
 ) -> bool:
     """Do all looks, unless another worker is at it: then False. `compared` is this worker's, and is brought up to date.
 
-    What one look cannot do does not keep the others from being done. A process that is asked to stop leaves the prompts
-    that are left to the next. The connection is one in autocommit mode.
+    What one look cannot do does not keep the others from being done. Who is asked to stop leaves the prompts that are
+    left to the next round. The connection is one in autocommit mode.
     """
     if not try_news_lock(connection):
         return False
@@ -120,13 +124,18 @@ def look_at_verdicts(
 ) -> None:
     """Each prompt that has got events since it was last compared, in a transaction of its own.
 
-    Events may have happened long before they came, so it is what was stored that counts, not when it happened.
+    Events may have happened long before they came, so it is what was stored that counts, not when it happened. Those
+    that have waited for longest come first, so that where a round is cut off the next one goes on.
     """
-    for prompt in select_comparable_prompts(connection, now):
-        if compared.get(prompt.prompt_key) == prompt.events:
-            continue
+    turns = {key: turn for turn, key in enumerate(compared)}
+    found = [
+        each for each in select_comparable_prompts(connection, now) if compared.get(each.prompt_key) != each.events
+    ]
+    for prompt in sorted(found, key=lambda each: turns.get(each.prompt_key, -1)):
         if should_stop():
             return
+        compared.pop(prompt.prompt_key, None)
+        compared[prompt.prompt_key] = FAILED
         with _put_off("look_at_verdicts"):
             with connection.transaction():
                 for news in find_verdicts(connection, prompt, now):

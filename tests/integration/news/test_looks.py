@@ -152,6 +152,23 @@ def test_who_is_asked_to_stop_leaves_prompts_to_the_next(database: Connection, d
     assert find.again() == [PROMPT]
 
 
+def test_a_round_that_is_cut_off_goes_on_with_those_that_have_waited_for_longest(
+    database: Connection, database_url: str
+):
+    prompts = [UUID(int=number) for number in range(1, 5)]
+    find, compared = Asked(), dict[int, int]()
+    order: list[UUID] = []
+    for _ in range(4):
+        # all of them have new events each time
+        for prompt in prompts:
+            use(database_url, prompt)
+        look_for_news(
+            database, Looking(nothing_waits, find), NOW, compared=compared, should_stop=lambda: len(find.prompts) == 3
+        )
+        order += find.again()
+    assert order == prompts * 3
+
+
 @pytest.mark.parametrize("error", [DatabaseUnavailable("too much to do"), ZeroDivisionError()])
 def test_what_one_look_cannot_do_keeps_no_other_from_being_done(
     database: Connection, database_url: str, error: Exception
