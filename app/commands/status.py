@@ -10,7 +10,7 @@ from app.core.errors import PromptAnalyticsError
 from app.core.operations.readiness import OLDEST_EVENT_SECONDS, acknowledgement_meaning, append_fsync, redis_info
 from app.core.queries.losses import select_loss
 from app.core.queries.status import count_dead_letters
-from app.core.queries.untraced import count_untraced
+from app.core.queries.untraced import select_untraced
 from app.core.runbook import runbook_entry
 from app.core.stream.buffer import EventBuffer
 from config.settings import Settings
@@ -21,7 +21,7 @@ ENTRIES = {
     "oldest_event_age_seconds": "buffer_growing",
     "dead_letters": "dead_letters",
     "lost_events": "losses",
-    "untraced_events": "losses",
+    "untraced_events": "untraced",
     "a_204_means": "redis_settings",
 }
 """Facts that may need somebody, each with its entry of the runbook."""
@@ -44,6 +44,7 @@ def status(*, as_json: bool) -> None:
         "lost_events": None,
         "lost_since": None,
         "untraced_events": None,
+        "untraced_since": None,
         "a_204_means": None,
     }
     errors = []
@@ -72,12 +73,13 @@ def _buffer_facts(current: Settings) -> Facts:
 
 def _database_facts(current: Settings) -> Facts:
     with database_connection(current) as connection:
-        loss = select_loss(connection)
+        loss, untraced = select_loss(connection), select_untraced(connection)
         return {
             "dead_letters": count_dead_letters(connection),
             "lost_events": loss.events,
             "lost_since": None if loss.first_at is None else time_text(loss.first_at),
-            "untraced_events": count_untraced(connection),
+            "untraced_events": untraced.events,
+            "untraced_since": None if untraced.since is None else time_text(untraced.since),
         }
 
 
@@ -92,6 +94,7 @@ def _text(facts: Facts, public_url: str | None) -> str:
         "lost_events": "Acknowledged and missing",
         "lost_since": "  since",
         "untraced_events": "Untraced",
+        "untraced_since": "  since",
         "a_204_means": "A 204 means",
     }
     see = {

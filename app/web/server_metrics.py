@@ -10,6 +10,7 @@ from app.core.errors import DatabaseUnavailable, RedisFull, RedisUnavailable
 from app.core.operations import metrics as names
 from app.core.queries.losses import select_loss
 from app.core.queries.status import count_dead_letters, select_events_stored, select_partition_days
+from app.core.queries.untraced import select_untraced
 from app.core.stream.buffer import EventBuffer
 from app.web.health import current_problems
 
@@ -50,6 +51,7 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
             stored = select_events_stored(connection)
             dead_letters = count_dead_letters(connection)
             lost = select_loss(connection).events
+            untraced = select_untraced(connection).events
             days_ahead = select_partition_days(connection).days_ahead
     except DatabaseUnavailable:
         return database_down()
@@ -58,6 +60,9 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
         CounterMetricFamily(names.EVENTS_STORED, "Events stored, by the rollups.", stored),
         GaugeMetricFamily(names.DEAD_LETTERS, "Entries set aside for a person to look at.", dead_letters),
         GaugeMetricFamily(names.EVENTS_LOST, "Acknowledged events that are missing.", lost),
+        GaugeMetricFamily(
+            names.EVENTS_UNTRACED, "Acknowledged events that left no trace, and are no known loss either.", untraced
+        ),
         GaugeMetricFamily(
             names.PARTITIONS_AHEAD_SECONDS,
             "For how long after today there are partitions for events already.",

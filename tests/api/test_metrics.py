@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 import redis
 from flask.testing import FlaskClient
@@ -214,6 +215,17 @@ def test_it_says_that_both_servers_answer(environment: dict[str, str]) -> None:
     found = samples(new_client(environment).get("/metrics").text)
     assert value(found, names.REDIS_UP) == value(found, names.POSTGRESQL_UP) == 1
     assert value(found, names.PARTITIONS_AHEAD_SECONDS) >= 6 * 86_400
+
+
+def test_it_counts_what_left_no_trace(environment: dict[str, str], database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO series (series, project_id, hour, acknowledged, stored)"
+            " VALUES ('a', 1, now(), '{[1,6)}', '{[1,2)}'), ('b', 1, now(), '{[1,3)}', '{}')"
+        )
+    found = samples(new_client(environment).get("/metrics").text)
+    assert value(found, names.EVENTS_UNTRACED) == 6
+    assert value(found, names.EVENTS_LOST) == 0
 
 
 def test_all_of_its_names_are_on_the_closed_list(own_web: AppProcess, key: str) -> None:

@@ -1,12 +1,16 @@
 """Redis is down, full, wrongly set or empty: the entry says so, and its commands lead out of it."""
 
 import json
+import re
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import redis
 
+from app.core.stream.state import GROUP, STREAM
 from app.local.redis_server import RunningRedis
+from tests.conftest import StartProcess
 from tests.processes import AppProcess
 from tests.runbook_entries import Operator, entries
 from tests.waiting import wait_until
@@ -57,15 +61,12 @@ def test_redis_is_full(
     assert post() == 204
 
 
-def acknowledge_and_forget(
-    post: Callable[[], int], redis_client: redis.Redis, database_url: str, *, events: int
-) -> None:
+def acknowledge(post: Callable[[], int], database_url: str, *, events: int) -> None:
     for _ in range(events):
         assert post() == 204
     with psycopg.connect(database_url, autocommit=True) as connection:
         acknowledged = "SELECT coalesce(sum(upper(run) - lower(run)), 0) FROM acknowledgements, unnest(numbers) AS run"
         wait_until(lambda: connection.execute(acknowledged).fetchone() == (events,))
-    redis_client.flushall()
 
 
 def test_redis_lost_its_data(
@@ -77,7 +78,8 @@ def test_redis_lost_its_data(
     work: Callable[[], AppProcess],
     stored: Callable[[], int],
 ) -> None:
-    acknowledge_and_forget(post, redis_client, database_url, events=3)
+    acknowledge(post, database_url, events=3)
+    redis_client.flushall()
     printed = operator.follow("redis_lost_data", may_fail={1})
     assert "3 events lost" in printed[0]
     assert "appendonly" in printed[0]
@@ -95,10 +97,39 @@ def test_acknowledged_events_are_missing(
     redis_client: redis.Redis,
     database_url: str,
 ) -> None:
-    acknowledge_and_forget(post, redis_client, database_url, events=4)
+    acknowledge(post, database_url, events=4)
+    redis_client.flushall()
     operator.run("python -m app ledger")
     assert entries()["losses"].says(problem("losses"))
     printed = operator.follow("losses")
     assert printed[0].splitlines()[1].split()[:2] == ["demo", "4"]
     wait_until(is_ready)
     assert json.loads(operator.run("python -m app status --json").stdout)["lost_events"] == 4
+
+
+def test_somebody_takes_events_and_writes_nothing_down(
+    *,
+    operator: Operator,
+    post: Callable[[], int],
+    is_ready: Callable[[], bool],
+    start: StartProcess,
+    redis_client: redis.Redis,
+    database_url: str,
+) -> None:
+    acknowledge(post, database_url, events=2)
+    answer: Any = redis_client.xreadgroup(GROUP, "somebody", {STREAM: ">"})
+    taken = [entry_id for entry_id, _ in answer[0][1]]
+    redis_client.xack(STREAM, GROUP, *taken)
+    redis_client.xdel(STREAM, *taken)
+    worker = start("worker")
+    said = wait_until(lambda: [line for line in worker.log().splitlines() if "nothing down" in line], 40)
+    assert entries()["untraced"].says(said[0])
+    assert "docs/runbook.md#untraced" in said[0]
+    assert post() == 204
+    wait_until(lambda: redis_client.xlen(STREAM) == 0, 40)
+    printed = operator.follow("untraced")
+    assert "somebody" in printed[0]
+    assert "+ledger" in printed[0]
+    assert re.search(r"Z +demo .* 2 ", printed[0])
+    assert re.search(r"Untraced +2 \(see docs/runbook.md#untraced\)", printed[1])
+    assert is_ready()

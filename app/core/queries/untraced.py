@@ -1,12 +1,14 @@
 """Acknowledged events that somebody took who writes nothing down: neither seen nor lost, as far as is known."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from app.core.acknowledgements import Run
 from app.core.database import Connection
 from app.core.queries.ledger import Unsettled
 from app.core.queries.missing_events import MISSING, missing_parameters
-from app.core.queries.rows import one_value
+from app.core.queries.rows import one_row, one_value
 
 
 def settle_untraced(
@@ -50,11 +52,23 @@ def settle_untraced(
     return int(one_value(connection, sql, parameters))
 
 
-def count_untraced(connection: Connection) -> int:
-    """All of what the ledger still has, by whichever project; it reads the whole ledger."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untraced:
+    """How many events left no trace, of all that the ledger still has, and their first hour; None where none did."""
+
+    events: int
+    since: datetime | None
+
+
+def select_untraced(connection: Connection, *, project_id: int | None = None) -> Untraced:
+    """Of one project, or of all."""
+    # the condition is that of an index, which has few rows or none: never is the whole ledger read
     sql = """
-        SELECT coalesce(sum(upper(run) - lower(run)), 0)::bigint
+        SELECT coalesce(sum(upper(run) - lower(run)), 0)::bigint AS events, min(hour) AS since
         FROM series CROSS JOIN LATERAL unnest(acknowledged - stored - repeated - set_aside) AS run
-        WHERE acknowledged <> '{}'
+        WHERE has_untraced
+          AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
     """
-    return int(one_value(connection, sql))
+    untraced = one_row(connection, Untraced, sql, {"project_id": project_id})
+    assert untraced is not None
+    return untraced

@@ -71,7 +71,7 @@ def _settle(connection: Connection, client: redis.Redis, unsettled: Sequence[Uns
     if untraced:
         log.warning(
             "events were taken by a worker that writes nothing down",
-            extra={"events": untraced, "see": runbook_entry("losses")},
+            extra={"events": untraced, "see": runbook_entry("untraced")},
         )
     if events:
         log.error("acknowledged events are missing", extra={"events": events, "see": runbook_entry("losses")})

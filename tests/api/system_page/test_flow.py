@@ -70,6 +70,22 @@ def test_it_counts_the_stored_events_of_the_project_alone(admin, operator, datab
     assert int(everywhere[1].replace(",", "")) >= 11_234
 
 
+def test_it_tells_what_left_no_trace_in_the_project_alone(admin, operator, database_url, project_id):
+    insert = """
+        INSERT INTO series (series, project_id, hour, acknowledged) VALUES (%s, %s, '2026-01-02T03:00Z', %s)
+    """
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DELETE FROM series")
+        other = create_project(database_url, f"other-{uuid4()}")
+        connection.execute(insert, [f"other {other}", other, "{[1,1001)}"])
+        assert "Untraced" not in text(admin.get(PAGE))
+        connection.execute(insert, [f"own {project_id}", project_id, "{[1,6)}"])
+    seen = admin.get(PAGE)
+    assert "Untraced 5 acknowledged since 2 Jan 03:00 UTC and taken by somebody who writes nothing down." in text(seen)
+    assert 'href="/docs/runbook#untraced"' in seen.text
+    assert "Untraced 1,005 " in text(operator.get(PAGE))
+
+
 def test_a_member_may_not_see_it(web, database_url, project, set_aside, project_id):
     letter = set_aside(project_id)
     with signed_in_client(web, database_url, project=project, role="member") as member:

@@ -11,6 +11,7 @@ import pytest
 from app.core.database import Connection
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.losses import select_loss
+from app.core.queries.untraced import select_untraced
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.consumers import forget_silent_ones, silent_for_seconds
 from app.core.stream.entries import Entry, entries_of
@@ -55,8 +56,9 @@ def test_what_an_old_worker_stores_is_untraced_and_no_loss(database, client, buf
     run_drain(database, client, OLD)
     assert look_for_losses(database, client) == 0
     assert told(run) == {"accepted": 8, "stored": 3, "waiting": 0, "lost": 0, "untraced": 5}
-    assert json.loads(run("status", "--json").stdout)["untraced_events"] == 5
-    assert re.search(r"Untraced +5 \(see docs/runbook.md#losses\)", run("status").stdout)
+    facts = json.loads(run("status", "--json").stdout)
+    assert (facts["untraced_events"], facts["untraced_since"][14:]) == (5, "00:00Z")
+    assert re.search(r"Untraced +5 \(see docs/runbook.md#untraced\)", run("status").stdout)
     assert select_loss(database).events == 0
     assert database.execute("SELECT count(*) FROM acknowledgements").fetchone() == (0,)
 
@@ -68,6 +70,31 @@ def test_a_log_says_how_many_events_left_no_trace(database, client, buffer, numb
     look_for_losses(database, client)
     look_for_losses(database, client)
     assert [record.__dict__["events"] for record in caplog.records if "nothing down" in record.message] == [5]
+
+
+def test_the_count_of_one_project_is_its_own(database, client, buffer, numbering):
+    database.execute("INSERT INTO projects (name) VALUES ('other')")
+    buffer.append(*[an_event(1, seed) for seed in range(5)])
+    buffer.append(*[an_event(2, seed) for seed in range(2)])
+    store_as_old(database, client, claim_as_old(client))
+    numbering.flush()
+    look_for_losses(database, client)
+    assert [select_untraced(database, project_id=project_id).events for project_id in (None, 1, 2, 3)] == [7, 5, 2, 0]
+    assert select_untraced(database, project_id=3).since is None
+
+
+def test_the_count_reads_what_is_untraced_and_no_other_series(database):
+    database.execute("""
+        INSERT INTO series (series, project_id, hour, acknowledged, stored)
+        SELECT 'series ' || number, 1, now(), '{[1,10)}',
+               CASE WHEN number = 7 THEN '{[1,8)}' ELSE '{[1,10)}' END::int8multirange
+        FROM generate_series(1, 5000) AS number
+    """)
+    database.execute("ANALYZE series")
+    read = "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'series'"
+    with database.transaction():
+        assert select_untraced(database).events == 2
+        assert database.execute(read).fetchone() == (0, 1)
 
 
 def test_an_acknowledgement_that_comes_again_stays_untraced(database, client, buffer, numbering):

@@ -19,6 +19,7 @@ from app.core.queries.dead_letters import (
     select_dead_letters,
 )
 from app.core.queries.status import select_events_stored
+from app.core.queries.untraced import Untraced, select_untraced
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.state import BufferState
 from app.web.request_context import visitor
@@ -100,6 +101,7 @@ class DatabaseFacts(NamedTuple):
     """What PostgreSQL tells; `letters` are the oldest that were asked for, and after them come more, or not."""
 
     events_stored: int
+    untraced: Untraced
     reasons: list[DeadLetterReason]
     letters: list[DeadLetter]
     more_letters: bool
@@ -121,6 +123,7 @@ def database_facts(connection: Connection, *, project_id: int | None, letters_af
     )
     return DatabaseFacts(
         select_events_stored(connection, project_id=project_id),
+        select_untraced(connection, project_id=project_id),
         count_dead_letters_by_reason(connection, project_id=project_id),
         letters[:SHOWN_LETTERS],
         len(letters) > SHOWN_LETTERS,
