@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import current_app, request, url_for
 
+from app.core.runbook import runbook_entry
 from app.web.services import services
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def notice_proxy(environ: "WSGIEnvironment") -> bool:
         current_app.extensions[_EXTENSION] = True
         log.warning(
             "requests carry X-Forwarded headers, but TRUSTED_PROXY_COUNT is 0: if a proxy is in front, set it, or all "
-            "clients share the proxy's address and its limits, and sign-in does not see HTTPS"
+            "clients share the proxy's address and its limits, and sign-in does not see HTTPS",
+            extra={"see": runbook_entry("unknown_proxy")},
         )
     return _EXTENSION in current_app.extensions
 

@@ -54,8 +54,8 @@ def test_nobody_is_told_so_where_it_is_not_known(environment: dict[str, str]) ->
     assert hsts(new_client(environment, PUBLIC_URL="http://localhost"), {}) == {None}
 
 
-def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if "TRUSTED_PROXY_COUNT" in record.getMessage()]
+def warnings(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if "TRUSTED_PROXY_COUNT" in record.getMessage()]
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"])
@@ -68,7 +68,8 @@ def test_a_proxy_that_no_setting_knows_of_is_warned_of_once(
     for _ in range(3):
         client.get("/healthz", headers={header: "planted"})
     (warning,) = warnings(caplog)
-    assert "planted" not in warning
+    assert "planted" not in warning.getMessage()
+    assert warning.__dict__["see"] == "docs/runbook.md#unknown_proxy"
 
 
 def test_a_proxy_that_is_known_is_not_warned_of(environment: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
@@ -93,7 +94,9 @@ def test_the_system_page_tells_operators_of_a_proxy_that_no_setting_knows_of(
     by_proxy = {"X-Forwarded-For": "203.0.113.9"}
     client = new_client(environment)
     assert "TRUSTED_PROXY_COUNT" not in system_page(client, database_url, operator, {})
-    assert "TRUSTED_PROXY_COUNT" in system_page(client, database_url, operator, by_proxy)
+    told = system_page(client, database_url, operator, by_proxy)
+    assert "TRUSTED_PROXY_COUNT" in told
+    assert 'href="/docs/runbook#unknown_proxy"' in told
     assert "TRUSTED_PROXY_COUNT" in system_page(client, database_url, operator, {})
     assert "TRUSTED_PROXY_COUNT" not in system_page(client, database_url, admin, by_proxy)
     known = new_client(environment, TRUSTED_PROXY_COUNT="1")

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+import pytest
 from flask.testing import FlaskClient
 
 from tests.batches import EVENT, PATH
 from tests.conftest import StartProcess
-from tests.runbook_entries import Operator
-from tests.sign_in import create_user, session_cookie
+from tests.runbook_entries import Operator, entries
+from tests.sign_in import CSRF_FIELD, create_user, session_cookie
 from tests.waiting import wait_until
 
 
@@ -22,6 +23,34 @@ def test_web_does_not_start(operator: Operator, start: StartProcess) -> None:
 
 def send(client: FlaskClient, key: str) -> int:
     return client.post(PATH, json=EVENT, headers={"Authorization": f"Bearer {key}"}).status_code
+
+
+def fail_to_sign_in_through_a_proxy(client: FlaskClient) -> None:
+    forwarded = {"X-Forwarded-For": "203.0.113.9"}
+    (token,) = CSRF_FIELD.findall(client.get("/login", headers=forwarded).text)
+    data = {"csrf_token": token, "email": "nobody@example.org", "password": "wrong"}
+    assert client.post("/login", headers=forwarded, data=data).status_code == 401
+
+
+def test_a_proxy_is_in_front_that_no_setting_knows_of(
+    operator: Operator,
+    client: FlaskClient,
+    database_url: str,
+    redis_url: str,
+    *,
+    open_client: Callable[..., FlaskClient],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fail_to_sign_in_through_a_proxy(client)
+    (said,) = [record.getMessage() for record in caplog.records if "X-Forwarded" in record.getMessage()]
+    assert entries()["unknown_proxy"].says(said)
+    (printed,) = operator.follow("unknown_proxy")
+    assert "127.0.0.1" in printed
+    assert "203.0.113.9" not in printed
+    restarted = open_client(database_url, redis_url, TRUSTED_PROXY_COUNT="1")
+    fail_to_sign_in_through_a_proxy(restarted)
+    (printed,) = operator.follow("unknown_proxy")
+    assert "203.0.113.9" in printed
 
 
 def test_a_key_is_over_its_limit(operator: Operator, client: FlaskClient) -> None:
