@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from app.core.analytics.decision import FEWEST_EVENTS
-from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, WEEK_SECONDS, Arm, Evidence, arm
+from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, WEEK_SECONDS, Arm, Evidence, arm, common_seconds
 from app.core.database import Connection
 from app.core.queries.overviews import VersionSeen
 from app.core.queries.version_cells import select_version_cells
@@ -47,7 +47,7 @@ def read_evidence(
         if apart:
             return apart
     fine = None
-    few_hours = len(np.intersect1d(old.seconds, new.seconds)) < HOURS_THAT_SHOW_SCATTER
+    few_hours = len(common_seconds(old, new)) < HOURS_THAT_SHOW_SCATTER
     if few_hours and start >= now - MINUTES_KEPT + _HOUR:
         fine_old, fine_new = read(keys, grain="minute", start=start, end=end)
         fine = fine_old, fine_new
@@ -73,8 +73,8 @@ def _arms(
 
 def _is_side_by_side(old: Arm, new: Arm, newer: Arm) -> bool:
     """Whether the common hours tell enough: they hold half of the newer version's events, or are many."""
-    common = np.intersect1d(old.seconds, new.seconds)
-    events = [float(each.events[np.isin(each.seconds, common)].sum()) for each in (old, new, newer)]
+    common = common_seconds(old, new)
+    events = [float(each.events[np.isin(each.seconds, common, assume_unique=True)].sum()) for each in (old, new, newer)]
     if len(common) >= FEWEST_COMMON_HOURS and min(events) >= FEWEST_EVENTS:
         return True
     return 2 * events[-1] >= float(newer.events.sum())

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.core.analytics.comparison import Findings, Margins, alpha_of_claim, counted, find
 from app.core.analytics.decision import Decision, decide
-from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, Kind
+from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, Kind, common_seconds
 from app.core.analytics.evidence_reading import read_evidence
 from app.core.analytics.forecast import growth_needed
 from app.core.analytics.usage import NOTHING, Usage, merged_usage
@@ -134,9 +134,9 @@ def history(comparison: Comparison) -> list[HistoryPoint]:
 def _needed(evidence: Evidence, growth: float) -> tuple[int, float | None]:
     """Events and days. Of versions that followed one another only the newer one has more to come."""
     growing = [each for each, does in zip(evidence.arms, evidence.grows, strict=True) if does]
-    common = np.intersect1d(evidence.arms[0].seconds, evidence.arms[1].seconds)
+    common = common_seconds(*evidence.arms)
     if evidence.kind == "side_by_side":
-        growing = [each.only(np.isin(each.seconds, common)) for each in growing]
+        growing = [each.only(np.isin(each.seconds, common, assume_unique=True)) for each in growing]
     last = max(int(each.seconds.max(initial=0)) for each in growing)
     first = min(int(each.seconds.min(initial=last)) for each in growing)
     day_start = max(first, last + HOUR_SECONDS - DAY_SECONDS)

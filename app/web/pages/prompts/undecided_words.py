@@ -2,11 +2,10 @@
 
 import math
 
-import numpy as np
 from markupsafe import Markup
 
 from app.core.analytics.decision import FEWEST_EVENTS, Finding
-from app.core.analytics.evidence import HOUR_SECONDS
+from app.core.analytics.evidence import HOUR_SECONDS, common_seconds
 from app.core.analytics.undecided import why_undecided
 from app.core.analytics.version_comparison import Comparison
 from app.web.pages.layout.formatting import count, listed
@@ -39,8 +38,7 @@ def how_long(days: float) -> str:
 
 def hours_in_common(comparison: Comparison) -> str:
     """In how many hours both have events."""
-    old, new = comparison.evidence.arms
-    hours = len(np.intersect1d(old.seconds, new.seconds))
+    hours = len(common_seconds(*comparison.evidence.arms))
     return f"{count(hours)} {'hour' if hours == 1 else 'hours'}"
 
 
