@@ -11,6 +11,7 @@ from app.core.analytics.usage import find_prompt
 from app.core.analytics.version_choice import choose_versions, newest_pair
 from app.core.database import Connection
 from app.core.errors import NothingToCompare, VersionNotFound
+from app.core.queries.changed_prompts import select_renewed_prompts, select_versions_that_began
 from app.core.queries.overviews import select_newest_versions, select_version_by_hash, select_versions_seen
 from app.core.stream.events import Event, new_event_id
 from tests.usage_recount import new_project, store_in_batches
@@ -65,6 +66,47 @@ def test_the_newest_are_found_however_long_ago_they_had_events(database: Connect
     prompt_key = register(database, project_id, ages)
     database.execute("DELETE FROM rollups WHERE grain = 'minute' AND project_id = %s", [project_id])
     assert newest_hashes(database, project_id, prompt_key, 2) == ["b", "a"]
+
+
+def register_thousands(database: Connection, project_id: int) -> int:
+    """One version in an hour, the last one now; returns the key of the prompt."""
+    prompt_key = register(database, project_id, [("v", hours(3_001), hours(3_001))])
+    database.execute(
+        """
+        WITH version AS (
+            INSERT INTO prompt_versions (prompt_key, version_hash, created_at)
+            SELECT %(prompt_key)s, 'v' || age, %(now)s::timestamptz - age * interval '1 hour'
+            FROM generate_series(3000, 0, -1) AS age
+            RETURNING id, created_at
+        )
+        INSERT INTO rollups (project_id, prompt_key, version_key, grain, bucket_start, events, latency_count,
+            latency_sum, latency_sum_squares, latency_log_sum, latency_log_sum_squares, latency_histogram, cost_count,
+            cost_sum, cost_sum_squares, score_count, score_sum, score_sum_squares)
+        SELECT %(project_id)s, %(prompt_key)s, id, 'hour', created_at, 1, 0, 0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0
+        FROM version
+        """,
+        {"project_id": project_id, "prompt_key": prompt_key, "now": NOON},
+    )
+    database.execute("ANALYZE prompt_versions")
+    return prompt_key
+
+
+def test_of_thousands_of_versions_only_the_last_ones_are_read(database: Connection, project_id: int):
+    prompt_key = register_thousands(database, project_id)
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'prompt_versions'"
+    with database.transaction():
+        assert newest_hashes(database, project_id, prompt_key, 2) == ["v0", "v1"]
+        renewed = select_renewed_prompts(database, project_id, NOON - hours(24), limit=5)
+        began = select_versions_that_began(database, project_id, NOON - hours(24), NOON, limit=50)
+        rows_read = database.execute(read).fetchone()
+    assert [prompt.prompt_key for prompt in renewed] == [prompt_key]
+    assert len(began) == 24
+    assert rows_read is not None
+    assert 0 < rows_read[0] < 300
+
+
+def test_postgresql_compiles_no_statement_that_reads_a_few_rows(database: Connection):
+    assert database.execute("SHOW jit").fetchone() == ("off",)
 
 
 @pytest.mark.parametrize("seed", range(3))

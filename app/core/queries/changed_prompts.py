@@ -24,16 +24,14 @@ def select_renewed_prompts(
     """Those that had a version registered since then and another one before it, the latest first."""
     sql = """
         SELECT prompts.id AS prompt_key, prompts.prompt_id, prompts.name
-        FROM prompts
-        CROSS JOIN LATERAL (
-            SELECT id, created_at
+        FROM (
+            SELECT prompt_key, max(id) AS id
             FROM prompt_versions
-            WHERE prompt_key = prompts.id
-            ORDER BY id DESC
-            LIMIT 1
+            WHERE created_at >= %(since)s
+            GROUP BY prompt_key
         ) AS newest
+        JOIN prompts ON prompts.id = newest.prompt_key
         WHERE prompts.project_id = %(project_id)s
-          AND newest.created_at >= %(since)s
           AND EXISTS (SELECT FROM prompt_versions WHERE prompt_key = prompts.id AND id < newest.id)
         ORDER BY newest.id DESC
         LIMIT %(limit)s

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from app.core.database import Connection
 from app.core.queries.rows import all_rows, all_values, one_row, one_value
@@ -136,26 +137,8 @@ def select_newest_versions(
 
     Of two that began in the same minute, the one that was registered later is the newer one.
     """
-    # An event lies at most minutes ahead of the time at which its version is registered, but may lie a month before it.
-    # So the last ones registered give a time after which all of the newest must have been registered.
-    sql = f"""
-        WITH bound AS (
-            SELECT first_hour.bucket_start
-            FROM (
-                SELECT id
-                FROM prompt_versions
-                WHERE prompt_key = %(prompt_key)s AND id <= %(before_key)s
-                ORDER BY id DESC
-                LIMIT 10 + %(limit)s
-            ) AS version
-            CROSS JOIN {_FIRST_HOUR}
-            WHERE first_hour.bucket_start <= %(before)s::timestamptz - interval '1 hour'
-            ORDER BY first_hour.bucket_start DESC
-            OFFSET %(limit)s - 1
-            LIMIT 1
-        )
-        {_VERSIONS_SEEN}
-          AND version.created_at >= coalesce((SELECT bucket_start FROM bound) - interval '1 hour', '-infinity')
+    sql = f"""{_VERSIONS_SEEN}
+          AND version.created_at >= %(registered_since)s::timestamptz
           AND ({_FIRST_SEEN}, version.id) < (%(before)s::timestamptz, %(before_key)s::bigint)
         ORDER BY first_seen DESC, version.id DESC
         LIMIT %(limit)s
@@ -167,7 +150,37 @@ def select_newest_versions(
         "before": before.first_seen if before else "infinity",
         "before_key": before.version_key if before else _LARGEST_KEY,
     }
-    return all_rows(connection, VersionSeen, sql, parameters, binary=True)
+    registered_since = _newest_are_registered_since(connection, parameters) or "-infinity"
+    return all_rows(connection, VersionSeen, sql, parameters | {"registered_since": registered_since}, binary=True)
+
+
+def _newest_are_registered_since(connection: Connection, parameters: dict[str, Any]) -> datetime | None:
+    """A time before which none of the newest versions was registered, with the parameters above; None: any may be.
+
+    A statement of its own: PostgreSQL plans for the few versions after a time only where it knows the time.
+    """
+    # An event lies at most minutes ahead of the time at which its version is registered, but may lie a month before it.
+    # So the last ones registered give a time after which all of the newest must have been registered.
+    sql = f"""
+        SELECT first_hour.bucket_start - interval '1 hour'
+        FROM (
+            SELECT id
+            FROM prompt_versions
+            WHERE prompt_key = %(prompt_key)s
+              AND created_at <= coalesce(
+                  (SELECT created_at FROM prompt_versions WHERE id = %(before_key)s), 'infinity'
+              )
+            ORDER BY created_at DESC
+            LIMIT 10 + %(limit)s
+        ) AS version
+        CROSS JOIN {_FIRST_HOUR}
+        WHERE first_hour.bucket_start <= %(before)s::timestamptz - interval '1 hour'
+        ORDER BY first_hour.bucket_start DESC
+        OFFSET %(limit)s - 1
+        LIMIT 1
+    """
+    since: datetime | None = one_value(connection, sql, parameters)
+    return since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
