@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import LiteralString
 
 from app.core.database import Connection
+from app.core.queries.doubles import as_double
 from app.core.queries.rows import all_rows
 from app.core.rollups.grains import Grain
 
@@ -66,9 +67,9 @@ def select_version_cells(
         FROM unnest(%(version_keys)s::bigint[]) AS version (key)
         CROSS JOIN LATERAL (
             SELECT version_key, bucket_start, events,
-                   cost_count, {_rounded("cost_sum", "100")}, {_rounded("cost_sum_squares", "200")},
+                   cost_count, cost_sum, {_counted_deviation("cost")},
                    latency_count, latency_log_sum, latency_log_sum_squares, latency_histogram,
-                   score_count, {_rounded("score_sum", "100")}, {_rounded("score_sum_squares", "200")}
+                   score_count, score_sum, {_counted_deviation("score")}
             FROM rollups
             WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.key
               AND grain = %(grain)s AND bucket_start >= %(start)s AND bucket_start < %(end)s
@@ -89,13 +90,12 @@ def select_version_cells(
 
 def _exact_measure(name: LiteralString) -> LiteralString:
     return f"""float8send(rollup.{name}_count::float8)
-                   || float8send(coalesce(rollup.{name}_sum::float8 / nullif(rollup.{name}_count, 0), 0))
+                   || float8send(coalesce({as_double(f"rollup.{name}_sum")} / nullif(rollup.{name}_count, 0), 0))
                    || float8send(greatest(
-                       (rollup.{name}_count * rollup.{name}_sum_squares - rollup.{name}_sum * rollup.{name}_sum)::float8
-                       / nullif(rollup.{name}_count, 0), 0
+                       {as_double(f"rollup.{name}_counted_deviation")} / nullif(rollup.{name}_count, 0), 0
                    ))"""
 
 
-def _rounded(column: LiteralString, places: LiteralString) -> LiteralString:
-    """Events may have 400 decimal places, and PostgreSQL makes no double of less than 1e-307, not even 0."""
-    return f"CASE WHEN scale({column}) > {places} THEN round({column}, {places}) ELSE {column} END AS {column}"
+def _counted_deviation(name: LiteralString) -> LiteralString:
+    """The sum of squared deviations times the count: without a division it is exact."""
+    return f"{name}_count * {name}_sum_squares - {name}_sum * {name}_sum AS {name}_counted_deviation"
