@@ -4,9 +4,11 @@ It is fixed by the versions, not by the range that somebody looks at, since choo
 since the newer one's first event, at most LONGEST_COMPARISON.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 
@@ -32,11 +34,40 @@ def first_seen_order(version: VersionSeen) -> tuple[datetime, int]:
     return version.first_seen, version.version_key
 
 
-def read_evidence(
-    connection: Connection, project_id: int, prompt_key: int, versions: tuple[VersionSeen, VersionSeen], now: datetime
-) -> Evidence:
+class ReadArms(Protocol):
+    """Reads a time of the versions with some keys, in this order."""
+
+    def __call__(self, keys: Sequence[int], *, grain: Grain, start: datetime, end: datetime) -> list[Arm]: ...
+
+
+def reading_arms(connection: Connection, project_id: int, prompt_key: int) -> ReadArms:
+    return partial(_arms, connection, project_id, prompt_key)
+
+
+def keeping_hours(read: ReadArms, key: int) -> ReadArms:
+    """The same, but hours of one version are read once, as far as they lie between those that were read last."""
+    kept: tuple[datetime, datetime, Arm] | None = None
+
+    def hours(start: datetime, end: datetime) -> Arm:
+        nonlocal kept
+        if kept is None or start < kept[0] or end > kept[1]:
+            start, end = (min(start, kept[0]), max(end, kept[1])) if kept else (start, end)
+            kept = start, end, read([key], grain="hour", start=start, end=end)[0]
+        return kept[2]
+
+    def read_or_cut(keys: Sequence[int], *, grain: Grain, start: datetime, end: datetime) -> list[Arm]:
+        if grain != "hour" or key not in keys:
+            return read(keys, grain=grain, start=start, end=end)
+        own = hours(start, end).between(int(start.timestamp()), math.ceil(end.timestamp()))
+        others = [each for each in keys if each != key]
+        arms = iter(read(others, grain=grain, start=start, end=end) if others else [])
+        return [own if each == key else next(arms) for each in keys]
+
+    return read_or_cut
+
+
+def read_evidence(read: ReadArms, versions: tuple[VersionSeen, VersionSeen], now: datetime) -> Evidence:
     """Side by side where that is enough, else before and after."""
-    read = partial(_arms, connection, project_id, prompt_key)
     keys = [version.version_key for version in versions]
     newer = versions.index(max(versions, key=first_seen_order))
     start = floor_to("hour", versions[newer].first_seen)

@@ -9,7 +9,7 @@ import numpy as np
 from app.core.analytics.comparison import Findings, Margins, alpha_of_claim, counted, find
 from app.core.analytics.decision import Decision, decide
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, Kind, common_seconds
-from app.core.analytics.evidence_reading import read_evidence
+from app.core.analytics.evidence_reading import ReadArms, read_evidence, reading_arms
 from app.core.analytics.forecast import growth_needed
 from app.core.analytics.usage import NOTHING, Usage, merged_usage
 from app.core.database import Connection
@@ -79,13 +79,15 @@ def compare_versions(
     margins: Margins,
     now: datetime,
     candidates: int = 1,
+    read: ReadArms | None = None,
 ) -> Comparison:
     """`margins` are the prompt's.
 
-    `candidates`: with how many versions this baseline is compared; all claims together may be chance in 5 %.
+    `candidates`: with how many versions this baseline is compared; all claims together may be chance in 5 %. `read`:
+    how these are read, where others were read before.
     """
     versions = (baseline, candidate)
-    evidence = read_evidence(connection, project_id, prompt_key, versions, now)
+    evidence = read_evidence(read or reading_arms(connection, project_id, prompt_key), versions, now)
     alpha = alpha_of_claim(candidates)
     found = find(evidence, margins, alpha)
     findings = counted(found, margins)

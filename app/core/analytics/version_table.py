@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.core.analytics.evidence_reading import keeping_hours, reading_arms
 from app.core.analytics.margins import read_margins
 from app.core.analytics.usage import find_prompt
 from app.core.analytics.version_comparison import Comparison, compare_versions
@@ -56,8 +57,10 @@ def read_version_table(
     candidates = [version for version in choices if version.version_key != baseline.version_key]
     shown = candidates[:MAX_CANDIDATES]
     margins = read_margins(*project)
+    read = keeping_hours(reading_arms(*project), baseline.version_key)
+    # the oldest first, whose time mostly holds that of all others
     compared = [
-        compare_versions(*project, baseline, version, margins=margins, now=now, candidates=len(shown))
-        for version in shown
+        compare_versions(*project, baseline, version, margins=margins, now=now, candidates=len(shown), read=read)
+        for version in reversed(shown)
     ]
-    return VersionTable(prompt.name, choices, baseline, compared, truncated=len(candidates) > len(shown))
+    return VersionTable(prompt.name, choices, baseline, compared[::-1], truncated=len(candidates) > len(shown))
