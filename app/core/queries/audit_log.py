@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.core.database import Connection
+from app.core.queries.deletion import delete_in_batches
 from app.core.queries.rows import all_rows, one_value
 
 KEPT_DAYS = 400
-DELETE_BATCH = 10_000
-MAX_DELETE_BATCHES = 100
 
 
 class Action(StrEnum):
@@ -183,7 +182,4 @@ def delete_old_audit_entries(connection: Connection, now: datetime) -> None:
         DELETE FROM audit_log
         WHERE id IN (SELECT id FROM audit_log WHERE occurred_at < %(before)s ORDER BY occurred_at LIMIT %(limit)s)
     """
-    parameters = {"before": now - timedelta(days=KEPT_DAYS), "limit": DELETE_BATCH}
-    for _ in range(MAX_DELETE_BATCHES):
-        if connection.execute(sql, parameters).rowcount < DELETE_BATCH:
-            return
+    delete_in_batches(connection, sql, before=now - timedelta(days=KEPT_DAYS))

@@ -7,12 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from app.core.database import Connection
+from app.core.queries.deletion import delete_in_batches
 from app.core.queries.news import TRIED_FOR
 from app.core.queries.rows import all_rows, all_values, one_row
 
 KEPT_DAYS = 30
-DELETE_BATCH = 10_000
-MAX_DELETE_BATCHES = 100
 
 
 class DeliveryState(StrEnum):
@@ -227,7 +226,4 @@ def delete_old_deliveries(connection: Connection, now: datetime) -> None:
             LIMIT %(limit)s
         )
     """
-    parameters = {"before": now - timedelta(days=KEPT_DAYS), "limit": DELETE_BATCH}
-    for _ in range(MAX_DELETE_BATCHES):
-        if connection.execute(sql, parameters).rowcount < DELETE_BATCH:
-            return
+    delete_in_batches(connection, sql, before=now - timedelta(days=KEPT_DAYS))

@@ -10,12 +10,11 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from app.core.database import Connection
+from app.core.queries.deletion import delete_in_batches
 from app.core.queries.rows import all_rows, one_value
 
 TRIED_FOR = timedelta(hours=24)
 KEPT_DAYS = 400
-DELETE_BATCH = 10_000
-MAX_DELETE_BATCHES = 100
 
 
 class NewsKind(StrEnum):
@@ -176,7 +175,4 @@ def delete_old_news(connection: Connection, now: datetime) -> None:
         DELETE FROM news
         WHERE id IN (SELECT id FROM news WHERE created_at < %(before)s ORDER BY created_at LIMIT %(limit)s)
     """
-    parameters = {"before": now - timedelta(days=KEPT_DAYS), "limit": DELETE_BATCH}
-    for _ in range(MAX_DELETE_BATCHES):
-        if connection.execute(sql, parameters).rowcount < DELETE_BATCH:
-            return
+    delete_in_batches(connection, sql, before=now - timedelta(days=KEPT_DAYS))
