@@ -114,13 +114,16 @@ def expected_status(access: str, case: Case, visitor: str) -> int:
 def test_pages_of_a_project(app: Flask, web: str, database_url: str, world: TwoProjects, visitor: str):
     told = {"nobody": "own ", "admin elsewhere": "own ", "operator": None}.get(visitor, "foreign")
     for case in cases(app, "member", "admin"):
-        untouched = state_of(database_url, world.foreign.project_id)
+        own, foreign = (state_of(database_url, objects.project_id) for objects in (world.own, world.foreign))
         with client_as(visitor, web, database_url, world) as client:
             answer = ask(client, visitor, case, world.own, world.own.project_id)
         assert answer.status_code == expected_status(access_of(app, case), case, visitor), (case, answer.text)
         assert told is None or told not in answer.text, case
-        assert state_of(database_url, world.foreign.project_id) == untouched, case
-        world = world if case[1] == "GET" else make_two_projects(database_url)
+        assert state_of(database_url, world.foreign.project_id) == foreign, case
+        if case[1] == "GET" or answer.is_error:
+            assert state_of(database_url, world.own.project_id) == own, case
+        else:
+            world = make_two_projects(database_url)
 
 
 @pytest.mark.timeout(180)
