@@ -4,9 +4,8 @@ import random
 from collections.abc import Sequence
 from datetime import datetime
 
-import psycopg
-
 from app.core.keys.api_key import display_prefix, hash_key, mint_key
+from tests.databases import kept_connection
 
 INSERT_PROJECT = """
 INSERT INTO projects (name) VALUES (%(name)s) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id
@@ -31,7 +30,7 @@ def create_key(
 ) -> str:
     """A new key; the project is made where there is none."""
     key = mint_key()
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         row = connection.execute(INSERT_PROJECT, {"name": project}).fetchone()
         assert row is not None
         connection.execute(
@@ -53,11 +52,11 @@ def skip_key_ids(database_url: str) -> None:
 
     A web process that outlives a test remembers for a minute which ids it has noted as used.
     """
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         connection.execute(SKIP_KEY_IDS, {"last_id": random.randrange(1_000_000, 2_000_000_000)})
 
 
 def revoke_key_in_database(database_url: str, key: str) -> None:
     """Without a word to Redis, as an operator with psql would."""
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         connection.execute(REVOKE_KEY, {"key_hash": hash_key(key)})

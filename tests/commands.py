@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-import psycopg
 from click.testing import CliRunner, Result
 
 from app.__main__ import main
+from tests.databases import kept_connection
 
 Run = Callable[..., Result]
 Succeed = Callable[..., str]
@@ -26,5 +26,5 @@ def fails_with_one_line(finished: Result) -> str:
 
 
 def select(database_url: str, query: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         return connection.execute(query.encode()).fetchall()

@@ -1,5 +1,6 @@
 """Real PostgreSQL and Redis, one of each for a run of the tests; they end with it, even if it is killed."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,10 @@ from app.local.postgres import RunningPostgres, start_postgres
 from app.local.redis_server import RunningRedis, start_redis
 from tests.databases import empty_redis, empty_tables
 from tests.processes import AppProcess, app_environment, start_process
+
+# httpx reads all certificates of its bundle for each client, 25 ms every time; here is none, and no test needs one.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 
 # A busy machine is no fault of the code: no test is timed, and none is given up because drawing its examples took long.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

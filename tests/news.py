@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import psycopg
-
 from app.core.database import Connection, ConnectionPool
 from app.core.news.addresses import AddressRules
 from app.core.news.sealing import sealing_key
@@ -14,6 +12,7 @@ from app.core.news.webhooks import WebhookAddress, create_webhook
 from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.news import News, NewsKind, insert_news
 from tests.clocks import Clock
+from tests.databases import kept_connection
 from tests.processes import SECRET_KEY
 from worker.news.delivery import Courier, deliver_next
 from worker.news.post import Answer
@@ -77,7 +76,7 @@ def written(connection: Connection) -> list[tuple[int, str, str]]:
 
 
 def delivery_states(database_url: str) -> list[str]:
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         return [str(state) for (state,) in connection.execute("SELECT state FROM deliveries ORDER BY id").fetchall()]
 
 

@@ -1,7 +1,8 @@
 """A user's sessions as tests see them."""
 
 import httpx
-import psycopg
+
+from tests.databases import kept_connection
 
 EMAIL = "ada@example.com"
 
@@ -14,5 +15,5 @@ def is_signed_in(client: httpx.Client) -> bool:
 
 
 def select(database_url: str, expression: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         return connection.execute(f"SELECT {expression} FROM sessions".encode()).fetchall()  # noqa: S608 - the same

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 
 import httpx
-import psycopg
 
 from app.core.accounts.sessions import begin_session
 from app.core.queries.users import select_password_hash
 from app.web.pages.access.session_cookie import SESSION_ID, session_serializer
+from tests.databases import kept_connection
 from tests.processes import SECRET_KEY
 
 INSERT_PROJECT = """
@@ -40,13 +40,13 @@ def create_user(
 
 
 def add_member(database_url: str, project_id: int, user_id: int, role: str) -> None:
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         connection.execute(INSERT_MEMBERSHIP, {"project_id": project_id, "user_id": user_id, "role": role})
 
 
 def session_cookie(database_url: str, user_id: int) -> str:
     """The value of a cookie with a new session of the user."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with kept_connection(database_url) as connection:
         password_hash = select_password_hash(connection, user_id)
         assert password_hash is not None
         session_id = begin_session(connection, user_id, password_hash)
@@ -98,7 +98,7 @@ def submit(
 
 
 def _insert(database_url: str, statement: str, **values: object) -> int:
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         row = connection.execute(statement.encode(), values).fetchone()
     assert row is not None
     return int(row[0])

@@ -4,8 +4,8 @@ import html
 import re
 
 import httpx
-import psycopg
 
+from tests.databases import kept_connection
 from tests.sign_in import csrf_token
 
 PAGE = "/dashboard/system"
@@ -18,7 +18,7 @@ VALUES (%s, %s, %s, now() - interval '2 hours', %s) RETURNING id
 
 
 def letters(database_url: str) -> set[int]:
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         return {row[0] for row in connection.execute("SELECT id FROM dead_letters")}
 
 

@@ -8,6 +8,7 @@ import psycopg
 
 from app.core.keys.api_key import display_prefix, hash_key, mint_key
 from app.core.stream.events import Event, encode_event, new_event_id
+from tests.databases import kept_connection
 from tests.sign_in import add_member, create_project, create_user
 from tests.stored_events import an_event, store_events
 
@@ -93,7 +94,7 @@ def make_two_projects(database_url: str) -> TwoProjects:
 
 
 def state_of(database_url: str, project_id: int) -> str:
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         return json.dumps(connection.execute(SELECT_STATE, {"project_id": project_id}).fetchone())
 
 
@@ -104,7 +105,7 @@ def _fill(database_url: str, name: str) -> Objects:
     add_member(database_url, project_id, user_id, "member")
     key, prompt_id = mint_key(), uuid4()
     payload = encode_event(Event(new_event_id(), project_id, prompt_id, f"{name} version"))
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         key_values = [project_id, f"{name} key", hash_key(key), display_prefix(key), ["read"]]
         key_id = _id(connection, INSERT_KEY, key_values)
         _id(connection, INSERT_PROMPT, [project_id, prompt_id, f"{name} prompt"])

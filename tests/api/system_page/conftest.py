@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
 
+from tests.databases import kept_connection
 from tests.sign_in import create_project, signed_in_client
 from tests.system_page import INSERT_DEAD_LETTER
 
@@ -37,7 +37,7 @@ def operator(web: str, database_url: str, project: str) -> Iterator[httpx.Client
 
 @pytest.fixture
 def no_letters(database_url: str) -> None:
-    with psycopg.connect(database_url) as connection:
+    with kept_connection(database_url) as connection:
         connection.execute("DELETE FROM dead_letters")
 
 
@@ -46,7 +46,7 @@ def set_aside(database_url: str, no_letters: None) -> Callable[..., int]:
     """Calling it makes a dead letter and returns its id."""
 
     def insert(project_id: int | None, payload: bytes = b"x", reason: str = "refused") -> int:
-        with psycopg.connect(database_url) as connection:
+        with kept_connection(database_url) as connection:
             row = connection.execute(INSERT_DEAD_LETTER, [str(uuid4()), payload, reason, project_id]).fetchone()
             assert row is not None
             return int(row[0])
