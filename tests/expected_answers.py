@@ -11,6 +11,8 @@ PAGES: dict[str, tuple[int, dict[str, str]]] = {
     "pages_raw_events.events_csv": (200, {}),
     "pages_prompt.prompt": (200, {}),
     "pages_prompt.versions_csv": (200, {}),
+    "pages_project_charts.chart_csv": (200, {}),
+    "pages_version_chart.chart_csv": (200, {}),
     "pages_names.name_prompt": (303, NAMES),
     "pages_names.name_version": (303, NAMES),
     "pages_comparisons.comparisons": (200, {}),

@@ -200,7 +200,7 @@ def test_only_the_settings_read_the_environment():
         ("worker.jobs", ("flask", "app.web", "alembic", "sqlalchemy", "psycopg")),
         ("worker.__main__", ("flask", "app.web", "alembic", "sqlalchemy", "gunicorn", "cryptography.hazmat")),
         ("app.core.migrations", ("flask", "alembic", "sqlalchemy")),
-        ("app.web", ("worker", "alembic", "sqlalchemy", "plotly")),
+        ("app.web", ("worker", "alembic", "sqlalchemy")),
         ("app.web.application", ("cryptography.hazmat", "httpcore")),
         ("app.web.gunicorn_worker", ("psycopg", "flask", "redis", "app.core.database")),
         ("app.web.fast.gunicorn", ("psycopg", "flask", "redis", "app.core.database")),

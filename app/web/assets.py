@@ -32,10 +32,7 @@ _OWN = files("app.web") / "pages" / "static"
 _SWAGGER_UI = _package_folder("flask_swagger_ui") / "dist"
 
 # The closed lists.
-ASSETS: dict[str, Traversable] = {
-    **{each.name: each for each in _OWN.iterdir() if each.name.rpartition(".")[2] in _TYPES},
-    "plotly.min.js": _package_folder("plotly") / "package_data" / "plotly.min.js",
-}
+ASSETS: dict[str, Traversable] = {each.name: each for each in _OWN.iterdir() if each.name.rpartition(".")[2] in _TYPES}
 DOCS_ASSETS: dict[str, Traversable] = {
     **{name: _SWAGGER_UI / name for name in ("swagger-ui-bundle.js", "swagger-ui.css", "index.css")},
     "favicon-32x32.png": _SWAGGER_UI / "favicon-32x32.png",

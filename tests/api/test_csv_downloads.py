@@ -72,6 +72,7 @@ def test_prompts_are_those_of_the_table_in_its_order(database_url: str, project_
         "prompt_name": "",
         "events": "1",
         "cost_usd": "0.1",
+        "cost_share": f"{0.1 / sum(float(f'0.{n}') for n in range(1, 61)):.6f}".rstrip("0"),
         "mean_score": "1.0",
         "p50_latency_ms": "10.0",
         "p95_latency_ms": "10.0",

@@ -48,5 +48,31 @@ def events_figure(page: Page) -> Locator:
     return page.locator(".figure-value").first
 
 
-def interactive_chart(page: Page) -> Locator:
-    return page.locator(".js-plotly-plot .main-svg").first
+def interactive_chart(page: Page, name: str | None = None) -> Locator:
+    """The part of a chart that a pointer or the keyboard reads: of the one with this name, or of the first."""
+    if name is None:
+        return page.locator(".chart-area-of-pointer").first
+    return page.get_by_role("application", name=name)
+
+
+def point_at(page: Page, chart: Locator, across: float) -> None:
+    """At a part of the chart's width."""
+    chart.scroll_into_view_if_needed()
+    area = chart.bounding_box()
+    assert area
+    page.mouse.move(area["x"] + area["width"] * across, area["y"] + area["height"] / 2, steps=3)
+
+
+def table_of(page: Page, chart: str) -> list[list[str]]:
+    """The rows of the table beside a chart, whether it is open or not."""
+    rows = page.locator(f"#chart-{chart} .chart-table tbody tr")
+    return [
+        [cell.strip() for cell in row.split("\t")]
+        for row in rows.evaluate_all(
+            "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent).join('\\t'))"
+        )
+    ]
+
+
+def live_words(page: Page, chart: str) -> str:
+    return page.locator(f"#chart-{chart} [aria-live]").inner_text()

@@ -26,7 +26,7 @@
   for (const drawing of all("svg")) {
     const hidden = drawing.closest("[aria-hidden=true]");
     const told = drawing.getAttribute("aria-label") || drawing.getAttribute("aria-labelledby");
-    if (!hidden && !told && !drawing.querySelector(":scope > title") && !drawing.closest(".js-plotly-plot"))
+    if (!hidden && !told && !drawing.querySelector(":scope > title"))
       faults.push(`neither named nor hidden: ${short(drawing)}`);
   }
   for (const heading of all("th")) {

@@ -9,6 +9,7 @@ from tests.browser.dashboards import (
     REFRESH_TIMEOUT_MS,
     events_figure,
     interactive_chart,
+    point_at,
     send_event,
     store_history,
 )
@@ -35,7 +36,7 @@ def test_versions_are_compared_side_by_side_and_over_time(page: Page, visitor: V
     expect(page.locator("#chart-p95")).to_be_visible()
     expect(interactive_chart(page)).to_be_visible()
     expect(page.locator("#chart-p95 .legend li")).to_have_text(["v2", "v1"])
-    expect(page.locator("#chart-p95 .annotation-text").first).to_be_visible()
+    expect(page.locator("#chart-p95 .chart-marker").first).to_be_attached()
 
 
 @pytest.mark.parametrize("look", ["light", "no JavaScript"])
@@ -141,10 +142,8 @@ def test_text_that_others_chose_is_only_text_in_charts_too(page: Page, visitor: 
     visitor.enter(page)
     page.goto(PROMPT_PAGE)
     expect(interactive_chart(page)).to_be_visible()
-    area = page.locator(".draglayer .nsewdrag").bounding_box()
-    assert area
-    page.mouse.move(area["x"] + area["width"] - 2, area["y"] + area["height"] / 2)
-    told = page.locator(".hoverlayer")
+    point_at(page, interactive_chart(page), 1)
+    told = page.locator(".chart-tip")
     expect(told).to_contain_text("<b>v2</b>")
     expect(told).to_contain_text("<img src=x o…")
     assert page.locator("img").count() == 0

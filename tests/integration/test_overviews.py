@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from app.core.analytics.project_overview import ProjectOverview, read_project_overview
-from app.core.analytics.prompt_overview import PromptOverview, read_prompt_overview, read_versions
+from app.core.analytics.prompt_overview import Choice, PromptOverview, read_prompt_overview, read_versions
 from app.core.analytics.usage import project_usage, prompt_usage
 from app.core.database import Connection, ConnectionPool, connection_from
 from app.core.errors import NotFound
@@ -146,6 +146,63 @@ def test_versions_say_when_they_were_first_and_last_seen(pool: ConnectionPool, d
     (version,) = prompt_of(pool, project_id, RANGES["1 h"][0]).listed.rows
     assert version.first_seen == (NOW - ages[-1]).replace(second=0)
     assert version.last_seen == (NOW - ages[0]).replace(second=0)
+
+
+def test_the_versions_compared_have_lines_first_then_the_newest(pool: ConnectionPool, database: Connection):
+    project_id = new_project(database)
+    ages = [timedelta(hours=20 - number) for number in range(9)]
+    events = [
+        an_event(project_id, NOW - age, version=f"v{number}")
+        for number, age in enumerate(ages)
+        for _ in range(9 - number)
+    ]
+    store_in_batches(database, [*events, an_event(project_id, NOW - timedelta(days=5), version="v0")], batch_size=60)
+    time_range, interval = RANGES["24 h"]
+    with connection_from(pool, snapshot=True) as connection:
+        lines = {
+            choice: [
+                line.version_hash
+                for line in read_prompt_overview(
+                    connection, project_id, UUID(int=1), time_range, interval=interval, now=NOW, choice=choice
+                ).lines
+            ]
+            for choice in (Choice(), Choice(baseline="v0", candidate="v4"), Choice(candidate="v2"))
+        }
+    assert list(lines.values()) == [
+        ["v8", "v7", "v6", "v5", "v4", "v3"],
+        ["v4", "v0", "v8", "v7", "v6", "v5"],
+        ["v2", "v1", "v8", "v7", "v6", "v5"],
+    ]
+
+
+def test_shares_of_the_cost_are_of_the_whole_project_also_while_one_searches(
+    pool: ConnectionPool, database: Connection
+):
+    project_id = new_project(database)
+    costs = [(1, "0.75"), (2, "0.25"), (3, None)]
+    store_in_batches(
+        database,
+        [an_event(project_id, NOW, prompt=prompt, cost_usd=None if cost is None else cost) for prompt, cost in costs],
+        batch_size=9,
+    )
+    rows = overview_of(pool, project_id, *RANGES["1 h"]).listed.rows
+    assert {row.prompt_id.int: row.cost_share for row in rows} == {1: 0.75, 2: 0.25, 3: 0.0}
+    (found,) = overview_of(pool, project_id, *RANGES["1 h"], "0000002").listed.rows
+    assert found.cost_share == 0.25
+
+
+def test_the_latencies_of_a_range_are_shares_of_all_its_events(pool: ConnectionPool, database: Connection):
+    project_id = new_project(database)
+    latencies = [100] * 60 + [1_000] * 40
+    store_in_batches(
+        database, [an_event(project_id, NOW, latency_ms=str(latency)) for latency in latencies], batch_size=100
+    )
+    found = overview_of(pool, project_id, *RANGES["1 h"]).period.latencies
+    assert found is not None
+    assert sum(found.shares) == pytest.approx(1)
+    assert (found.shares[0], found.shares[-1]) == pytest.approx((0.6, 0.4))
+    assert found.edges_ms[0] <= 100 <= found.edges_ms[1]
+    assert found.edges_ms[-2] <= 1_000 <= found.edges_ms[-1] * 1.0001
 
 
 def test_a_prompt_without_events_in_the_range_still_has_a_page(pool: ConnectionPool, database: Connection):

@@ -1,12 +1,16 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.pages.charts.chart import Bucket, Line, bucket_name, build_chart
+from app.core.rollups.grains import Grain
+from app.core.rollups.time_range import TimeRange
+from app.web.pages.charts.chart import Bucket, Chart, Frame, Line, Measure, bucket_name, build_chart
+from app.web.pages.charts.exact import exact_count, exact_duration, exact_money, exact_score
 from app.web.pages.charts.measures import COST_PER_EVENT, EVENTS, P95, SCORE
 from app.web.pages.charts.paths import BOX_HEIGHT, BOX_WIDTH, line_paths, sparkline
 from app.web.pages.charts.scales import MAX_TIME_LABELS, time_ticks, value_steps
@@ -19,6 +23,13 @@ values_of_a_line = st.lists(st.none() | st.floats(0, 1e12), min_size=1, max_size
 
 def hours(count: int, start: datetime = START) -> list[Bucket]:
     return [Bucket(start + timedelta(hours=number), whole=True) for number in range(count)]
+
+
+def chart_of(measure: Measure, buckets: Sequence[Bucket], lines: Sequence[Line], interval: Grain = "hour") -> Chart:
+    step = timedelta(days=1) if interval == "day" else timedelta(hours=1)
+    return build_chart(
+        measure, Frame(buckets, interval, TimeRange(buckets[0].start, buckets[-1].start + step, "hour")), lines
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,11 +119,15 @@ def test_lines_stay_in_their_box(values: list[float | None], data: st.DataObject
     ("values", "path"), [([], ""), ([0, 0], "M0,200L1000,200"), ([1, 2], "M0,100L1000,0"), ([3], "M500,0h0")]
 )
 def test_a_sparkline_has_its_own_scale(values: Sequence[float], path: str):
-    assert sparkline(values) == path
+    assert sparkline(values, [True] * len(values)).solid == path
+
+
+def test_a_sparkline_is_dotted_where_a_bucket_is_a_part():
+    assert sparkline([1, 1, 1], [True, True, False]) == ("M0,0L500,0", "M500,0L1000,0", "M0,0L500,0 1000,0V200H0Z")
 
 
 def test_a_chart_says_in_words_what_it_shows():
-    chart = build_chart(EVENTS, hours(3), "hour", [Line("Events", [1, 12_345, 7])])
+    chart = chart_of(EVENTS, hours(3), [Line("Events", [1, 12_345, 7])])
     assert chart.summary == (
         "highest 12,345 (Sun 1 Mar, 01:00\N{EN DASH}02:00), lowest 1 (Sun 1 Mar, 00:00\N{EN DASH}01:00), "
         "last 7 (Sun 1 Mar, 02:00\N{EN DASH}03:00)."
@@ -120,30 +135,62 @@ def test_a_chart_says_in_words_what_it_shows():
 
 
 def test_lines_are_told_apart_in_words():
-    chart = build_chart(COST_PER_EVENT, hours(2), "hour", [Line("v2", [None, 0.5]), Line("v1", [None, None])])
+    chart = chart_of(COST_PER_EVENT, hours(2), [Line("v2", [None, 0.5]), Line("v1", [None, None])])
     assert chart.summary.startswith("v2: highest $0.50")
     assert chart.summary.endswith("v1: no data.")
 
 
-def test_only_sums_are_dashed_where_a_bucket_is_a_part():
-    buckets = [Bucket(START, whole=False), Bucket(START + timedelta(hours=1), whole=True)]
-    lines = [Line("v1", [1.0, 2.0])]
-    assert build_chart(EVENTS, buckets, "hour", lines).paths[0].dashed
-    assert not build_chart(P95, buckets, "hour", lines).paths[0].dashed
+@pytest.mark.parametrize("measure", [EVENTS, P95, SCORE])
+def test_every_line_is_dotted_where_a_bucket_is_a_part_and_the_legend_says_so(measure: Measure):
+    buckets = [*hours(2), Bucket(START + timedelta(hours=2), whole=False)]
+    chart = chart_of(measure, buckets, [Line("v1", [1.0, 2.0, 3.0])])
+    assert chart.paths[0].dashed
+    assert chart.dotted == "Dotted: an hour that is not over, or not all in the range"
+    assert chart_of(measure, hours(3), [Line("v1", [1.0, 2.0, 3.0])]).dotted == ""
 
 
 @pytest.mark.parametrize(
-    ("measure", "values", "has_data"),
-    [(EVENTS, [0, 0], False), (EVENTS, [0, 1], True), (SCORE, [0.0, None], True), (SCORE, [None, None], False)],
+    ("measure", "values", "empty"),
+    [
+        (EVENTS, [0, 0], "No events in this range"),
+        (EVENTS, [0, 1], ""),
+        (SCORE, [0.0, None], ""),
+        (SCORE, [None, None], "No event with a score in this range"),
+    ],
 )
-def test_a_chart_knows_whether_it_has_data(measure, values, has_data: bool):
-    assert build_chart(measure, hours(2), "hour", [Line("x", values)]).has_data is has_data
+def test_a_chart_without_data_says_what_is_missing(measure: Measure, values: list[float | None], empty: str):
+    chart = chart_of(measure, hours(2), [Line("x", values)])
+    assert chart.empty == empty
+    assert bool(chart.data["downs"]) is not bool(empty)
 
 
-def test_the_interactive_chart_gets_the_same_words():
-    chart = build_chart(P95, hours(2), "hour", [Line("v1", [1_200.0, None])])
-    (line,) = chart.data["lines"]
-    assert (line["y"], line["text"]) == ([1_200.0, None], ["1.2\N{NO-BREAK SPACE}s", "\N{EN DASH}"])
+def test_the_table_and_the_script_get_the_points_that_are_drawn():
+    chart = chart_of(P95, hours(2), [Line("v1", [1_200.0, None])])
+    assert chart.rows == [
+        ("Sun 1 Mar 2026, 00:00\N{EN DASH}01:00 UTC", ["1,200\N{NO-BREAK SPACE}ms"]),
+        ("Sun 1 Mar 2026, 01:00\N{EN DASH}02:00 UTC", ["\N{EN DASH}"]),
+    ]
+    ((down, gap),) = chart.data["downs"]
+    assert gap is None
+    assert chart.paths[0].solid == f"M0,{down * BOX_HEIGHT / 100:g}h0"
+    minutes = int(START.timestamp()) // 60
+    assert {name: chart.data[name] for name in ("start", "step", "first", "last")} == {
+        "start": minutes,
+        "step": 60,
+        "first": minutes,
+        "last": minutes + 120,
+    }
+
+
+def test_values_that_are_read_off_have_all_their_digits():
+    assert exact_count(12_345_678) == "12,345,678"
+    assert exact_money(Decimal("1234.000042100")) == "$1,234.0000421"
+    assert exact_money(0.1 + 0.2) == "$0.3"
+    assert exact_money(1e-9) == "$0.000000001"
+    assert exact_money(Decimal(100)) == "$100"
+    assert exact_duration(12_345.678) == "12,350\N{NO-BREAK SPACE}ms"
+    assert exact_score(-2 / 3) == "\N{MINUS SIGN}0.666666667"
+    assert exact_money(None) == exact_score(None) == exact_count(None) == exact_duration(None) == "\N{EN DASH}"
 
 
 def test_a_day_is_named_without_hours_and_a_part_as_such():

@@ -131,3 +131,15 @@ def test_where_all_values_are_equal_the_wait_is_the_one_that_it_takes():
     assert 20 < needed < 60
     growth = growth_needed(list(constant(12).values()), ALPHA)
     assert growth == pytest.approx(needed / 12, rel=0.2)
+
+
+@pytest.mark.parametrize("found", [side_by_side(200), before_after(3, 50)], ids=["side by side", "before and after"])
+def test_a_difference_is_that_of_the_figures_beside_it(found: Findings):
+    assert found
+    for name, finding in found.items():
+        assert finding.interval is not None
+        assert finding.figures is not None
+        baseline, candidate = finding.figures
+        apart = candidate - baseline if name == "score" else math.log(candidate / baseline)
+        assert finding.interval.estimate == pytest.approx(apart, abs=1e-9)
+    assert found["latency_ms"].figures == pytest.approx((100, 100), rel=0.2)

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -79,3 +80,9 @@ def test_a_table_has_a_row_for_each_measure_that_both_have():
         ("Score", "too few events: 34 and 80 of 100 each", "", "0.020"),
     ]
     assert plain(rows_of(found)[0].difference) == "\N{MINUS SIGN}12 %"
+
+
+def test_a_difference_stands_beside_the_figures_that_it_is_of():
+    (row,) = rows_of(compared({"latency_ms": replace(ratio(0.02, 0.06), figures=(669.2, 700.4))}))
+    assert (row.label, row.figure) == ("Latency, typical", "geometric mean")
+    assert (plain(row.baseline), plain(row.candidate)) == ("669 ms", "700 ms")

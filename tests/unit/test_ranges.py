@@ -42,6 +42,69 @@ def test_a_range_of_ones_own_is_in_utc_unless_it_says_otherwise(form: str):
     assert (found.time_range.start, found.time_range.end) == (at("2026-03-01T10:00"), at("2026-03-02T00:00"))
     assert found.arguments == arguments.to_dict()
     assert found.key == "custom"
+    assert found.moving is None
+
+
+@pytest.mark.parametrize(
+    ("key", "start", "end", "interval"),
+    [
+        ("today", "2026-03-10T00:00", "2026-03-10T12:35", "hour"),
+        ("yesterday", "2026-03-09T00:00", "2026-03-10T00:00", "hour"),
+        ("week", "2026-03-09T00:00", "2026-03-10T12:35", "hour"),
+        ("month", "2026-03-01T00:00", "2026-03-10T13:00", "day"),
+    ],
+)
+def test_a_day_a_week_or_a_month_of_the_calendar_begins_at_midnight_in_utc(
+    key: str, start: str, end: str, interval: str
+):
+    found = read_range(MultiDict({"range": key}), NOW)
+    assert (found.time_range.start, found.time_range.end, found.interval) == (at(start), at(end), interval)
+    assert found.words == RANGES[key].words
+
+
+@pytest.mark.parametrize("key", ["today", "week", "month"])
+def test_a_day_that_has_just_begun_is_a_range_too(key: str):
+    monday = at("2026-06-01T00:00")
+    found = read_range(MultiDict({"range": key}), monday).time_range
+    assert found.start == monday < found.end
+
+
+def test_a_range_that_moves_says_so_and_can_be_fixed():
+    found = read_range(MultiDict({"range": "7d"}), NOW)
+    assert (found.moving, found.back) == ("the last 7 days", None)
+    fixed = read_range(MultiDict(found.fixed), NOW + timedelta(days=3))
+    assert (fixed.time_range, fixed.moving) == (found.time_range, None)
+    assert fixed.back == ("the last 7 days", {"range": "7d"})
+    assert fixed.arguments == found.fixed
+    since = read_range(MultiDict({"from": "2026-03-01T00:00"}), NOW)
+    assert since.moving == "from 2026-03-01 00:00 UTC until now"
+
+
+@pytest.mark.parametrize(
+    ("back", "words", "arguments"),
+    [
+        ("month", "this month", {"range": "month"}),
+        (
+            "2026-03-01T00:00/2026-03-02T00:00",
+            "2026-03-01 00:00 to 2026-03-02 00:00 UTC",
+            {"from": "2026-03-01T00:00", "to": "2026-03-02T00:00"},
+        ),
+        ("2026-03-10T12:00/", "2026-03-10 12:00 to 2026-03-10 12:35 UTC", {"from": "2026-03-10T12:00"}),
+        ("nonsense", "the last 24 hours", {"range": "24h"}),
+        ("2026-03-02T00:00/2026-03-01T00:00", "the last 24 hours", {"range": "24h"}),
+        ("", "the last 24 hours", {"range": "24h"}),
+    ],
+)
+def test_a_part_of_a_range_has_a_way_back(back: str, words: str, arguments: dict[str, str]):
+    found = read_range(MultiDict({"from": "2026-03-01T10:00", "to": "2026-03-01T12:00", "back": back}), NOW)
+    assert found.back == (words, arguments)
+
+
+def test_whoever_goes_further_in_still_comes_back_to_where_they_began():
+    part = {"from": "2026-03-01T10:00", "to": "2026-03-01T12:00"}
+    assert read_range(MultiDict({"range": "30d"}), NOW).as_way_back == "30d"
+    assert read_range(MultiDict(part | {"back": "30d"}), NOW).as_way_back == "30d"
+    assert read_range(MultiDict(part), NOW).as_way_back == "2026-03-01T10:00/2026-03-01T12:00"
 
 
 def test_a_range_without_an_end_ends_now():
@@ -68,7 +131,8 @@ def test_what_makes_no_sense_is_told_beside_the_usual_range(arguments: dict[str,
 
 def test_a_page_asks_often_only_where_much_can_change():
     seconds = {key: read_range(MultiDict({"range": key}), NOW).refresh_seconds for key in RANGES}
-    assert seconds == {"1h": 5, "24h": 5, "7d": 30, "30d": 30, "90d": 30}
+    assert {key for key, each in seconds.items() if each == 5} == {"1h", "24h", "today"}
+    assert set(seconds.values()) == {5, 30}
 
 
 def test_a_short_range_of_long_ago_is_shown_by_the_hour():

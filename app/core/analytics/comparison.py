@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import copysign, inf, log1p
+from math import copysign, exp, inf, log1p
 from typing import Literal
 
 from app.core.analytics.confidence import Interval
@@ -84,13 +84,14 @@ def find(evidence: Evidence, margins: Margins, alpha: float) -> Findings:
     tail = tail_contrast(*evidence.tails(), latency) if latency else None
     found: dict[MeasureName, Finding] = {}
     if cost:
-        found["cost_usd"] = _finding(cost, cost.interval, log1p(margins.of("cost_usd")), is_ratio=True)
+        found["cost_usd"] = _finding(cost, cost.interval, log1p(margins.of("cost_usd")), cost.means)
     if latency:
-        found["latency_ms"] = _finding(latency, latency.interval, log1p(margins.of("latency_ms")), is_ratio=True)
+        typical = (exp(latency.means[0]), exp(latency.means[1]))
+        found["latency_ms"] = _finding(latency, latency.interval, log1p(margins.of("latency_ms")), typical)
     if latency and tail:
-        found["latency_p95_ms"] = _finding(latency, tail, log1p(margins.of("latency_p95_ms")), is_ratio=True)
+        found["latency_p95_ms"] = _finding(latency, tail, log1p(margins.of("latency_p95_ms")), tail.percentiles)
     if score:
-        found["score"] = _finding(score, score.interval, margins.of("score"), is_ratio=False)
+        found["score"] = _finding(score, score.interval, margins.of("score"), score.means, is_ratio=False)
     return found
 
 
@@ -108,5 +109,7 @@ def _direction(difference: Contrast | None) -> Contrast | None:
     return replace(difference, interval=Interval(estimate, low, high, known.events))
 
 
-def _finding(contrast: Contrast, interval: Interval, margin: float, *, is_ratio: bool) -> Finding:
-    return Finding(interval, contrast.counts, margin, lower_is_better=is_ratio, is_ratio=is_ratio)
+def _finding(
+    contrast: Contrast, interval: Interval, margin: float, figures: tuple[float, float], *, is_ratio: bool = True
+) -> Finding:
+    return Finding(interval, contrast.counts, margin, lower_is_better=is_ratio, is_ratio=is_ratio, figures=figures)

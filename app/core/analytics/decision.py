@@ -6,7 +6,7 @@ by more than its margin. That it is worse is said as soon as one measure surely 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from app.core.analytics.confidence import Interval
@@ -24,7 +24,7 @@ class Finding:
 
     `interval` is of the difference, candidate less baseline, or, where `is_ratio`, of the logarithm of their ratio;
     None where only the direction is known, or nothing. `margin` is in the same unit, and above 0. `counts`: values of
-    baseline and candidate.
+    baseline and candidate. `figures`: what the difference is of, in the unit of the measure, baseline first.
     """
 
     interval: Interval | None
@@ -32,6 +32,7 @@ class Finding:
     margin: float
     lower_is_better: bool
     is_ratio: bool
+    figures: tuple[float, float] | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -45,7 +46,7 @@ class Finding:
         """What it would be with so many times the events, if the estimate stayed."""
         interval = self.interval and self.interval.after(self.interval.events * growth, alpha)
         counts = int(self.counts[0] * growth), int(self.counts[1] * growth)
-        return Finding(interval, counts, self.margin, self.lower_is_better, self.is_ratio)
+        return replace(self, interval=interval, counts=counts)
 
 
 def decide(findings: Sequence[Finding]) -> Decision:

@@ -1,12 +1,13 @@
-"""How the latencies of two compared versions are distributed, for a picture."""
+"""How latencies are distributed, for a picture: those of two compared versions, or of all events of a range."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.core.analytics.evidence import Evidence
-from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, Floats
+from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, Floats, decode_histograms
 from app.core.analytics.tail import Tail
 from app.core.rollups.latency_histogram import LOG_GROWTH
 
@@ -27,6 +28,25 @@ class LatencyShares:
     candidate: list[float]
 
 
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The shares of all latencies between edges in milliseconds, as `LatencyShares`."""
+
+    edges_ms: list[float]
+    shares: list[float]
+
+
+def distribution(histogram: bytes) -> Distribution | None:
+    """None where all latencies are zero."""
+    decoded = decode_histograms([histogram])
+    lowest = int(decoded.bucket.min())
+    shares = _normalised(np.bincount(decoded.bucket - lowest, decoded.count).astype(np.float64), lowest)
+    if not shares.any():
+        return None
+    edges, (bars,) = _bars([shares], lowest)
+    return Distribution(edges, bars)
+
+
 def latency_shares(evidence: Evidence) -> LatencyShares | None:
     """Within the hours that are compared, each with the weight that it has in the comparison.
 
@@ -45,14 +65,23 @@ def latency_shares(evidence: Evidence) -> LatencyShares | None:
     ]
     if not all(each.any() for each in shares):
         return None
-    running = np.maximum(*(each.cumsum() for each in shares)), np.maximum(*(each[::-1].cumsum() for each in shares))
+    edges, bars = _bars(shares, lowest)
+    return LatencyShares(edges, *bars)
+
+
+def _bars(groups: Sequence[Floats], lowest: int) -> tuple[list[float], list[list[float]]]:
+    """Edges in milliseconds, and of each group the shares between them; `lowest` is the first bucket of all."""
+    running = (
+        np.max([each.cumsum() for each in groups], axis=0),
+        np.max([each[::-1].cumsum() for each in groups], axis=0),
+    )
     first, last = (int(np.searchsorted(each, _HIDDEN_SHARE)) for each in running)
-    shown = [each[first : width - last] for each in shares]
+    shown = [each[first : len(each) - last] for each in groups]
     grouped = -(-len(shown[0]) // MAX_BARS)
     places = np.arange(len(shown[0])) // grouped
     bars = [np.bincount(places, each).tolist() for each in shown]
     edges = [math.exp((lowest + first + grouped * number - 1) * LOG_GROWTH) for number in range(len(bars[0]) + 1)]
-    return LatencyShares(edges, *bars)
+    return edges, bars
 
 
 def _counts(tail: Tail, size: int) -> Floats:
@@ -63,8 +92,11 @@ def _counts(tail: Tail, size: int) -> Floats:
 def _shares(tail: Tail, per_value: Floats, lowest: int, width: int) -> Floats:
     """By bucket, adding up to 1 with that of zeros, which have no place on an axis of logarithms."""
     values = per_value[tail.stratum[tail.histograms.owner]] * tail.histograms.count
-    found = np.bincount(tail.histograms.bucket - lowest, values, width).astype(np.float64)
-    found /= found.sum()
+    return _normalised(np.bincount(tail.histograms.bucket - lowest, values, width).astype(np.float64), lowest)
+
+
+def _normalised(counts: Floats, lowest: int) -> Floats:
+    found: Floats = counts / counts.sum()
     if lowest <= BELOW_ALL_BUCKETS:
         found[: BELOW_ALL_BUCKETS - lowest + 1] = 0
     return found

@@ -6,9 +6,10 @@ Every `connection` is one of a snapshot.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
-from app.core.analytics.period import Period, read_period
+from app.core.analytics.period import Period, read_period, whole_buckets
 from app.core.analytics.project_changes import ProjectChanges, read_project_changes
 from app.core.analytics.prompt_changes import Changes
 from app.core.analytics.range_changes import RangeChanges, read_range_changes
@@ -16,10 +17,10 @@ from app.core.analytics.usage import Listed, Usage, busiest_prompts, counted_ran
 from app.core.database import Connection
 from app.core.queries.changed_prompts import VersionBegan, select_versions_that_began
 from app.core.queries.overviews import select_ever_used, select_matching_prompts, select_prompts_last_seen
-from app.core.queries.usage import PromptUsageRow
+from app.core.queries.usage import PromptUsageRow, select_totals
 from app.core.rollups.grains import Grain
 from app.core.rollups.rollup import WHOLE
-from app.core.rollups.time_range import TimeRange, bucket_starts, default_interval
+from app.core.rollups.time_range import TimeRange, bucket_starts, default_interval, fewest_parts
 
 MAX_BEGAN = 20
 """More than a chart has room for."""
@@ -29,12 +30,14 @@ MAX_BEGAN = 20
 class PromptSummary:
     """A prompt in a range. `activity`: events by bucket, for a sparkline. `last_seen` is that of all times.
 
-    `changes`: against the same hours before, without those measures that cannot be compared.
+    `cost_share`: its part of what the project has cost in the range; None where that is nothing. `changes`: against the
+    same hours before, without those measures that cannot be compared.
     """
 
     prompt_id: UUID
     name: str | None
     usage: Usage
+    cost_share: float | None
     activity: list[int]
     last_seen: datetime | None
     changes: Changes
@@ -44,7 +47,8 @@ class PromptSummary:
 class ProjectOverview:
     """`ever_used`: whether the project has had an event at any time; `changes` do not depend on the range.
 
-    `began`: the latest versions, at most MAX_BEGAN, with their first event in the range.
+    `began`: the latest versions, at most MAX_BEGAN, with their first event in the range. `activity_whole`: which
+    buckets of the prompts' activity are whole, and `activity_by` how long they are.
     """
 
     period: Period
@@ -52,6 +56,8 @@ class ProjectOverview:
     ever_used: bool
     changes: ProjectChanges
     began: list[VersionBegan]
+    activity_by: Grain
+    activity_whole: list[bool]
 
 
 def read_project_overview(
@@ -66,11 +72,16 @@ def read_project_overview(
     """A project in a range. Its prompts are those with `search` in their id or name; the empty text is in all."""
     counted = counted_range(connection, project_id, time_range)
     period = read_period(connection, project_id, WHOLE, time_range, counted, interval=interval, now=now)
-    listed = _read_prompts(connection, project_id, time_range, counted, search=search, changes=period.changes)
+    cost = period.totals.cost_usd.sum
+    listed = _read_prompts(
+        connection, project_id, time_range, counted, search=search, changes=period.changes, cost=cost
+    )
     ever_used = period.totals.events > 0 or select_ever_used(connection, project_id)
     changes = read_project_changes(connection, project_id, now=now)
     began = select_versions_that_began(connection, project_id, counted.start, counted.end, limit=MAX_BEGAN)
-    return ProjectOverview(period, listed, ever_used, changes, began)
+    step = default_interval(time_range)
+    whole = whole_buckets(bucket_starts(time_range, step), time_range, step, now)
+    return ProjectOverview(period, listed, ever_used, changes, began, step, whole)
 
 
 def read_prompts(
@@ -78,7 +89,8 @@ def read_prompts(
 ) -> Listed[PromptSummary]:
     counted = counted_range(connection, project_id, time_range)
     changes = read_range_changes(connection, project_id, WHOLE, time_range, counted, now=now)
-    return _read_prompts(connection, project_id, time_range, counted, search=search, changes=changes)
+    cost = select_totals(connection, project_id, WHOLE, fewest_parts(counted)).cost_sum
+    return _read_prompts(connection, project_id, time_range, counted, search=search, changes=changes, cost=cost)
 
 
 def _read_prompts(
@@ -89,6 +101,7 @@ def _read_prompts(
     *,
     search: str,
     changes: RangeChanges | None,
+    cost: Decimal | None,
 ) -> Listed[PromptSummary]:
     step = default_interval(time_range)
     matching = select_matching_prompts(connection, project_id, search) if search else None
@@ -101,6 +114,7 @@ def _read_prompts(
             prompt.prompt_id,
             prompt.name,
             usage,
+            float((usage.cost_usd.sum or 0) / cost) if cost else None,
             _activity(prompt, starts),
             last_seen.get(prompt.prompt_key),
             by_prompt.get(prompt.prompt_key, {}),

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from app.core.analytics.comparison import Margins
 from app.core.analytics.evidence_reading import first_seen_order
 from app.core.analytics.margins import MarginsFound, find_margins
 from app.core.analytics.period import Period, read_period
@@ -23,7 +22,7 @@ from app.core.analytics.usage import (
     merged_by_group,
     merged_usage,
 )
-from app.core.analytics.version_choice import choose_versions
+from app.core.analytics.version_choice import ChosenVersions, choose_versions
 from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
 from app.core.errors import NothingToCompare
@@ -71,7 +70,7 @@ class VersionSummary:
 
 @dataclass(frozen=True, slots=True)
 class VersionLine:
-    """A version over time, bucket by bucket as in the series of the prompt."""
+    """A version over time, bucket by bucket as in the series of the prompt; it may have no events in them."""
 
     version_hash: str
     name: str | None
@@ -80,7 +79,9 @@ class VersionLine:
 
 @dataclass(frozen=True, slots=True)
 class PromptOverview:
-    """`lines` are those of the newest of the busiest versions, `choices` the newest of all, newest first.
+    """`lines` are those of the versions compared, the candidate first, and of the newest with events in the range.
+
+    `choices` are the newest of all, newest first.
 
     There is no comparison without a version to compare with, nor where the same one was chosen twice. `margins` are
     those of this prompt.
@@ -118,7 +119,8 @@ def read_prompt_overview(
     busiest = busiest_versions(connection, project_id, prompt_key, counted)
     seen = _versions_seen(connection, project_id, prompt_key, busiest.rows)
     margins = find_margins(connection, project_id, prompt_key)
-    shown = sorted(busiest.rows[:MAX_LINES], key=lambda row: first_seen_order(seen[row.version_key]), reverse=True)
+    chosen = _chosen(connection, project_id, prompt_key, choice)
+    shown = _shown(chosen, [seen[row.version_key] for row in busiest.rows])
     return PromptOverview(
         prompt_id=prompt_id,
         name=prompt.name,
@@ -126,7 +128,8 @@ def read_prompt_overview(
         listed=Listed(_summaries(busiest.rows, seen, period.totals.events), busiest.truncated),
         lines=_lines(connection, project_id, prompt_key, shown, period=period, counted=counted),
         choices=select_newest_versions(connection, project_id, prompt_key, MAX_CHOICES),
-        comparison=_comparison(connection, project_id, prompt_key, choice, margins=margins.margins, now=now),
+        comparison=chosen
+        and compare_versions(connection, project_id, prompt_key, *chosen, margins=margins.margins, now=now),
         margins=margins,
     )
 
@@ -143,16 +146,13 @@ def read_versions(
     return Listed(_summaries(busiest.rows, seen, events), busiest.truncated)
 
 
-def _comparison(
-    connection: Connection, project_id: int, prompt_key: int, choice: Choice, *, margins: Margins, now: datetime
-) -> Comparison | None:
+def _chosen(connection: Connection, project_id: int, prompt_key: int, choice: Choice) -> ChosenVersions | None:
     if choice.baseline is not None and choice.baseline == choice.candidate:
         return None
     try:
-        chosen = choose_versions(connection, project_id, prompt_key, **choice._asdict())
+        return choose_versions(connection, project_id, prompt_key, **choice._asdict())
     except NothingToCompare:
         return None
-    return compare_versions(connection, project_id, prompt_key, *chosen, margins=margins, now=now)
 
 
 def _calm_interval(
@@ -187,11 +187,18 @@ def _summaries(rows: Sequence[VersionUsageRow], seen: dict[int, VersionSeen], ev
     ]
 
 
+def _shown(chosen: ChosenVersions | None, in_range: Sequence[VersionSeen]) -> list[VersionSeen]:
+    compared = [chosen.candidate, chosen.baseline] if chosen and in_range else []
+    keys = {version.version_key for version in compared}
+    newest = sorted(in_range, key=first_seen_order, reverse=True)
+    return [*compared, *(version for version in newest if version.version_key not in keys)][:MAX_LINES]
+
+
 def _lines(
     connection: Connection,
     project_id: int,
     prompt_key: int,
-    versions: Sequence[VersionUsageRow],
+    versions: Sequence[VersionSeen],
     *,
     period: Period,
     counted: TimeRange,

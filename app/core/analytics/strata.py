@@ -59,8 +59,9 @@ class Pair(NamedTuple):
 class Contrast:
     """What the candidate has more than the baseline: the difference of means, or the logarithm of their ratio.
 
-    `counts`: values of baseline and candidate within common strata; `weights`: of the strata, adding up to 1.
-    `standard_errors`: by how many of those of independent events the interval reaches to either side.
+    `counts`: values of baseline and candidate within common strata; `weights`: of the strata, adding up to 1; `means`:
+    over the strata, by these. `standard_errors`: by how many of those of independent events the interval reaches to
+    either side.
     """
 
     interval: Interval

@@ -49,6 +49,12 @@ class TailInterval(Interval):
 
     distributions: tuple[_Distribution, ...] = field(kw_only=True, compare=False, repr=False)
 
+    @property
+    def percentiles(self) -> tuple[float, float]:
+        """Of baseline and candidate, in milliseconds."""
+        baseline, candidate = (math.exp(_percentile(each).value) for each in self.distributions)
+        return baseline, candidate
+
     def after(self, events: float, alpha: float) -> Interval:
         narrower = self.narrower(events, alpha)
         return _ratio([each._replace(reach=each.reach * narrower) for each in self.distributions], self, events)
@@ -62,7 +68,7 @@ class _Percentile(NamedTuple):
     high: float
 
 
-def tail_contrast(baseline: Tail, candidate: Tail, latency: Contrast) -> Interval | None:
+def tail_contrast(baseline: Tail, candidate: Tail, latency: Contrast) -> TailInterval | None:
     """The logarithm of the ratio of the two percentiles, candidate to baseline.
 
     `latency`: what the means said of the same events, for the weights and for how far to reach. None where there are no

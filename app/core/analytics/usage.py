@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from app.core.analytics.percentiles import percentiles_of
@@ -101,6 +101,14 @@ class UsageReport(Generic[_K]):
     truncated: bool
 
 
+class UsageOverTime(NamedTuple):
+    """What was used all in all, and by bucket. The histogram of all latencies is None as in `UsageRow`."""
+
+    totals: Usage
+    series: list[tuple[datetime, Usage]]
+    latency_histogram: bytes | None
+
+
 NOTHING = Usage(
     0,
     CostUsage(0, None, None),
@@ -112,7 +120,7 @@ NOTHING = Usage(
 def project_usage(connection: Connection, project_id: int, time_range: TimeRange, interval: Grain) -> UsageReport[UUID]:
     """What a project used; give it a snapshot, so that totals equal the sums of their parts."""
     counted = counted_range(connection, project_id, time_range)
-    totals, series = usage_over_time(connection, project_id, WHOLE, time_range, counted, interval=interval)
+    totals, series, _ = usage_over_time(connection, project_id, WHOLE, time_range, counted, interval=interval)
     prompts = busiest_prompts(connection, project_id, counted)
     breakdown = merged_by_group({prompt.prompt_id: prompt for prompt in prompts.rows})
     return UsageReport(totals, series, list(breakdown.items()), prompts.truncated)
@@ -124,7 +132,7 @@ def prompt_usage(
     """What one prompt used. As `project_usage`, and raises NotFound for a prompt that the project has never used."""
     prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
     counted = counted_range(connection, project_id, time_range)
-    totals, series = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval)
+    totals, series, _ = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval)
     versions = busiest_versions(connection, project_id, prompt_key, counted)
     breakdown = merged_by_group({version.version_hash: version for version in versions.rows})
     return UsageReport(totals, series, list(breakdown.items()), versions.truncated)
@@ -146,8 +154,8 @@ def usage_over_time(
     counted: TimeRange,
     *,
     interval: Grain,
-) -> tuple[Usage, list[tuple[datetime, Usage]]]:
-    """The totals of a prompt, or of the whole project where the key is WHOLE, and every bucket of the range.
+) -> UsageOverTime:
+    """That of a prompt, or of the whole project where the key is WHOLE, with every bucket of the range.
 
     `counted` is the range as `counted_range` gives it.
     """
@@ -155,7 +163,7 @@ def usage_over_time(
     totals, series = select_series(connection, project_id, prompt_key, parts, interval)
     used = merged_by_group(series)
     buckets = [(start, used.get(start, NOTHING)) for start in bucket_starts(time_range, interval)]
-    return merged_usage([totals])[0], buckets
+    return UsageOverTime(merged_usage([totals])[0], buckets, totals.latency_histogram)
 
 
 def busiest_prompts(

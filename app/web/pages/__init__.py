@@ -9,7 +9,7 @@ from app.web.pages.access.guards import add_project_to_urls
 from app.web.pages.access.session_cookie import register_sessions
 from app.web.pages.api_keys import views as api_keys
 from app.web.pages.audit_log import views as audit_log
-from app.web.pages.dashboard import raw_events
+from app.web.pages.dashboard import project_charts, raw_events
 from app.web.pages.dashboard import views as dashboard
 from app.web.pages.documents import views as documents
 from app.web.pages.layout import errors
@@ -17,7 +17,7 @@ from app.web.pages.layout.rendering import register_templates
 from app.web.pages.news import budgets
 from app.web.pages.news import views as news
 from app.web.pages.projects import members, new_project
-from app.web.pages.prompts import comparisons, margins, names
+from app.web.pages.prompts import comparisons, margins, names, version_chart
 from app.web.pages.prompts import views as prompts
 from app.web.pages.sign_in import account, one_time_link, sign_in
 from app.web.pages.system import dead_letters
@@ -26,7 +26,7 @@ from app.web.pages.webhooks import views as webhooks
 
 PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
-    *(dashboard, prompts, names, comparisons, margins, raw_events, news, budgets),
+    *(dashboard, project_charts, prompts, version_chart, names, comparisons, margins, raw_events, news, budgets),
     *(api_keys, webhooks, system, dead_letters, audit_log, documents),
 )
 

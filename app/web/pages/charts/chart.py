@@ -1,7 +1,8 @@
-"""Charts as inline SVG, which is what is seen first and without JavaScript, and as data for an interactive one.
+"""Charts as inline SVG, with the same values as a table beside it.
 
 A drawing is as wide as its place: positions along time are per cent, and only the lines are stretched. So text and
-strokes keep their size on a phone.
+strokes keep their size on a phone. Where its points lie is worked out here alone: `static/charts.js`, which tells their
+values to whoever points at them or moves along them by keyboard, gets positions, and its words from the table.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,21 +11,26 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from app.core.rollups.grains import GRAIN_SECONDS, Grain
+from app.core.rollups.time_range import TimeRange
 from app.web.pages.charts.markers import Marker, build_markers
-from app.web.pages.charts.paths import Paths, line_paths
+from app.web.pages.charts.paths import Paths, line_paths, percent_down
 from app.web.pages.charts.scales import Tick, time_ticks, value_steps
+from app.web.pages.layout.formatting import Number
 
 
 class Measure(NamedTuple):
-    """What a chart shows, and how it writes its values.
+    """What a chart shows, and how it writes its values: `format` on the axis, `exact` where they are read.
 
-    `from_zero`: the axis begins at 0, else where the values do. `is_time`: in milliseconds. `is_count`: whole numbers.
-    `is_sum`: of all events in a bucket, so that a bucket that is not over yet has too little of it.
+    `column`: its name in a CSV. `nothing`: what is said where it has no values. `from_zero`: the axis begins at 0, else
+    where the values do. `is_time`: in milliseconds. `is_count`: whole numbers. `is_sum`: of all events in a bucket.
     """
 
     key: str
     title: str
-    format: Callable[[float | None], str]
+    column: str
+    format: Callable[[Number | None], str]
+    exact: Callable[[Number | None], str]
+    nothing: str
     from_zero: bool = True
     is_time: bool = False
     is_count: bool = False
@@ -38,89 +44,125 @@ class Bucket(NamedTuple):
     whole: bool
 
 
+class Frame(NamedTuple):
+    """What all charts of a page have in common: buckets of `interval`, which hold all of a range."""
+
+    buckets: Sequence[Bucket]
+    interval: Grain
+    time_range: TimeRange
+
+
 class Line(NamedTuple):
-    """A line; None where there is no data."""
+    """A line; None where there is no data. `key` tells it from those of the same name."""
 
     name: str
-    values: Sequence[float | None]
+    values: Sequence[Number | None]
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart: its drawing, what it says to people who do not see it, and `data` for the interactive one.
+    """A chart: its drawing, what it says to people who do not see it, its values, and `data` for the script.
 
-    `paths` are in the order of the names of the lines.
+    `paths` are in the order of `lines`. `rows` have a bucket each, by its name, with the values of all lines. `note`
+    says which lines there are, `dotted` what is dotted, `empty` why there is nothing to see; each may be empty.
     """
 
     key: str
     title: str
     summary: str
-    names: list[str]
+    lines: list[Line]
     paths: list[Paths]
     filled: bool
     markers: list[Marker]
     value_ticks: list[Tick]
     time_ticks: list[Tick]
-    has_data: bool
+    rows: list[tuple[str, list[str]]]
+    note: str
+    dotted: str
+    empty: str
     data: dict[str, Any]
 
 
 def build_chart(
     measure: Measure,
-    buckets: Sequence[Bucket],
-    interval: Grain,
+    frame: Frame,
     lines: Sequence[Line],
     moments: Sequence[tuple[str, datetime]] = (),
+    note: str = "",
 ) -> Chart:
-    """The chart of some lines over the same buckets. The area below a single line of sums is filled.
+    """The chart of some lines. The area below a single line of sums is filled.
 
     `moments` are the first events of versions by their names; those within the chart are marked.
     """
-    known = [value for line in lines for value in line.values if value is not None]
+    buckets, interval, time_range = frame
+    values = [[None if value is None else float(value) for value in line.values] for line in lines]
+    known = [value for line in values for value in line if value is not None]
     steps = value_steps(known, from_zero=measure.from_zero, is_time=measure.is_time, is_count=measure.is_count)
     low, high = steps[0], steps[-1]
-    whole = [bucket.whole or not measure.is_sum for bucket in buckets]
-    filled = measure.is_sum and len(lines) == 1
+    whole = [bucket.whole for bucket in buckets]
     starts = [bucket.start for bucket in buckets]
     markers = build_markers(starts, timedelta(seconds=GRAIN_SECONDS[interval]), moments)
+    has_data = any(known) if measure.is_sum else bool(known)
     return Chart(
         key=measure.key,
         title=measure.title,
         summary=" ".join([_summary(measure, buckets, interval, lines), *map(_told, markers)]),
-        names=[line.name for line in lines],
-        paths=[line_paths(line.values, whole, low, high) for line in lines],
-        filled=filled,
+        lines=list(lines),
+        paths=[line_paths(line, whole, low, high) for line in values],
+        filled=measure.is_sum and len(lines) == 1,
         markers=markers,
         value_ticks=[Tick(round(100 * (step - low) / (high - low), 2), measure.format(step)) for step in steps],
         time_ticks=time_ticks(starts),
-        has_data=any(known) if measure.is_sum else bool(known),
+        rows=[
+            (_full_name(bucket, interval), [measure.exact(line.values[place]) for line in lines])
+            for place, bucket in enumerate(buckets)
+        ],
+        note=note,
+        dotted="" if all(whole) or not has_data else dotted_words(interval),
+        empty="" if has_data else measure.nothing,
         data={
-            "filled": filled,
-            "x": [f"{start:%Y-%m-%d %H:%M}" for start in starts],
-            "markers": [
-                {"x": f"{marker.start:%Y-%m-%d %H:%M}", "label": marker.label, "anchor": marker.anchor}
-                for marker in markers
-            ],
-            "hover": "%a %-d %b %Y" if interval == "day" else "%a %-d %b, %H:%M UTC",
-            "whole": whole,
-            "steps": steps,
-            "labels": [measure.format(step) for step in steps],
-            "lines": [
-                {"name": line.name, "y": list(line.values), "text": [measure.format(value) for value in line.values]}
-                for line in lines
-            ],
+            "start": _minutes(starts[0]),
+            "step": GRAIN_SECONDS[interval] // 60,
+            "first": _minutes(time_range.start),
+            "last": _minutes(time_range.end),
+            "downs": [[percent_down(value, low, high) for value in line] for line in values] if has_data else [],
+            "moments": [[starts.index(marker.start), _told(marker)] for marker in markers],
         },
     )
 
 
+def dotted_words(interval: Grain) -> str:
+    """The legend of what is dotted."""
+    return f"Dotted: {'an' if interval == 'hour' else 'a'} {interval} that is not over, or not all in the range"
+
+
 def bucket_name(bucket: Bucket, interval: Grain) -> str:
+    """In a sentence: "Sun 1 Mar, 01:00"."""
     start = bucket.start
-    name = f"{start:%a} {start.day} {start:%b}"
-    if interval != "day":
-        name += f", {start:%H:%M}"
-    if interval == "hour":
-        name += f"\N{EN DASH}{start + timedelta(seconds=GRAIN_SECONDS[interval]):%H:%M}"
-    return name if bucket.whole else f"{name}, in part"
+    return f"{start:%a} {start.day} {start:%b}{_clock(start, interval)}{_part(bucket)}"
+
+
+def _full_name(bucket: Bucket, interval: Grain) -> str:
+    """On its own: "Sun 1 Mar 2026, 01:00 UTC"."""
+    start = bucket.start
+    return f"{start:%a} {start.day} {start:%b} {start.year}{_clock(start, interval)} UTC{_part(bucket)}"
+
+
+def _clock(start: datetime, interval: Grain) -> str:
+    if interval == "day":
+        return ""
+    end = f"\N{EN DASH}{start + timedelta(seconds=GRAIN_SECONDS[interval]):%H:%M}" if interval == "hour" else ""
+    return f", {start:%H:%M}{end}"
+
+
+def _part(bucket: Bucket) -> str:
+    return "" if bucket.whole else ", in part"
+
+
+def _minutes(time: datetime) -> int:
+    """Since the epoch."""
+    return int(time.timestamp()) // 60
 
 
 def _told(marker: Marker) -> str:

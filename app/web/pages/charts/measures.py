@@ -10,19 +10,27 @@ from flask import Response
 from app.core.analytics.period import Period
 from app.core.analytics.usage import MAX_ROWS, Usage
 from app.web.pages.charts.changes import change_of, compared_with
-from app.web.pages.charts.chart import Bucket, Measure
-from app.web.pages.layout.formatting import Change, count, duration, money, percent_change, score
+from app.web.pages.charts.chart import Bucket, Frame, Measure
+from app.web.pages.charts.exact import exact_count, exact_duration, exact_money, exact_score
+from app.web.pages.layout.formatting import Change, Number, count, duration, money, percent_change, score
 from app.web.pages.layout.ranges import RANGES, PageRange
 from app.web.pages.layout.rendering import page
 
-ValueOf = Callable[[Usage], float | None]
+ValueOf = Callable[[Usage], Number | None]
 
-EVENTS = Measure("events", "Events", count, is_count=True, is_sum=True)
-COST = Measure("cost", "Cost", money, is_sum=True)
-COST_PER_EVENT = Measure("cost", "Cost per event", money)
-P50 = Measure("p50", "Latency, p50", duration, is_time=True)
-P95 = Measure("p95", "Latency, p95", duration, is_time=True)
-SCORE = Measure("score", "Mean score", score, from_zero=False)
+_NO_COST, _NO_LATENCY = "No event with a cost in this range", "No event with a latency in this range"
+
+EVENTS = Measure(
+    "events", "Events", "events", count, exact_count, "No events in this range", is_count=True, is_sum=True
+)
+COST = Measure("cost", "Cost", "cost_usd", money, exact_money, _NO_COST, is_sum=True)
+COST_PER_EVENT = Measure("cost", "Cost per event", "cost_per_event_usd", money, exact_money, _NO_COST)
+LATENCY = Measure("latency", "Latency", "latency_ms", duration, exact_duration, _NO_LATENCY, is_time=True)
+P50 = Measure("p50", "Latency, p50", "p50_latency_ms", duration, exact_duration, _NO_LATENCY, is_time=True)
+P95 = Measure("p95", "Latency, p95", "p95_latency_ms", duration, exact_duration, _NO_LATENCY, is_time=True)
+SCORE = Measure(
+    "score", "Mean score", "mean_score", score, exact_score, "No event with a score in this range", from_zero=False
+)
 
 OF_VERSIONS: dict[str, tuple[Measure, ValueOf]] = {
     "cost": (COST_PER_EVENT, lambda usage: usage.cost_usd.mean),
@@ -31,7 +39,7 @@ OF_VERSIONS: dict[str, tuple[Measure, ValueOf]] = {
     "score": (SCORE, lambda usage: usage.score.mean),
     "events": (EVENTS, lambda usage: usage.events),
 }
-"""What the lines of versions can show, by its name in URLs; the first is shown unless another is asked for."""
+"""What the lines of versions can show, by its name in URLs; unless one is asked for, the first with data is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +80,8 @@ def page_of_range(
     )
 
 
-def buckets_of(period: Period) -> list[Bucket]:
-    return [Bucket(point.start, point.whole) for point in period.series]
+def frame_of(period: Period) -> Frame:
+    return Frame([Bucket(point.start, point.whole) for point in period.series], period.interval, period.time_range)
 
 
 def cards_of(period: Period) -> Cards:

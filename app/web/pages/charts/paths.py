@@ -40,10 +40,14 @@ def line_paths(values: Sequence[float | None], whole: Sequence[bool], low: float
     return Paths("".join(solid), "".join(dashed), "".join(area))
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """The path of a small line without axes, from 0 to the largest value."""
-    whole = [True] * len(values)
-    return line_paths(values, whole, 0, max(values, default=0) or 1).solid
+def sparkline(values: Sequence[float], whole: Sequence[bool]) -> Paths:
+    """A small line without axes, from 0 to the largest value."""
+    return line_paths(values, whole, 0, max(values, default=0) or 1)
+
+
+def percent_down(value: float | None, low: float, high: float) -> float | None:
+    """Where a value lies below the upper edge of the box."""
+    return None if value is None else round(100 * (high - value) / (high - low), 2)
 
 
 def _point(at: int, count: int, value: float, low: float, high: float) -> _Point:

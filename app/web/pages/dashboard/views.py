@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from flask import request
 from werkzeug.wrappers import Response
 
-from app.core.analytics.project_overview import ProjectOverview, read_project_overview, read_prompts
+from app.core.analytics.project_overview import read_project_overview, read_prompts
 from app.core.contract import EXAMPLE_EVENT
-from app.core.queries.changed_prompts import VersionBegan
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
-from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
-from app.web.pages.charts.measures import COST, EVENTS, ValueOf, buckets_of, page_of_range
+from app.web.pages.charts.chart import dotted_words
+from app.web.pages.charts.distribution import latency_histogram
+from app.web.pages.charts.measures import page_of_range
 from app.web.pages.charts.paths import sparkline
 from app.web.pages.dashboard.change_words import change_list
+from app.web.pages.dashboard.project_charts import project_charts
 from app.web.pages.dashboard.prompt_table import (
     COLUMNS,
     CSV_COLUMNS,
@@ -25,7 +26,6 @@ from app.web.pages.dashboard.prompt_table import (
     read_table_query,
 )
 from app.web.pages.layout.csv_download import csv_table
-from app.web.pages.layout.formatting import version_label, visible_text
 from app.web.pages.layout.ranges import read_range
 from app.web.proxies import public_url_for
 from app.web.request_context import visitor
@@ -55,17 +55,17 @@ def dashboard() -> Response:
         found.period,
         truncated=found.listed.truncated,
         query=query,
-        charts=[
-            _total_chart(EVENTS, found, lambda usage: usage.events),
-            _total_chart(COST, found, lambda usage: float(usage.cost_usd.sum or 0)),
-        ],
+        charts=project_charts(found.period, found.began),
+        latencies=latency_histogram(found.period.latencies),
+        spend=found.changes.spend,
         ever_used=found.ever_used,
         table=page_of(found.listed.rows, query),
         columns=list(COLUMNS.values()),
         changes=change_list(found.changes),
         change_of_prompt=change_of_prompt,
         longest_search=LONGEST_SEARCH,
-        sparkline=sparkline,
+        sparkline=lambda prompt: sparkline(prompt.activity, found.activity_whole),
+        dotted_trends="" if all(found.activity_whole) else dotted_words(found.activity_by),
         ingest_url=public_url_for("ingest.log_event"),
         example_event=json.dumps(EXAMPLE_EVENT, indent=2),
     )
@@ -78,14 +78,3 @@ def prompts_csv() -> Response:
     shown, query = read_range(request.args, now), read_table_query(request.args)
     found = ask_snapshot(read_prompts, visitor().project_id, shown.time_range, now=now, search=query.search)
     return csv_table("prompts.csv", CSV_COLUMNS, in_order(found.rows, query))
-
-
-def _total_chart(measure: Measure, found: ProjectOverview, value_of: ValueOf) -> Chart:
-    line = Line(measure.title, [value_of(point.usage) for point in found.period.series])
-    moments = [(_name(version), version.first_seen) for version in found.began]
-    return build_chart(measure, buckets_of(found.period), found.period.interval, [line], moments)
-
-
-def _name(version: VersionBegan) -> str:
-    label = version_label(version.version_hash, version.name)
-    return visible_text(f"{label} of {version.prompt_name or version.prompt_id}")

@@ -12,15 +12,13 @@ from app.web.pages.charts.measures import OF_VERSIONS
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.ranges import PageRange, read_range
 
-DEFAULT_METRIC = next(iter(OF_VERSIONS))
-
 
 class Address(NamedTuple):
-    """Of this request."""
+    """Of this request. `metric`: what the chart is to show; None where that is not said."""
 
     now: datetime
     shown: PageRange
-    metric: str
+    metric: str | None
     choice: Choice
 
     @property
@@ -30,8 +28,8 @@ class Address(NamedTuple):
 
     @property
     def kept_but_versions(self) -> dict[str, str]:
-        """What the chart shows, where that is not the default."""
-        return {"metric": self.metric} if self.metric != DEFAULT_METRIC else {}
+        """What the chart shows, where that is said."""
+        return {"metric": self.metric} if self.metric is not None else {}
 
     @property
     def kept(self) -> dict[str, str]:
@@ -45,13 +43,13 @@ class Address(NamedTuple):
 
 
 def read_address() -> Address:
-    """Of this request. What the chart cannot show is taken for the default. Raises a 404 for what is no version."""
+    """Of this request. What the chart cannot show is not said. Raises a 404 for what is no version."""
     now = datetime.now(UTC)
-    metric = request.args.get("metric", DEFAULT_METRIC)
+    metric = request.args.get("metric")
     return Address(
         now,
         read_range(request.args, now),
-        metric if metric in OF_VERSIONS else DEFAULT_METRIC,
+        metric if metric in OF_VERSIONS else None,
         Choice(_version("baseline"), _version("candidate")),
     )
 

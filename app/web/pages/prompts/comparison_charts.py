@@ -9,6 +9,7 @@ from app.core.analytics.comparison import MEASURES, MeasureName
 from app.core.analytics.decision import Finding
 from app.core.analytics.latency_shares import latency_shares
 from app.core.analytics.version_comparison import Comparison, HistoryPoint, history
+from app.web.pages.charts.distribution import share_tick
 from app.web.pages.charts.histogram import Histogram, build_histogram
 from app.web.pages.charts.intervals import Bounds, IntervalChart, Scale, interval_chart
 from app.web.pages.layout.formatting import NO_DATA, duration, share, signed_percent, signed_score
@@ -66,7 +67,7 @@ def latencies_of(comparison: Comparison) -> LatencyChart | None:
     shares = [[share(each) for each in group] for group in (found.baseline, found.candidate)]
     peaks = [edges[group.index(max(group))] for group in (found.baseline, found.candidate)]
     return LatencyChart(
-        build_histogram(found.edges_ms, (found.baseline, found.candidate), duration, _tick),
+        build_histogram(found.edges_ms, (found.baseline, found.candidate), duration, share_tick),
         f"Most latencies of the baseline lie around {peaks[0]}, most of the candidate around {peaks[1]}.",
         list(zip(edges, edges[1:], *shares, strict=False)),
     )
@@ -91,10 +92,6 @@ def _multiple(name: MeasureName, past: Sequence[HistoryPoint]) -> Multiple:
     points = [_bounds(point.time, point.findings.get(name)) for point in past]
     chart = interval_chart(points, known[-1].margin, clear, scale)
     return Multiple(name, VOCABULARY[name].label, told[-1], clear, chart, told)
-
-
-def _tick(part: float) -> str:
-    return f"{100 * part:.3g}\N{NO-BREAK SPACE}%"
 
 
 def _bounds(time: datetime, finding: Finding | None) -> Bounds:

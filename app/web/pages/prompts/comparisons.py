@@ -113,7 +113,14 @@ def _columns() -> dict[str, Callable[[Comparison], object]]:
 
 
 def _verdict_of(name: MeasureName) -> Callable[[Comparison], object]:
-    return lambda comparison: found.verdict if (found := comparison.measured.get(name)) else "too_few"
+    return lambda comparison: found.verdict if (found := comparison.measured.get(name)) else _without(name, comparison)
+
+
+def _without(name: MeasureName, comparison: Comparison) -> str:
+    """What never came is no question of how many events there are."""
+    usages = (comparison.baseline.usage, comparison.candidate.usage)
+    counts = {"cost_usd": [each.cost_usd.count for each in usages], "score": [each.score.count for each in usages]}
+    return "too_few" if any(counts.get(name, [each.latency_ms.count for each in usages])) else "not_sent"
 
 
 def _end_of(name: MeasureName, end: str) -> Callable[[Comparison], object]:

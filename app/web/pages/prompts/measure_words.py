@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 from app.core.analytics.comparison import MEASURES, MeasureName
 from app.core.analytics.decision import FEWEST_EVENTS, Finding
 from app.core.analytics.margins import NOT_PART
-from app.core.analytics.usage import Usage
 from app.core.analytics.version_comparison import Comparison
 from app.web.pages.layout.formatting import NO_DATA, count, duration, money, score, signed_percent, signed_score
 
@@ -21,33 +20,36 @@ _SPACE = "\N{NO-BREAK SPACE}"
 
 
 class Vocabulary(NamedTuple):
-    """How a measure is called, and what a version is with less or more of it; `where` follows these in a sentence."""
+    """How a measure is called, and what a version is with less or more of it; `where` follows these in a sentence.
+
+    `figure` names the number of a version that a difference is of, and `text` writes it.
+    """
 
     label: str
     noun: str
     lower: str
     higher: str
     where: str
-    value_of: Callable[[Usage], str]
+    figure: str
+    text: Callable[[float], str]
 
 
 VOCABULARY: dict[MeasureName, Vocabulary] = {
-    "cost_usd": Vocabulary("Cost", "cost", "cheaper", "more expensive", "", lambda usage: money(usage.cost_usd.mean)),
-    "latency_ms": Vocabulary(
-        "Latency, typical", "latency", "faster", "slower", "", lambda usage: duration(usage.latency_ms.p50)
-    ),
+    "cost_usd": Vocabulary("Cost", "cost", "cheaper", "more expensive", "", "mean", money),
+    "latency_ms": Vocabulary("Latency, typical", "latency", "faster", "slower", "", "geometric mean", duration),
     "latency_p95_ms": Vocabulary(
-        "Latency, p95", "p95 latency", "faster", "slower", " at p95", lambda usage: duration(usage.latency_ms.p95)
+        "Latency, p95", "p95 latency", "faster", "slower", " at p95", "95th percentile", duration
     ),
-    "score": Vocabulary("Score", "score", "lower", "higher", " in score", lambda usage: score(usage.score.mean)),
+    "score": Vocabulary("Score", "score", "lower", "higher", " in score", "mean", score),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A measure of both versions. `judgement`: good, bad or "", of `verdict`."""
+    """A measure of both versions. `figure`: what the numbers are. `judgement`: good, bad or "", of `verdict`."""
 
     label: str
+    figure: str
     baseline: str
     candidate: str
     difference: str
@@ -153,10 +155,12 @@ def _row(comparison: Comparison, name: MeasureName, finding: Finding) -> Row:
     words = VOCABULARY[name]
     counts = name in comparison.findings
     verdict, judgement = _verdict(finding) if counts else (NOT_PART, "")
+    baseline, candidate = map(words.text, finding.figures) if finding.figures else (NO_DATA, NO_DATA)
     return Row(
         label=words.label,
-        baseline=words.value_of(comparison.baseline.usage),
-        candidate=words.value_of(comparison.candidate.usage),
+        figure=words.figure,
+        baseline=baseline,
+        candidate=candidate,
         difference=_signed(finding),
         interval=interval_words(name, finding) if finding.verdict != "too_few" else NO_DATA,
         margin=margin_words(finding) if counts else NO_DATA,

@@ -8,25 +8,20 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from app.core.analytics.margins import in_words
-from app.core.analytics.prompt_overview import (
-    PromptOverview,
-    VersionLine,
-    VersionSummary,
-    read_prompt_overview,
-    read_versions,
-)
+from app.core.analytics.prompt_overview import VersionSummary, read_prompt_overview, read_versions
 from app.core.errors import VersionNotFound
 from app.core.names import LONGEST_LABEL
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
-from app.web.pages.charts.chart import Chart, Line, build_chart
-from app.web.pages.charts.measures import OF_VERSIONS, buckets_of, page_of_range
+from app.web.pages.charts.distribution import latency_histogram
+from app.web.pages.charts.measures import OF_VERSIONS, page_of_range
 from app.web.pages.layout.csv_download import csv_table
-from app.web.pages.layout.formatting import version_label, visible_text
+from app.web.pages.layout.formatting import version_label
 from app.web.pages.layout.ranges import read_range
 from app.web.pages.prompts.addresses import no_such_version, read_address
 from app.web.pages.prompts.comparison_card import OF_MARGINS, comparison_card
 from app.web.pages.prompts.margins import form_of
+from app.web.pages.prompts.version_chart import metric_of, versions_chart
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
 
@@ -66,6 +61,7 @@ def prompt(prompt_id: UUID) -> Response:
     except VersionNotFound as error:
         raise no_such_version(error) from None
     compared = comparison_card(found, address.choice)
+    metric = metric_of(address.metric, found.period.totals)
     answer = page_of_range(
         "prompts/prompt.html",
         shown,
@@ -73,10 +69,11 @@ def prompt(prompt_id: UUID) -> Response:
         found.period,
         truncated=found.listed.truncated,
         found=found,
-        chart=_versions_chart(found, address.metric),
+        chart=versions_chart(found, metric),
+        latencies=latency_histogram(found.period.latencies),
         line_numbers={line.version_hash: number for number, line in enumerate(found.lines, 1)},
         versions=_newest_first(found.listed.rows),
-        metric=address.metric,
+        metric=metric,
         metrics={key: measure.title for key, (measure, _) in OF_VERSIONS.items()},
         compared=compared,
         margins_form=form_of(found.margins.margins),
@@ -97,17 +94,6 @@ def versions_csv(prompt_id: UUID) -> Response:
     shown = read_range(request.args, datetime.now(UTC))
     found = ask_snapshot(read_versions, visitor().project_id, prompt_id, shown.time_range)
     return csv_table(f"versions-{prompt_id}.csv", CSV_COLUMNS, _newest_first(found.rows))
-
-
-def _versions_chart(found: PromptOverview, metric: str) -> Chart:
-    measure, value_of = OF_VERSIONS[metric]
-    lines = [Line(_visible_label(line), [value_of(usage) for usage in line.usages]) for line in found.lines]
-    moments = [(_visible_label(version), version.first_seen) for version in found.listed.rows]
-    return build_chart(measure, buckets_of(found.period), found.period.interval, lines, moments)
-
-
-def _visible_label(version: VersionLine | VersionSummary) -> str:
-    return visible_text(version_label(version.version_hash, version.name))
 
 
 def _newest_first(versions: Sequence[VersionSummary]) -> list[VersionSummary]:

@@ -1,166 +1,216 @@
 "use strict";
 
-// Makes charts interactive: the server's drawing, which is seen first, is replaced by plotly.js, which is loaded when
-// nothing else is left to do.
+// Reads and zooms the charts that the server has drawn: a pointer or the arrow keys tell the values at a time, and what
+// is dragged over, or chosen with Shift, becomes the range of the page. Positions come with the chart, words from the
+// table beside it; nothing is worked out twice.
 
-const script = document.currentScript;
-const darkColours = matchMedia("(prefers-color-scheme: dark)");
+const HELP =
+  "Left and right move in time, up and down between lines. Shift with left or right chooses a part, Enter shows it alone, Escape lets go.";
+const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
+const TIP_TURNS_AT_PERCENT = 50;
+const readers = new WeakMap();
 
-const PLOT_CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", scrollZoom: false };
-// plotly.js leaves out the styles of its maps, which the content security policy forbids, where an element has this id.
-const MAP_STYLES_ID = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";
-let plotlyLoaded = null;
+function element(name, className, parent, attributes = {}) {
+  const made = document.createElement(name);
+  made.className = className;
+  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
+  parent.append(made);
+  return made;
+}
 
-function loadPlotly() {
-  plotlyLoaded ??= new Promise((resolve, reject) => {
-    document.head.append(Object.assign(document.createElement("template"), { id: MAP_STYLES_ID }));
-    const loader = document.createElement("script");
-    loader.src = script.dataset.plotly;
-    loader.onload = () => resolve(window.Plotly);
-    loader.onerror = reject;
-    document.head.append(loader);
+// What the page says of a chart, as it is now: a refresh changes it.
+function read(figure) {
+  const geometry = JSON.parse(figure.dataset.chart);
+  const rows = [...figure.querySelectorAll(".chart-table tbody tr")].map((row) => [...row.cells].map((cell) => cell.textContent));
+  const names = [...figure.querySelectorAll(".chart-table thead th")].slice(1).map((cell) => cell.textContent);
+  const switches = new Map([...figure.querySelectorAll(".legend input")].map((box) => [Number(box.dataset.line) - 1, box]));
+  const shown = names.map((_, line) => line).filter((line) => switches.get(line)?.checked ?? true);
+  return { ...geometry, rows, names, shown };
+}
+
+const place = (data, at) => (data.rows.length > 1 ? (100 * at) / (data.rows.length - 1) : 50);
+const minute = (minutes) => new Date(60_000 * minutes).toISOString().slice(0, 16);
+const momentsAt = (data, at) => data.moments.filter(([where]) => where === at).map(([, told]) => told);
+
+// The range of the page becomes that of the buckets from `first` to `last`; the address says what it was before.
+function zoom(figure, first, last) {
+  const data = read(figure);
+  const address = new URL(location.href);
+  const asked = address.searchParams;
+  asked.set("back", document.querySelector("[data-back]").dataset.back);
+  asked.delete("range");
+  asked.set("from", minute(Math.max(data.first, data.start + data.step * first)));
+  asked.set("to", minute(Math.min(data.last, data.start + data.step * (last + 1))));
+  address.hash = figure.id;
+  location.assign(address);
+}
+
+function makeReader(figure) {
+  const layer = figure.querySelector(".chart-layer");
+  const area = element("div", "chart-area-of-pointer", layer, { tabindex: 0, role: "application", "aria-roledescription": "chart" });
+  const selection = element("div", "chart-selection", area);
+  const crosshair = element("div", "chart-crosshair", area);
+  const dots = element("div", "chart-dots", area);
+  const tip = element("div", "chart-tip", area, { "aria-hidden": "true" });
+  const button = element("button", "button small chart-zoom", layer, { type: "button" });
+  const told = element("p", "visually-hidden", layer, { "aria-live": "polite" });
+  const help = element("p", "visually-hidden", layer, { id: `${figure.id}-help` });
+  help.textContent = HELP;
+  button.textContent = "Show this part";
+  area.setAttribute("aria-label", figure.querySelector("title").textContent);
+  area.setAttribute("aria-describedby", `${help.id} ${figure.querySelector("desc").id}`);
+  const state = { at: null, anchor: null, line: 0, byKeyboard: false };
+
+  const chosen = () => (state.anchor === null || state.anchor === state.at ? null : [state.anchor, state.at].sort((a, b) => a - b));
+  const value = (data, line) => `${data.names[line]}: ${data.rows[state.at][line + 1]}`;
+
+  function showTip(data) {
+    const [time] = data.rows[state.at];
+    const lines = [element("p", "chart-tip-time", tip)];
+    lines[0].textContent = time;
+    for (const line of data.shown) {
+      const row = element("p", `series-${line + 1}`, tip);
+      row.classList.toggle("current", state.byKeyboard && data.shown.length > 1 && line === state.line);
+      element("span", "swatch", row);
+      element("bdi", "", row).textContent = data.names[line];
+      element("span", "chart-tip-value", row).textContent = data.rows[state.at][line + 1];
+      lines.push(row);
+    }
+    for (const moment of momentsAt(data, state.at)) lines.push(Object.assign(element("p", "muted", tip), { textContent: moment }));
+    tip.replaceChildren(...lines);
+    const across = place(data, state.at);
+    const isLate = across > TIP_TURNS_AT_PERCENT;
+    tip.style.left = isLate ? "" : `calc(${across}% + 12px)`;
+    tip.style.right = isLate ? `calc(${100 - across}% + 12px)` : "";
+  }
+
+  function showDots(data) {
+    const made = data.shown
+      .filter((line) => data.downs[line][state.at] !== null)
+      .map((line) => {
+        const dot = element("span", `chart-dot series-${line + 1}`, dots);
+        dot.style.left = `${place(data, state.at)}%`;
+        dot.style.top = `${data.downs[line][state.at]}%`;
+        return dot;
+      });
+    dots.replaceChildren(...made);
+  }
+
+  function show() {
+    const data = read(figure);
+    layer.hidden = data.downs.length === 0;
+    if (state.at !== null) state.at = Math.min(state.at, data.rows.length - 1);
+    const isRead = state.at !== null && !layer.hidden;
+    const part = isRead ? chosen() : null;
+    for (const each of [crosshair, dots, tip]) each.hidden = !isRead;
+    selection.hidden = button.hidden = part === null;
+    if (!isRead) return data;
+    if (!data.shown.includes(state.line)) state.line = data.shown[0] ?? 0;
+    crosshair.style.left = `${place(data, state.at)}%`;
+    showDots(data);
+    showTip(data);
+    if (part) {
+      selection.style.left = `${place(data, part[0])}%`;
+      selection.style.width = `${place(data, part[1]) - place(data, part[0])}%`;
+    }
+    return data;
+  }
+
+  // Screen readers hear what the keys have found, not every move of a pointer.
+  function tell(data) {
+    const part = chosen();
+    const words = [data.rows[state.at][0], data.shown.length ? value(data, state.line) : "no line is shown", ...momentsAt(data, state.at)];
+    if (part) words.push(`Chosen from ${data.rows[part[0]][0]} to ${data.rows[part[1]][0]}: Enter shows it alone`);
+    told.textContent = words.join(". ");
+  }
+
+  function letGo() {
+    Object.assign(state, { at: null, anchor: null, byKeyboard: false });
+    show();
+  }
+
+  function move(key, isChoosing) {
+    const data = read(figure);
+    const last = data.rows.length - 1;
+    state.byKeyboard = true;
+    if (state.at === null) state.at = last;
+    else if (key in STEPS) {
+      state.anchor = isChoosing ? (state.anchor ?? state.at) : null;
+      state.at = Math.max(0, Math.min(last, state.at + STEPS[key]));
+    } else {
+      const lines = data.shown.length;
+      const now = data.shown.indexOf(state.line);
+      if (lines) state.line = data.shown[(now + (key === "ArrowDown" ? 1 : lines - 1)) % lines];
+    }
+    tell(show());
+  }
+
+  function onKey(event) {
+    const { key, shiftKey } = event;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (key in STEPS || key === "ArrowUp" || key === "ArrowDown") move(key, shiftKey);
+    else if (key === "Enter" && state.at !== null) zoom(figure, ...(chosen() ?? [state.at, state.at]));
+    else if (key === "Escape") {
+      letGo();
+      told.textContent = "";
+    } else return;
+    event.preventDefault();
+  }
+
+  const bucketAt = (event) => {
+    const { left, width } = area.getBoundingClientRect();
+    const last = read(figure).rows.length - 1;
+    return Math.max(0, Math.min(last, Math.round(((event.clientX - left) / width) * last)));
+  };
+
+  let isDragging = false;
+
+  function onDown(event) {
+    if (event.button !== 0) return;
+    isDragging = true;
+    area.setPointerCapture(event.pointerId);
+    Object.assign(state, { at: bucketAt(event), anchor: bucketAt(event), byKeyboard: false });
+    show();
+  }
+
+  function onMove(event) {
+    if (!isDragging && state.anchor !== null) return;
+    Object.assign(state, { at: bucketAt(event), byKeyboard: false });
+    show();
+  }
+
+  // A finger also slides to read values: so it only chooses, and the button zooms.
+  function onUp(event) {
+    if (!isDragging) return;
+    isDragging = false;
+    const part = chosen();
+    if (part === null) state.anchor = null;
+    else if (event.pointerType === "mouse") zoom(figure, ...part);
+    show();
+  }
+
+  area.addEventListener("keydown", onKey);
+  area.addEventListener("focus", () => { if (area.matches(":focus-visible") && state.at === null) move("End", false); });
+  area.addEventListener("blur", () => { if (chosen() === null) letGo(); });
+  area.addEventListener("pointerdown", onDown);
+  area.addEventListener("pointermove", onMove);
+  area.addEventListener("pointerup", onUp);
+  area.addEventListener("pointercancel", () => { isDragging = false; letGo(); });
+  area.addEventListener("pointerleave", ({ pointerType }) => {
+    if (pointerType === "mouse" && !isDragging && !state.byKeyboard && chosen() === null) letGo();
   });
-  return plotlyLoaded;
+  button.addEventListener("click", () => zoom(figure, ...chosen()));
+  figure.addEventListener("change", show);
+  readers.set(figure, show);
+  show();
 }
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-// plotly.js takes some tags in text for markup.
-const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-// As in the server's drawing: 60 pixels beside, 24 above and 28 below. The uppermost line of the grid is only drawn
-// inside.
-const ABOVE = 3;
-// Custom properties of series are #rrggbb, to which an opacity can be added.
-const AREA_OPACITY = "1a";
-
-// One line is up to three traces: the area below it; the line between whole buckets; and, dotted, what touches others.
-function tracesOfLine(data, line, paint) {
-  const known = (at) => (line.y[at] ?? null) !== null;
-  const isWhole = (at) => data.whole[at] !== false;
-  const touchesPart = (at) => !isWhole(at) || !isWhole(at - 1) || !isWhole(at + 1);
-  const values = (isWanted) => line.y.map((y, at) => (isWanted(at) ? y : null));
-  const base = { type: "scatter", mode: "lines", name: plain(line.name), x: data.x, connectgaps: false, line: { width: 2, color: paint } };
-  const told = {
-    customdata: line.text,
-    hovertemplate: data.lines.length > 1 ? "%{fullData.name}: %{customdata}<extra></extra>" : "%{customdata}<extra></extra>",
-  };
-  const dots = { size: line.y.map((_, at) => (known(at) && !known(at - 1) && !known(at + 1) ? 5 : 0)), color: paint, opacity: 1 };
-  const traces = [{ ...base, ...told, mode: "lines+markers", marker: dots, y: values(isWhole) }];
-  if (data.filled) {
-    traces.unshift({ ...base, y: line.y, line: { width: 0, color: paint }, fill: "tozeroy", fillcolor: paint + AREA_OPACITY, hoverinfo: "skip" });
+function readCharts() {
+  for (const figure of document.querySelectorAll("[data-chart]")) {
+    if (readers.has(figure)) readers.get(figure)();
+    else makeReader(figure);
   }
-  if (data.whole.includes(false)) {
-    const dotted = { ...base, y: values(touchesPart), line: { ...base.line, dash: "dot" } };
-    traces.push({ ...dotted, ...told, hoverinfo: data.x.map((_, at) => (isWhole(at) ? "skip" : "all")) });
-  }
-  return traces;
 }
 
-// The first line is the newest version: it is drawn last, above the others.
-const tracesOf = (data) =>
-  data.lines.map((line, number) => tracesOfLine(data, line, colour(`--series-${number + 1}`))).reverse().flat();
-
-// The first events of versions: a line each, and its name above where there is room for it.
-const shapesOf = (data) =>
-  data.markers.map(({ x, label }) => ({
-    type: "line",
-    x0: x,
-    x1: x,
-    yref: "paper",
-    y0: 0,
-    y1: label ? 1.08 : 1.03,
-    layer: "below",
-    line: { color: colour("--border-strong"), width: 1, dash: "3px,3px" },
-  }));
-const annotationsOf = (data) =>
-  data.markers
-    .filter(({ label }) => label)
-    .map(({ x, label, anchor }) => ({
-      x,
-      yref: "paper",
-      y: 1.02,
-      yanchor: "bottom",
-      xanchor: anchor === "start" ? "left" : "right",
-      text: plain(label),
-      showarrow: false,
-    }));
-
-function layoutOf(data) {
-  const text = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("--muted") };
-  const { steps } = data;
-  return {
-    height: 240,
-    margin: { l: 60, r: 0, t: 24 - ABOVE, b: 28 },
-    showlegend: false,
-    legend: { traceorder: "reversed" },
-    hovermode: "x unified",
-    dragmode: "zoom",
-    uirevision: "kept",
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    font: text,
-    shapes: shapesOf(data),
-    annotations: annotationsOf(data),
-    hoverlabel: { bgcolor: colour("--surface"), bordercolor: colour("--border-strong"), font: { ...text, color: colour("--text") } },
-    xaxis: {
-      type: "date",
-      range: data.x.length > 1 ? [data.x[0], data.x.at(-1)] : undefined,
-      nticks: 6,
-      hoverformat: data.hover,
-      showgrid: false,
-      zeroline: false,
-      ticklabelstandoff: 5,
-      showspikes: true,
-      spikemode: "across",
-      spikethickness: 1,
-      spikedash: "solid",
-      spikecolor: colour("--border-strong"),
-      tickformatstops: [
-        { dtickrange: [null, 86_399_999], value: "%H:%M" },
-        { dtickrange: [86_400_000, null], value: "%-d %b" },
-      ],
-    },
-    yaxis: {
-      fixedrange: true,
-      range: [steps[0], steps.at(-1) + ((steps.at(-1) - steps[0]) * ABOVE) / 188],
-      tickvals: steps,
-      ticktext: data.labels,
-      ticklabelstandoff: 8,
-      gridcolor: colour("--grid"),
-      zeroline: true,
-      zerolinecolor: colour("--grid"),
-      zerolinewidth: 1,
-    },
-  };
-}
-
-async function drawChart(figure) {
-  const text = figure.querySelector(".chart-data").textContent;
-  const looks = `${darkColours.matches}${text}`;
-  if (figure.drawnLooks === looks) return;
-  figure.drawnLooks = looks;
-  const data = JSON.parse(text);
-  const Plotly = await loadPlotly();
-  const plot = figure.querySelector(".chart-plot");
-  // It says that there is no data, which plotly.js would not.
-  if (plot.querySelector(".chart-empty")) return;
-  if (!("owned" in plot.dataset)) {
-    const summary = figure.querySelector("desc").textContent;
-    const title = figure.querySelector("title").textContent;
-    plot.dataset.owned = "";
-    plot.setAttribute("role", "img");
-    plot.setAttribute("aria-label", `${title}: ${summary}`);
-    plot.replaceChildren();
-  }
-  await Plotly.react(plot, tracesOf(data), layoutOf(data), PLOT_CONFIG);
-  // where plotly.js measures text
-  document.getElementById("js-plotly-tester").setAttribute("aria-hidden", "true");
-}
-
-const drawCharts = () => document.querySelectorAll("[data-chart]").forEach(drawChart);
-
-darkColours.addEventListener("change", drawCharts);
-document.addEventListener("refreshed", drawCharts);
-addEventListener("load", () => {
-  const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 200));
-  whenIdle(drawCharts);
-});
+document.addEventListener("refreshed", readCharts);
+readCharts();

@@ -31,11 +31,7 @@ function morph(old, fresh) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
   }
-  if ("owned" in old.dataset) {
-    const told = ["title", "desc"].map((name) => fresh.querySelector(name).textContent);
-    old.setAttribute("aria-label", told.join(": "));
-    return;
-  }
+  if ("owned" in old.dataset) return;
   const choice = chosenIn.has(old) ? old.value : null;
   morphAttributes(old, fresh);
   const keyed = new Map([...old.childNodes].filter(keyOf).map((node) => [keyOf(node), node]));

@@ -1,0 +1,87 @@
+"""The charts of a project over time, and their values as CSV."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from flask import request
+from werkzeug.wrappers import Response
+
+from app.core.analytics.period import Period, read_points
+from app.core.queries.changed_prompts import VersionBegan
+from app.core.rollups.rollup import WHOLE
+from app.web.pages.access.blueprint import page_blueprint
+from app.web.pages.access.guards import signed_in
+from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
+from app.web.pages.charts.measures import COST, EVENTS, LATENCY, SCORE, ValueOf, frame_of
+from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, no_such_chart
+from app.web.pages.layout.csv_download import csv_response
+from app.web.pages.layout.formatting import version_label, visible_text
+from app.web.request_context import visitor
+from app.web.services import ask_snapshot
+
+
+class Plot(NamedTuple):
+    """What a chart shows: by the name of each line how it is called in a CSV, and its values."""
+
+    measure: Measure
+    lines: dict[str, tuple[str, ValueOf]]
+
+
+PLOTS = (
+    Plot(EVENTS, {"Events": ("events", lambda usage: usage.events)}),
+    Plot(COST, {"Cost": ("cost_usd", lambda usage: usage.cost_usd.sum or 0)}),
+    Plot(
+        LATENCY,
+        {
+            "p50": ("p50_latency_ms", lambda usage: usage.latency_ms.p50),
+            "p95": ("p95_latency_ms", lambda usage: usage.latency_ms.p95),
+        },
+    ),
+    Plot(SCORE, {"Mean score": ("mean_score", lambda usage: usage.score.mean)}),
+)
+
+blueprint = page_blueprint("project_charts")
+
+
+def project_charts(period: Period, began: list[VersionBegan]) -> list[Chart]:
+    """Those with data first."""
+    moments = [(_name(version), version.first_seen) for version in began]
+    frame = frame_of(period)
+    charts = [
+        build_chart(
+            plot.measure,
+            frame,
+            [
+                Line(name, [value_of(point.usage) for point in period.series])
+                for name, (_, value_of) in plot.lines.items()
+            ],
+            moments,
+        )
+        for plot in PLOTS
+    ]
+    return sorted(charts, key=lambda chart: bool(chart.empty))
+
+
+@blueprint.get("/dashboard/chart.csv")
+@signed_in()
+def chart_csv() -> Response:
+    """`chart` names it, else it is the first; 404 for one that is not there, 400 for a range that makes no sense."""
+    now = datetime.now(UTC)
+    shown = asked_range(now)
+    key = request.args.get("chart", PLOTS[0].measure.key)
+    plot = next((each for each in PLOTS if each.measure.key == key), None)
+    if plot is None:
+        raise no_such_chart()
+    points = ask_snapshot(read_points, visitor().project_id, WHOLE, shown.time_range, interval=shown.interval, now=now)
+    values = [value_of for _, value_of in plot.lines.values()]
+    rows = (
+        [*cells, *(value_of(point.usage) for value_of in values)]
+        for point, cells in bucket_cells(points, shown.interval)
+    )
+    columns = [column for column, _ in plot.lines.values()]
+    return csv_response(f"{plot.measure.key}.csv", [*BUCKET_COLUMNS, *columns], rows)
+
+
+def _name(version: VersionBegan) -> str:
+    label = version_label(version.version_hash, version.name)
+    return visible_text(f"{label} of {version.prompt_name or version.prompt_id}")

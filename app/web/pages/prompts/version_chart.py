@@ -1,0 +1,94 @@
+"""The versions of a prompt over time, and their values as CSV."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+from flask import request
+from werkzeug.wrappers import Response
+
+from app.core.analytics.prompt_overview import PromptOverview, VersionLine, VersionSummary, read_prompt_overview
+from app.core.analytics.usage import Usage
+from app.core.errors import VersionNotFound
+from app.web.pages.access.blueprint import page_blueprint
+from app.web.pages.access.guards import signed_in
+from app.web.pages.charts.chart import Chart, Line, build_chart
+from app.web.pages.charts.measures import OF_VERSIONS, frame_of
+from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, no_such_chart
+from app.web.pages.layout.csv_download import csv_response
+from app.web.pages.layout.formatting import count, version_label, visible_text
+from app.web.pages.prompts.addresses import no_such_version, read_address
+from app.web.request_context import visitor
+from app.web.services import ask_snapshot
+
+blueprint = page_blueprint("version_chart")
+
+
+def metric_of(asked: str | None, totals: Usage) -> str:
+    """What the chart shows: what was asked for, else the first measure that has data."""
+    if asked is not None:
+        return asked
+    return next(
+        (key for key, (_, value_of) in OF_VERSIONS.items() if value_of(totals) is not None), next(iter(OF_VERSIONS))
+    )
+
+
+def versions_chart(found: PromptOverview, metric: str) -> Chart:
+    measure, value_of = OF_VERSIONS[metric]
+    lines = [
+        Line(_visible_label(line), [value_of(usage) for usage in line.usages], line.version_hash)
+        for line in found.lines
+    ]
+    moments = [(_visible_label(version), version.first_seen) for version in found.listed.rows]
+    return build_chart(measure, frame_of(found.period), lines, moments, _note(found))
+
+
+@blueprint.get("/dashboard/prompts/<uuid:prompt_id>/chart.csv")
+@signed_in()
+def chart_csv(prompt_id: UUID) -> Response:
+    """The lines of the chart of the same address, each bucket of each version in a row.
+
+    404 for what the chart cannot show, and as the page; 400 for a range that makes no sense.
+    """
+    now = datetime.now(UTC)
+    shown = asked_range(now)
+    address = read_address()
+    if address.metric is None and "metric" in request.args:
+        raise no_such_chart()
+    try:
+        found = ask_snapshot(
+            read_prompt_overview,
+            visitor().project_id,
+            prompt_id,
+            shown.time_range,
+            interval=shown.interval,
+            now=now,
+            choice=address.choice,
+        )
+    except VersionNotFound as error:
+        raise no_such_version(error) from None
+    measure, value_of = OF_VERSIONS[metric_of(address.metric, found.period.totals)]
+
+    def rows() -> Iterator[list[object]]:
+        for line in found.lines:
+            cells = bucket_cells(found.period.series, found.period.interval)
+            for (_, bucket), usage in zip(cells, line.usages, strict=True):
+                yield [line.version_hash, line.name, *bucket, value_of(usage)]
+
+    header = ["version_hash", "version_name", *BUCKET_COLUMNS, measure.column]
+    return csv_response(f"{measure.key}-{prompt_id}.csv", header, rows())
+
+
+def _visible_label(version: VersionLine | VersionSummary) -> str:
+    return visible_text(version_label(version.version_hash, version.name))
+
+
+def _note(found: PromptOverview) -> str:
+    """Which versions have a line, where not all have."""
+    in_range = {version.version_hash for version in found.listed.rows}
+    all_of_them = len(in_range | {line.version_hash for line in found.lines})
+    if len(found.lines) == all_of_them and not found.listed.truncated:
+        return ""
+    total = f"more than {count(all_of_them)}" if found.listed.truncated else count(all_of_them)
+    first = "the two that are compared, then " if found.comparison else ""
+    return f"{len(found.lines)} of {total} versions: {first}the newest"
