@@ -86,3 +86,37 @@ def test_what_makes_no_sense_is_no_file(
     answer = member.get(f"{address}&project=1")
     assert answer.status_code == status
     assert "text/html" in answer.headers["Content-Type"]
+
+
+@pytest.mark.parametrize("path", ["/dashboard/latencies.csv", f"{PATH}/latencies.csv"])
+def test_the_bars_of_a_distribution_are_shares_of_all_events(
+    database_url: str, project_id: int, member: httpx.Client, path: str
+):
+    latencies = ["100"] * 3 + ["900"]
+    store_events(database_url, [an_event(project_id, timedelta(minutes=5), latency_ms=each) for each in latencies])
+    rows = rows_of(member, path)
+    assert sum(float(row["share"]) for row in rows) == pytest.approx(1)
+    assert float(rows[0]["share"]) == pytest.approx(0.75)
+    assert float(rows[0]["from_ms"]) <= 100 <= float(rows[0]["to_ms"])
+
+
+def test_the_pictures_of_a_comparison_are_files_too(database_url: str, project_id: int, member: httpx.Client):
+    store_two_versions(database_url, project_id)
+    intervals = rows_of(member, f"{PATH}/intervals.csv")
+    costs = [row for row in intervals if row["measure"] == "cost_usd"]
+    assert float(costs[-1]["estimate"]) == pytest.approx(-0.5, abs=0.01)
+    assert (costs[-1]["verdict"], costs[-1]["time"][-1]) == ("lower", "Z")
+    swapped = rows_of(member, f"{PATH}/intervals.csv", baseline="v2", candidate="v1")
+    assert float([row for row in swapped if row["measure"] == "cost_usd"][-1]["estimate"]) > 0.9
+    latencies = rows_of(member, f"{PATH}/compared-latencies.csv")
+    assert sum(float(row["baseline"]) for row in latencies) == pytest.approx(1, abs=0.01)
+
+
+def test_without_anything_to_compare_the_file_has_the_heading_alone(
+    database_url: str, project_id: int, member: httpx.Client
+):
+    store_events(database_url, [an_event(project_id)])
+    assert rows_of(member, f"{PATH}/intervals.csv") == []
+    assert rows_of(member, f"{PATH}/compared-latencies.csv") == []
+    answer = member.get(f"{PATH}/intervals.csv", params={"project": "1", "candidate": "none"})
+    assert answer.status_code == 404

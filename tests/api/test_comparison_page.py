@@ -1,5 +1,6 @@
 """Which of two versions to ship: what the page of a prompt says, and how its address chooses them."""
 
+import csv
 import re
 from datetime import timedelta
 from html import unescape
@@ -53,7 +54,7 @@ def test_the_newest_version_is_compared_with_the_one_before(page_with_two: str):
 
 
 def test_each_measure_has_a_row_with_its_interval_margin_and_verdict(page_with_two: str):
-    row = page_with_two.split('<th scope="row">Cost</th>')[1].split("</tr>", maxsplit=1)[0]
+    row = page_with_two.split('<th scope="row">Cost ')[1].split("</tr>", maxsplit=1)[0]
     cells = [unescape(TAG.sub("", cell)).replace("\N{NO-BREAK SPACE}", " ") for cell in re.findall(r"<td.*?</td>", row)]
     assert cells[3].endswith("% cheaper")
     assert cells[4:] == ["5 %", "better"]
@@ -157,3 +158,17 @@ def test_all_of_it_is_a_csv_too(database_url: str, project_id: int, member: http
     assert (found["cost_usd_verdict"], found["latency_ms_verdict"]) == ("lower", "higher")
     assert float(found["cost_usd_low"]) < float(found["cost_usd_estimate"]) < float(found["cost_usd_high"]) < 0
     assert float(found["latency_ms_estimate"]) == pytest.approx(1, abs=0.1)
+
+
+def test_what_a_version_never_sends_is_not_called_too_few_events(
+    database_url: str, project_id: int, member: httpx.Client
+):
+    events = [
+        an_event(project_id, timedelta(minutes=age, seconds=number), version=version, score=score, cost_usd="1")
+        for version, score, age in (("v1", None, 300), ("v2", "0.5", 90))
+        for number in range(9)
+    ]
+    store_events(database_url, events)
+    (row,) = csv.DictReader(member.get(f"{ALL}.csv", params={"project": "1"}).text.lstrip("\ufeff").splitlines())
+    assert (row["latency_ms_verdict"], row["latency_p95_ms_verdict"]) == ("not_sent", "not_sent")
+    assert (row["score_verdict"], row["cost_usd_verdict"]) == ("not_sent", "too_few")

@@ -24,7 +24,7 @@ from tests.prompt_page import store_two_versions
 from tests.stored_events import PROMPT, an_event, store_events
 
 PROMPT_PAGE = f"/dashboard/prompts/{PROMPT}"
-UTC_HOUR = re.compile(r"\w{3} \d{1,2} \w{3} \d{4}, \d\d:00\N{EN DASH}\d\d:00 UTC")
+UTC_HOUR = re.compile(r"\w{3} \d{1,2} \w{3} \d{4}, \d\d:00\u2013\d\d:00 UTC")
 MOST_SCRIPT_BYTES = 40_960
 SMALLEST_TARGET = 24
 

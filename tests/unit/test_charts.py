@@ -189,7 +189,7 @@ def test_values_that_are_read_off_have_all_their_digits():
     assert exact_money(1e-9) == "$0.000000001"
     assert exact_money(Decimal(100)) == "$100"
     assert exact_duration(12_345.678) == "12,350\N{NO-BREAK SPACE}ms"
-    assert exact_score(-2 / 3) == "\N{MINUS SIGN}0.666666667"
+    assert exact_score(-2 / 3) == "\N{MINUS SIGN}0.666667"
     assert exact_money(None) == exact_score(None) == exact_count(None) == exact_duration(None) == "\N{EN DASH}"
 
 

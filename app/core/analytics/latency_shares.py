@@ -36,6 +36,9 @@ class Distribution:
     shares: list[float]
 
 
+NO_LATENCIES = Distribution([], [])
+
+
 def distribution(histogram: bytes) -> Distribution | None:
     """None where all latencies are zero."""
     decoded = decode_histograms([histogram])

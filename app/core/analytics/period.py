@@ -9,8 +9,9 @@ from app.core.analytics.latency_shares import Distribution, distribution
 from app.core.analytics.range_changes import RangeChanges, read_range_changes
 from app.core.analytics.usage import Usage, counted_range, usage_over_time
 from app.core.database import Connection
+from app.core.queries.usage import select_totals
 from app.core.rollups.grains import GRAIN_SECONDS, Grain
-from app.core.rollups.time_range import TimeRange
+from app.core.rollups.time_range import TimeRange, fewest_parts
 
 
 class Point(NamedTuple):
@@ -61,6 +62,15 @@ def read_points(
     counted = counted_range(connection, project_id, time_range)
     used = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval)
     return points_of(used.series, time_range, interval, now)
+
+
+def read_latencies(
+    connection: Connection, project_id: int, prompt_key: int, time_range: TimeRange
+) -> Distribution | None:
+    """Those of a period alone."""
+    parts = fewest_parts(counted_range(connection, project_id, time_range))
+    histogram = select_totals(connection, project_id, prompt_key, parts).latency_histogram
+    return distribution(histogram) if histogram else None
 
 
 def points_of(

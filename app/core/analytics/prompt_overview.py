@@ -10,8 +10,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app.core.analytics.evidence_reading import first_seen_order
+from app.core.analytics.latency_shares import Distribution
 from app.core.analytics.margins import MarginsFound, find_margins
-from app.core.analytics.period import Period, read_period
+from app.core.analytics.period import Period, read_latencies, read_period
 from app.core.analytics.usage import (
     NOTHING,
     Listed,
@@ -132,6 +133,13 @@ def read_prompt_overview(
         and compare_versions(connection, project_id, prompt_key, *chosen, margins=margins.margins, now=now),
         margins=margins,
     )
+
+
+def read_prompt_latencies(
+    connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange
+) -> Distribution | None:
+    """The latencies alone. Raises NotFound as `read_prompt_overview`."""
+    return read_latencies(connection, project_id, find_prompt(connection, project_id, prompt_id).prompt_key, time_range)
 
 
 def read_versions(

@@ -17,7 +17,7 @@ from app.web.pages.layout.rendering import register_templates
 from app.web.pages.news import budgets
 from app.web.pages.news import views as news
 from app.web.pages.projects import members, new_project
-from app.web.pages.prompts import comparisons, margins, names, version_chart
+from app.web.pages.prompts import comparison_csv, comparisons, margins, names, version_chart
 from app.web.pages.prompts import views as prompts
 from app.web.pages.sign_in import account, one_time_link, sign_in
 from app.web.pages.system import dead_letters
@@ -26,7 +26,19 @@ from app.web.pages.webhooks import views as webhooks
 
 PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
-    *(dashboard, project_charts, prompts, version_chart, names, comparisons, margins, raw_events, news, budgets),
+    *(
+        dashboard,
+        project_charts,
+        prompts,
+        version_chart,
+        names,
+        comparisons,
+        comparison_csv,
+        margins,
+        raw_events,
+        news,
+        budgets,
+    ),
     *(api_keys, webhooks, system, dead_letters, audit_log, documents),
 )
 

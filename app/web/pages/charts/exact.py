@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from app.web.pages.layout.formatting import MINUS, NO_DATA, Number
 
-_DIGITS = 9
+_DIGITS = 6
 """Of means, which have no end."""
 _DIGITS_OF_ESTIMATES = 4
 """Percentiles are known to within 1 %."""
@@ -16,7 +16,7 @@ def exact_count(number: Number | None) -> str:
 
 
 def exact_money(dollars: Number | None) -> str:
-    """US dollars: $0.000421537; sums have every digit that was sent."""
+    """US dollars: $0.000421538; sums have every digit that was sent."""
     if dollars is None:
         return NO_DATA
     text = _plain(dollars, _DIGITS)

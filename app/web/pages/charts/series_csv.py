@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from flask import request
+from flask import Response, request
 
 from app.core.analytics.period import Point
 from app.core.rollups.grains import GRAIN_SECONDS, Grain
+from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.ranges import PageRange, read_range
 
@@ -26,6 +27,12 @@ def no_such_chart() -> PageError:
     return PageError(
         404, "NOT_FOUND", "There is no such chart", "The address names a chart that this page does not have."
     )
+
+
+def latencies_csv(file_name: str, edges_ms: Sequence[float], **shares: Sequence[float]) -> Response:
+    """The bars of a histogram: the shares of each group, by its name in the header, between edges in milliseconds."""
+    rows = zip(edges_ms, edges_ms[1:], *shares.values(), strict=False)
+    return csv_response(file_name, ["from_ms", "to_ms", *shares], rows)
 
 
 def bucket_cells(points: Sequence[Point], interval: Grain) -> Iterator[tuple[Point, list[object]]]:

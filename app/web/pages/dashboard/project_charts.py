@@ -6,14 +6,15 @@ from typing import NamedTuple
 from flask import request
 from werkzeug.wrappers import Response
 
-from app.core.analytics.period import Period, read_points
+from app.core.analytics.latency_shares import NO_LATENCIES
+from app.core.analytics.period import Period, read_latencies, read_points
 from app.core.queries.changed_prompts import VersionBegan
 from app.core.rollups.rollup import WHOLE
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
 from app.web.pages.charts.measures import COST, EVENTS, LATENCY, SCORE, ValueOf, frame_of
-from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, no_such_chart
+from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, latencies_csv, no_such_chart
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.formatting import version_label, visible_text
 from app.web.request_context import visitor
@@ -80,6 +81,15 @@ def chart_csv() -> Response:
     )
     columns = [column for column, _ in plot.lines.values()]
     return csv_response(f"{plot.measure.key}.csv", [*BUCKET_COLUMNS, *columns], rows)
+
+
+@blueprint.get("/dashboard/latencies.csv")
+@signed_in()
+def latencies() -> Response:
+    """The bars of the distribution; 400 for a range that makes no sense."""
+    shown = asked_range(datetime.now(UTC))
+    found = ask_snapshot(read_latencies, visitor().project_id, WHOLE, shown.time_range) or NO_LATENCIES
+    return latencies_csv("latencies.csv", found.edges_ms, share=found.shares)
 
 
 def _name(version: VersionBegan) -> str:

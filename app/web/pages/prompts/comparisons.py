@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from app.core.analytics.comparison import MEASURES, MeasureName
 from app.core.analytics.decision import Finding
 from app.core.analytics.prompt_overview import MAX_CHOICES
+from app.core.analytics.usage import CostUsage, LatencyUsage, ScoreUsage, Usage
 from app.core.analytics.version_comparison import ComparedVersion, Comparison
 from app.core.analytics.version_table import MAX_CANDIDATES, VersionTable, read_version_table
 from app.core.errors import VersionNotFound
@@ -108,7 +109,7 @@ def _columns() -> dict[str, Callable[[Comparison], object]]:
     for name in MEASURES:
         columns[f"{name}_verdict"] = _verdict_of(name)
         for end in ("estimate", "low", "high"):
-            columns[f"{name}_{end}"] = _end_of(name, end)
+            columns[f"{name}_{end}"] = _column_of_end(name, end)
     return columns
 
 
@@ -117,18 +118,26 @@ def _verdict_of(name: MeasureName) -> Callable[[Comparison], object]:
 
 
 def _without(name: MeasureName, comparison: Comparison) -> str:
-    """What never came is no question of how many events there are."""
-    usages = (comparison.baseline.usage, comparison.candidate.usage)
-    counts = {"cost_usd": [each.cost_usd.count for each in usages], "score": [each.score.count for each in usages]}
-    return "too_few" if any(counts.get(name, [each.latency_ms.count for each in usages])) else "not_sent"
+    """What a version that has events never sends is no question of how many events there are."""
+    usages = [each.usage for each in (comparison.baseline, comparison.candidate) if each.usage.events]
+    return "not_sent" if any(not _count(name, usage) for usage in usages) else "too_few"
 
 
-def _end_of(name: MeasureName, end: str) -> Callable[[Comparison], object]:
-    return lambda comparison: _number(comparison.measured.get(name), end)
+def _count(name: MeasureName, usage: Usage) -> int:
+    """How many events carried it."""
+    measures: dict[MeasureName, CostUsage | ScoreUsage | LatencyUsage] = {
+        "cost_usd": usage.cost_usd,
+        "score": usage.score,
+    }
+    return measures.get(name, usage.latency_ms).count
 
 
-def _number(finding: Finding | None, end: str) -> float | None:
-    """None where it is not known, or infinite."""
+def _column_of_end(name: MeasureName, end: str) -> Callable[[Comparison], object]:
+    return lambda comparison: end_of(comparison.measured.get(name), end)
+
+
+def end_of(finding: Finding | None, end: str) -> float | None:
+    """The `estimate`, `low` or `high` of an interval, of ratios as a share; None where it is not known, or infinite."""
     if finding is None or finding.interval is None or finding.verdict == "too_few":
         return None
     value: float = getattr(finding.interval, end)

@@ -22,7 +22,7 @@ _SPACE = "\N{NO-BREAK SPACE}"
 class Vocabulary(NamedTuple):
     """How a measure is called, and what a version is with less or more of it; `where` follows these in a sentence.
 
-    `figure` names the number of a version that a difference is of, and `text` writes it.
+    `figure` names the number of a version that a difference is of, where the label does not, and `text` writes it.
     """
 
     label: str
@@ -37,9 +37,7 @@ class Vocabulary(NamedTuple):
 VOCABULARY: dict[MeasureName, Vocabulary] = {
     "cost_usd": Vocabulary("Cost", "cost", "cheaper", "more expensive", "", "mean", money),
     "latency_ms": Vocabulary("Latency, typical", "latency", "faster", "slower", "", "geometric mean", duration),
-    "latency_p95_ms": Vocabulary(
-        "Latency, p95", "p95 latency", "faster", "slower", " at p95", "95th percentile", duration
-    ),
+    "latency_p95_ms": Vocabulary("Latency, p95", "p95 latency", "faster", "slower", " at p95", "", duration),
     "score": Vocabulary("Score", "score", "lower", "higher", " in score", "mean", score),
 }
 

@@ -7,14 +7,21 @@ from uuid import UUID
 from flask import request
 from werkzeug.wrappers import Response
 
-from app.core.analytics.prompt_overview import PromptOverview, VersionLine, VersionSummary, read_prompt_overview
+from app.core.analytics.latency_shares import NO_LATENCIES
+from app.core.analytics.prompt_overview import (
+    PromptOverview,
+    VersionLine,
+    VersionSummary,
+    read_prompt_latencies,
+    read_prompt_overview,
+)
 from app.core.analytics.usage import Usage
 from app.core.errors import VersionNotFound
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, build_chart
 from app.web.pages.charts.measures import OF_VERSIONS, frame_of
-from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, no_such_chart
+from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, latencies_csv, no_such_chart
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.formatting import count, version_label, visible_text
 from app.web.pages.prompts.addresses import no_such_version, read_address
@@ -77,6 +84,15 @@ def chart_csv(prompt_id: UUID) -> Response:
 
     header = ["version_hash", "version_name", *BUCKET_COLUMNS, measure.column]
     return csv_response(f"{measure.key}-{prompt_id}.csv", header, rows())
+
+
+@blueprint.get("/dashboard/prompts/<uuid:prompt_id>/latencies.csv")
+@signed_in()
+def latencies(prompt_id: UUID) -> Response:
+    """The bars of the distribution; 404 for a prompt that was never used, 400 for a range that makes no sense."""
+    shown = asked_range(datetime.now(UTC))
+    found = ask_snapshot(read_prompt_latencies, visitor().project_id, prompt_id, shown.time_range) or NO_LATENCIES
+    return latencies_csv(f"latencies-{prompt_id}.csv", found.edges_ms, share=found.shares)
 
 
 def _visible_label(version: VersionLine | VersionSummary) -> str:
