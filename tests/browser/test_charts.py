@@ -47,8 +47,9 @@ def test_the_crosshair_stands_on_the_line_that_the_server_drew(page: Page, visit
     store_history(visitor)
     visitor.enter(page)
     page.goto("/dashboard")
-    point_at(page, interactive_chart(page, "Events over time"), 0.6)
-    off = page.evaluate(
+    chart = interactive_chart(page, "Events over time")
+    point_at(page, chart, 0.6)
+    from_line, from_pointer = page.evaluate(
         """() => {
           const [line] = document.querySelectorAll("#chart-events .chart-line:not(.dashed)");
           const dot = document.querySelector("#chart-events .chart-dot").getBoundingClientRect();
@@ -59,10 +60,12 @@ def test_the_crosshair_stands_on_the_line_that_the_server_drew(page: Page, visit
             const point = line.getPointAtLength((length * step) / 4000).matrixTransform(toScreen);
             return Math.hypot(point.x - middle.x, point.y - middle.y);
           });
-          return Math.min(...distances);
+          const area = document.querySelector("#chart-events .chart-area-of-pointer").getBoundingClientRect();
+          return [Math.min(...distances), Math.abs(middle.x - area.x - 0.6 * area.width) / area.width];
         }"""
     )
-    assert off < 2
+    assert from_line < 2
+    assert from_pointer <= 0.5 / 24 + 0.005
 
 
 def test_the_points_of_a_chart_are_read_by_keyboard(page: Page, visitor: Visitor):
