@@ -164,8 +164,8 @@ def test_what_a_version_never_sends_is_not_called_too_few_events(
     database_url: str, project_id: int, member: httpx.Client
 ):
     events = [
-        an_event(project_id, timedelta(minutes=age, seconds=number), version=version, score=score, cost_usd="1")
-        for version, score, age in (("v1", None, 300), ("v2", "0.5", 90))
+        an_event(project_id, timedelta(minutes=90, seconds=number), version=version, score=score, cost_usd="1")
+        for version, score in (("v1", None), ("v2", "0.5"))
         for number in range(9)
     ]
     store_events(database_url, events)

@@ -134,6 +134,8 @@ def test_a_range_of_ones_own_is_chosen_by_its_days(page: Page, visitor: Visitor)
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**from=2026-01-01T00**")
     expect(page.get_by_text("No events from 2026-01-01 00:00 to 2026-01-08 00:00 UTC")).to_be_visible()
+    page.get_by_role("link", name="Back to the last 24 hours").click()
+    page.wait_for_url("**range=24h**")
 
 
 def test_text_that_others_chose_is_only_text_in_charts_too(page: Page, visitor: Visitor):

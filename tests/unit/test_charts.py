@@ -1,3 +1,4 @@
+import itertools
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import TimeRange
 from app.web.pages.charts.chart import Bucket, Chart, Frame, Line, Measure, bucket_name, build_chart
 from app.web.pages.charts.exact import exact_count, exact_duration, exact_money, exact_score
+from app.web.pages.charts.histogram import build_histogram
 from app.web.pages.charts.measures import COST_PER_EVENT, EVENTS, P95, SCORE
 from app.web.pages.charts.paths import BOX_HEIGHT, BOX_WIDTH, line_paths, sparkline
 from app.web.pages.charts.scales import MAX_TIME_LABELS, time_ticks, value_steps
@@ -147,6 +149,7 @@ def test_every_line_is_dotted_where_a_bucket_is_a_part_and_the_legend_says_so(me
     assert chart.paths[0].dashed
     assert chart.dotted == "Dotted: an hour that is not over, or not all in the range"
     assert chart_of(measure, hours(3), [Line("v1", [1.0, 2.0, 3.0])]).dotted == ""
+    assert chart_of(measure, buckets, [Line("v1", [1.0, 2.0, None])]).dotted == ""
 
 
 @pytest.mark.parametrize(
@@ -196,3 +199,12 @@ def test_values_that_are_read_off_have_all_their_digits():
 def test_a_day_is_named_without_hours_and_a_part_as_such():
     assert bucket_name(Bucket(START, whole=True), "day") == "Sun 1 Mar"
     assert bucket_name(Bucket(START, whole=False), "minute") == "Sun 1 Mar, 00:00, in part"
+
+
+@given(st.floats(1e-3, 1e6), st.floats(1.02, 1e5), st.integers(2, 36))
+def test_the_labels_of_a_distribution_have_room(first: float, growth: float, bars: int):
+    edges = [first * growth ** (number / bars) for number in range(bars + 1)]
+    percents = [tick.percent for tick in build_histogram(edges, [[1 / bars] * bars], str, str).edge_ticks]
+    assert percents
+    assert all(0 <= percent <= 100.01 for percent in percents)
+    assert all(after - before >= 15.9 for before, after in itertools.pairwise(percents))

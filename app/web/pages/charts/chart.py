@@ -103,13 +103,14 @@ def build_chart(
     whole = [bucket.whole for bucket in buckets]
     starts = [bucket.start for bucket in buckets]
     markers = build_markers(starts, timedelta(seconds=GRAIN_SECONDS[interval]), moments)
+    paths = [line_paths(line, whole, low, high) for line in values]
     has_data = any(known) if measure.is_sum else bool(known)
     return Chart(
         key=measure.key,
         title=measure.title,
         summary=" ".join([_summary(measure, buckets, interval, lines), *map(_told, markers)]),
         lines=list(lines),
-        paths=[line_paths(line, whole, low, high) for line in values],
+        paths=paths,
         filled=measure.is_sum and len(lines) == 1,
         markers=markers,
         value_ticks=[Tick(round(100 * (step - low) / (high - low), 2), measure.format(step)) for step in steps],
@@ -119,7 +120,7 @@ def build_chart(
             for place, bucket in enumerate(buckets)
         ],
         note=note,
-        dotted="" if all(whole) or not has_data else dotted_words(interval),
+        dotted=dotted_words(interval) if any(line.dashed for line in paths) else "",
         empty="" if has_data else measure.nothing,
         data={
             "start": _minutes(starts[0]),

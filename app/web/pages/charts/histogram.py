@@ -10,6 +10,8 @@ from app.web.pages.charts.scales import Tick, value_steps
 _ROUND = (1, 2, 5)
 _FEWEST_TICKS, _MOST_TICKS = 2, 7
 _EDGE_PERCENT = 5
+_ROOM_PERCENT = 16
+"""So wide is a label on a phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,12 @@ def _edge_ticks(edges: Sequence[float], text: Callable[[float], str]) -> list[Ti
         inside = inside[:: -(-len(inside) // _MOST_TICKS)]
     if len(inside) < _FEWEST_TICKS:
         inside = [edges[0], edges[-1]]
-    return [_edge_tick(100 * (math.log(number) - low) / (high - low), text(number)) for number in inside]
+    ticks: list[Tick] = []
+    for number in inside:
+        percent = 100 * (math.log(number) - low) / (high - low)
+        if not ticks or percent - ticks[-1].percent >= _ROOM_PERCENT:
+            ticks.append(_edge_tick(percent, text(number)))
+    return ticks
 
 
 def _edge_tick(percent: float, label: str) -> Tick:
