@@ -30,8 +30,8 @@ from app.core.errors import (
 from app.core.runbook import entry_for, runbook_entry
 from app.web.envelope import Detail, code_of, error_envelope
 from app.web.page_paths import is_page_path
+from app.web.refused import note_refusal
 from app.web.request_context import context
-from app.web.services import services
 
 BACKPRESSURE_RETRY_SECONDS = 5
 UNAVAILABLE_RETRY_SECONDS = 2
@@ -180,8 +180,7 @@ def _from_http(error: HTTPException) -> Response:
 def _answer(error: ApiError) -> Response:
     context().error_code = error.code
     if request.path.startswith(API_PATH):
-        key = context().api_key
-        services().refusals.note(None if key is None else key.project_id, error.code)
+        note_refusal(error.status, error.code, error.details)
     if is_page_path(request.path):
         answer = cast(Callable[[ApiError], Response], current_app.extensions[_ERROR_PAGE])(error)
     else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import g, has_request_context, request
 
 from app.core.accounts.sessions import ProjectRole, SessionUser
+from app.core.errors import EndedKey
 from app.core.queries.api_keys import ApiKey
 from app.core.queries.audit_log import Actor
 from app.core.queries.memberships import Role
@@ -37,12 +38,14 @@ class Visitor:
 class RequestFacts:
     """Each part is None until it is known, or where the request has none.
 
-    `api_key`: the valid key that came with it. `window`: how that key's rate limit stands. `visitor`: who looks at a
-    page. `error_code`: that of an answer in the error envelope.
+    `api_key`: the valid key that came with it; `ended_key`: one that was valid, and is revoked or expired. `window`:
+    how the valid key's rate limit stands. `visitor`: who looks at a page. `error_code`: that of an answer in the error
+    envelope.
     """
 
     request_id: str
     api_key: ApiKey | None = None
+    ended_key: EndedKey | None = None
     window: Window | None = None
     visitor: Visitor | None = None
     error_code: str | None = None

@@ -17,6 +17,7 @@ from app.core.acknowledgements import Acknowledgement
 from app.core.database import Connection, ConnectionPool
 from app.core.keys.directory import KeyDirectory
 from app.core.keys.uses import KeyUses
+from app.core.operations.refusal_log import RefusalLog
 from app.core.operations.refusals import Refusals
 from app.core.operations.tallies import EVENTS_BY_KEY, Tally
 from app.core.queries.ledger import insert_acknowledgements
@@ -65,6 +66,7 @@ class Services:
     keys: KeyDirectory
     limits: RateLimits
     refusals: Refusals
+    refusal_log: RefusalLog
     events_by_key: Tally
     wake_worker: Callable[[], None]
     idempotency_secret: bytes
@@ -92,6 +94,7 @@ def register_services(app: Flask, settings: Settings) -> None:
         keys=KeyDirectory(client, pool, uses=KeyUses(client)),
         limits=RateLimits(app, client, default_limit=settings.default_rate_limit),
         refusals=Refusals(client),
+        refusal_log=RefusalLog(client),
         events_by_key=Tally(client, EVENTS_BY_KEY),
         wake_worker=worker_waker(client),
         idempotency_secret=derive_secret(settings.secret_key, b"idempotency"),

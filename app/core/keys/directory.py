@@ -22,7 +22,7 @@ import redis
 
 from app.core import background
 from app.core.database import Connection, ConnectionPool, answer_of, connection_from
-from app.core.errors import DatabaseUnavailable, InvalidApiKey, RedisUnavailable, Rejected, Unavailable
+from app.core.errors import DatabaseUnavailable, EndedKey, InvalidApiKey, RedisUnavailable, Rejected, Unavailable
 from app.core.keys.api_key import hash_key, is_well_formed
 from app.core.keys.uses import KeyUses
 from app.core.queries.api_keys import ApiKey, select_api_key_by_hash
@@ -63,7 +63,7 @@ class KeyDirectory:
         self._monotonic = monotonic
         self._now = now
         self._uses = uses
-        self._memory: dict[bytes, tuple[float, ApiKey | None]] = {}
+        self._memory: dict[bytes, tuple[float, _Known]] = {}
         self._lost_redis_at = 0.0
         self._ask_again_at = 0.0
         self._confirming = threading.Lock()
@@ -88,32 +88,35 @@ class KeyDirectory:
             remembered = (asked_at, self._look_up(key_hash, may_ask_database))
             self._remember(key_hash, remembered)
         api_key = remembered[1]
-        if api_key is None or _has_expired(api_key, self._now()):
-            raise InvalidApiKey
+        if not isinstance(api_key, ApiKey):
+            raise InvalidApiKey(api_key)
+        if _has_expired(api_key, self._now()):
+            raise InvalidApiKey(EndedKey(api_key.key_id, api_key.project_id))
         if is_old and self._uses is not None:
             self._uses.note(api_key.key_id, self._now().timestamp())
         return api_key
 
-    def _remember(self, key_hash: bytes, entry: tuple[float, ApiKey | None]) -> None:
+    def _remember(self, key_hash: bytes, entry: "tuple[float, _Known]") -> None:
         if len(self._memory) >= MEMORY_ENTRIES:
             self._memory.clear()
         self._memory[key_hash] = entry
 
-    def _look_up(self, key_hash: bytes, may_ask_database: Callable[[], bool]) -> ApiKey | None:
-        record, is_revoked = self._read_redis(key_hash.hex())
+    def _look_up(self, key_hash: bytes, may_ask_database: Callable[[], bool]) -> "_Known":
+        record, tombstone = self._read_redis(key_hash.hex())
+        is_revoked = tombstone is not None
         known, checked_at = _decode(record) if record is not None else (None, 0.0)
         if known is None or is_revoked or _has_expired(known, self._now()):
             # All keys that are not valid go the same way, so that the time tells nobody which kind theirs is.
             if not may_ask_database():
                 # raised, and so not remembered: the key may be good, and another client may ask PostgreSQL for it
-                raise InvalidApiKey
+                raise InvalidApiKey(_ended_key(tombstone))
             try:
                 told = self._ask_in_time(key_hash)
             except DatabaseUnavailable:
                 if known is None and not is_revoked:
                     raise
                 told = known
-            return None if is_revoked else told
+            return _ended_key(tombstone) if is_revoked else told
         is_from_before_loss = checked_at <= self._lost_redis_at
         if is_from_before_loss and self._monotonic() >= self._ask_again_at:
             return self._confirmed_after_loss(key_hash, known)
@@ -123,15 +126,15 @@ class KeyDirectory:
             threading.Thread(target=self._confirm, args=(key_hash,), daemon=True).start()
         return known
 
-    def _read_redis(self, name: str) -> tuple[bytes | str | None, bool]:
-        """The record, and whether there is a tombstone."""
+    def _read_redis(self, name: str) -> tuple[bytes | str | None, bytes | str | None]:
+        """The record and the tombstone; each None where there is none."""
         try:
             with redis_errors():
                 record, tombstone = self._client.mget(RECORD_PREFIX + name, TOMBSTONE_PREFIX + name)
         except RedisUnavailable:
             self._lost_redis_at = self._now().timestamp()
             raise
-        return record, tombstone is not None
+        return record, tombstone
 
     def _confirmed_after_loss(self, key_hash: bytes, known: ApiKey) -> ApiKey | None:
         """As PostgreSQL has it; where that does not answer either, ingestion goes on with what Redis says.
@@ -168,6 +171,10 @@ class KeyDirectory:
             return publish_in_redis(self._client, connection, key_hash, self._now())
 
 
+_Known = ApiKey | EndedKey | None
+"""What a look-up found: a key, which may have expired; one that is revoked; or none that is known."""
+
+
 def _has_expired(api_key: ApiKey, now: datetime) -> bool:
     return api_key.expires_at is not None and api_key.expires_at <= now
 
@@ -187,8 +194,8 @@ def publish_in_redis(client: redis.Redis, connection: Connection, key_hash: byte
     return api_key
 
 
-def revoke_in_redis(client: redis.Redis, key_hash: bytes) -> None:
-    """Make every process refuse the key within a second.
+def revoke_in_redis(client: redis.Redis, key_hash: bytes, ended: EndedKey | None = None) -> None:
+    """Make every process refuse the key within a second; with `ended` it knows whose key it refuses.
 
     Call it before and after the revocation in PostgreSQL. Raises RedisUnavailable, and RedisFull where Redis
     has no room for the tombstone: the record is gone then, so PostgreSQL is asked.
@@ -196,7 +203,16 @@ def revoke_in_redis(client: redis.Redis, key_hash: bytes) -> None:
     name = key_hash.hex()
     with redis_errors():
         client.delete(RECORD_PREFIX + name)
-        client.set(TOMBSTONE_PREFIX + name, b"1", ex=TOMBSTONE_LIFETIME_SECONDS)
+        told = b"1" if ended is None else orjson.dumps(list(ended))
+        client.set(TOMBSTONE_PREFIX + name, told, ex=TOMBSTONE_LIFETIME_SECONDS)
+
+
+def _ended_key(tombstone: bytes | str | None) -> EndedKey | None:
+    """Whose key it was; None for a tombstone that does not tell (another version's)."""
+    try:
+        return EndedKey(*orjson.loads(tombstone or b""))
+    except (ValueError, TypeError):
+        return None
 
 
 def _encode(api_key: ApiKey, checked_at: datetime) -> bytes:

@@ -13,7 +13,7 @@ from enum import StrEnum
 import redis
 
 from app.core.database import Connection
-from app.core.errors import NotFound, RedisFull, RedisUnavailable, Rejected
+from app.core.errors import EndedKey, NotFound, RedisFull, RedisUnavailable, Rejected
 from app.core.keys.api_key import display_prefix, hash_key, mint_key
 from app.core.keys.directory import publish_in_redis, revoke_in_redis
 from app.core.queries.api_keys import (
@@ -115,17 +115,18 @@ def revoke_key(
     In Redis before PostgreSQL, so that it holds from the start; and again after it, so that a process that asked
     PostgreSQL in between leaves nothing behind.
     """
-    key_hash = select_key_hash(connection, key_id, project_id=project_id)
-    if key_hash is None:
+    key = select_key_hash(connection, key_id, project_id=project_id)
+    if key is None:
         raise NotFound(f"there is no key with the id {key_id}")
-    _mark_revoked(client, key_hash)
+    ended = EndedKey(key_id, key.project_id)
+    _mark_revoked(client, key.key_hash, ended)
     with connection.transaction():
         revoked = update_revoked_at(connection, key_id)
         if revoked is not None:
             subject = f"{revoked.name} ({revoked.prefix}…)"
             insert_audit_entry(connection, Action.KEY_REVOKED, by, subject=subject, project_id=revoked.project_id)
     log.info("API key revoked", extra={"key_id": key_id, "project_id": project_id, "user_id": by.user_id})
-    return _mark_revoked(client, key_hash)
+    return _mark_revoked(client, key.key_hash, ended)
 
 
 def rotate_key(
@@ -185,9 +186,9 @@ def _require_replaceable(key: ApiKeyDescription, now: datetime) -> None:
         raise NotReplaceable("This key does not work any more: create a new one.")
 
 
-def _mark_revoked(client: redis.Redis, key_hash: bytes) -> bool:
+def _mark_revoked(client: redis.Redis, key_hash: bytes, ended: EndedKey) -> bool:
     try:
-        revoke_in_redis(client, key_hash)
+        revoke_in_redis(client, key_hash, ended)
     except (RedisFull, RedisUnavailable):
         return False
     return True

@@ -147,19 +147,26 @@ def select_api_key(connection: Connection, project_id: int, key_id: int) -> ApiK
     return one_row(connection, ApiKeyDescription, sql, {"project_id": project_id, "key_id": key_id})
 
 
-def select_key_hash(connection: Connection, key_id: int, *, project_id: int | None = None) -> bytes | None:
-    """The SHA-256 of a key; None where there is no key with this id, or not in the project that is named."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyHash:
+    """The SHA-256 of a key, and whose it is."""
+
+    key_hash: bytes
+    project_id: int
+
+
+def select_key_hash(connection: Connection, key_id: int, *, project_id: int | None = None) -> KeyHash | None:
+    """None where there is no key with this id, or not in the project that is named."""
     sql = """
-        SELECT key_hash
+        SELECT key_hash, project_id
         FROM api_keys
         WHERE id = %(key_id)s AND (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
     """
-    found: bytes | None = one_value(connection, sql, {"key_id": key_id, "project_id": project_id})
-    return found
+    return one_row(connection, KeyHash, sql, {"key_id": key_id, "project_id": project_id})
 
 
 def lock_api_key(connection: Connection, project_id: int, key_id: int) -> bytes | None:
-    """As `select_key_hash`; nobody else changes the key until the end of the transaction."""
+    """The SHA-256 of a key of the project; nobody else changes the key until the end of the transaction."""
     sql = "SELECT key_hash FROM api_keys WHERE id = %(key_id)s AND project_id = %(project_id)s FOR UPDATE"
     found: bytes | None = one_value(connection, sql, {"key_id": key_id, "project_id": project_id})
     return found

@@ -1,0 +1,156 @@
+"""The log of refused requests on a real Redis: bounded in entries, age and work, whatever clients do."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from app.core import redis_client
+from app.core.operations.refusal_log import (
+    BURST,
+    KEPT_ENTRIES,
+    KEPT_SECONDS,
+    MAX_WAITING,
+    REFUSED,
+    Fault,
+    RefusalLog,
+    Refused,
+    faults_of,
+    read_refusals,
+)
+from app.local.redis_server import RunningRedis
+from tests.frozen import frozen
+from tests.waiting import wait_until
+
+NOW = datetime(2026, 11, 22, 10, 2, tzinfo=UTC)
+DETAILS = [{"field": "latency_ms", "message": "Must be a number."}]
+
+pytestmark = pytest.mark.usefixtures("clean_redis")
+
+
+class Clock:
+    """Seconds since the epoch, as a test sets them."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now.timestamp()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis_client.connect(redis_url) as client:
+        yield client
+
+
+def refused(key_id: int = 1, code: str = "VALIDATION_ERROR", request_id: str = "r", project_id: int = 7) -> Refused:
+    return Refused(project_id, key_id, "event", 400, code, request_id, DETAILS)
+
+
+def note_many(client: redis.Redis, clock: Callable[[], float], count: int, first_key: int = 0) -> None:
+    """Each of another kind, so that none is left out; written when it returns."""
+    log = RefusalLog(client, clock=clock, delay_seconds=3_600)
+    for number in range(first_key, first_key + count):
+        assert log.note(refused(key_id=number, request_id=f"r-{number}"))
+    assert log._write()
+
+
+def test_a_refused_request_is_told_with_key_code_fields_and_id(client, clock):
+    log = RefusalLog(client, clock=clock, delay_seconds=0)
+    assert log.note(refused(request_id="call-17"))
+    (entry,) = wait_until(lambda: read_refusals(client, 7, NOW))
+    assert (entry.at, entry.key_id, entry.call, entry.status) == (NOW, 1, "event", 400)
+    assert (entry.code, entry.request_id, entry.left_out) == ("VALIDATION_ERROR", "call-17", 0)
+    assert entry.faults == (Fault("latency_ms", "Must be a number."),)
+    assert read_refusals(client, 8, NOW) == []
+
+
+def test_the_newest_thousand_are_kept(client, clock):
+    note_many(client, clock, 700)
+    clock.now += timedelta(seconds=1)
+    note_many(client, clock, 700, first_key=1_000)
+    found = read_refusals(client, 7, clock.now)
+    assert len(found) == KEPT_ENTRIES == client.zcard(f"{REFUSED}:7")
+    assert {entry.key_id for entry in found[:700]} == set(range(1_000, 1_700))
+    assert found == sorted(found, key=lambda entry: entry.at, reverse=True)
+
+
+def test_what_is_older_than_a_week_goes(client, clock):
+    note_many(client, clock, 1)
+    clock.now += timedelta(seconds=KEPT_SECONDS - 1)
+    note_many(client, clock, 1, first_key=10)
+    assert [entry.key_id for entry in read_refusals(client, 7, clock.now)] == [10, 0]
+    clock.now += timedelta(seconds=2)
+    assert [entry.key_id for entry in read_refusals(client, 7, clock.now)] == [10]
+    note_many(client, clock, 1, first_key=20)
+    assert client.zcard(f"{REFUSED}:7") == 2
+    assert 0 < client.ttl(f"{REFUSED}:7") <= KEPT_SECONDS
+
+
+def test_what_came_before_a_time_is_left_out_where_that_is_asked(client, clock):
+    note_many(client, clock, 1)
+    clock.now += timedelta(hours=2)
+    note_many(client, clock, 1, first_key=10)
+    since = clock.now - timedelta(hours=1)
+    assert [entry.key_id for entry in read_refusals(client, 7, clock.now, since=since)] == [10]
+
+
+def test_a_flood_is_kept_in_part_and_the_rest_is_counted_while_other_kinds_are_kept_whole(client, clock):
+    log = RefusalLog(client, clock=clock, delay_seconds=0)
+    kept = sum(log.note(refused(code="RATE_LIMITED", request_id=f"r-{number}")) for number in range(5_000))
+    assert kept == BURST
+    assert log.note(refused(code="FORBIDDEN"))
+    assert log.note(refused(key_id=2, code="RATE_LIMITED"))
+    clock.now += timedelta(seconds=1)
+    assert [log.note(refused(code="RATE_LIMITED", request_id="next")) for _ in range(2)] == [True, False]
+    newest = wait_until(lambda: [each for each in read_refusals(client, 7, clock.now) if each.request_id == "next"])
+    assert [entry.left_out for entry in newest] == [5_000 - BURST]
+    wait_until(lambda: len(read_refusals(client, 7, clock.now)) == BURST + 3)
+
+
+def test_a_clock_that_is_set_back_stops_nothing(client, clock):
+    log = RefusalLog(client, clock=clock, delay_seconds=0)
+    log.note(refused())
+    clock.now -= timedelta(hours=5)
+    assert log.note(refused())
+
+
+def test_a_request_without_a_project_is_in_no_log_and_yet_told_of_within_bounds(client, clock):
+    log = RefusalLog(client, clock=clock, delay_seconds=0)
+    nobody = Refused(None, None, "event", 401, "UNAUTHORIZED", "r", [])
+    assert sum(log.note(nobody) for _ in range(5_000)) == BURST
+    assert not log._waiting
+    assert list(client.scan_iter(f"{REFUSED}:*")) == []
+
+
+def test_refusals_of_an_outage_are_bounded_and_written_after_it(client, clock, redis_server: RunningRedis):
+    log = RefusalLog(client, clock=clock, delay_seconds=0)
+    log._flush._retry_seconds = 0.05
+    with frozen(redis_server.pid):
+        began_at = time.monotonic()
+        for number in range(3 * MAX_WAITING):
+            log.note(refused(key_id=number))
+        assert time.monotonic() - began_at < redis_client.REQUEST_TIMEOUT_SECONDS
+        wait_until(lambda: log._flush._is_scheduled and log._waiting)
+        assert len(log._waiting) <= MAX_WAITING
+    wait_until(lambda: read_refusals(client, 7, NOW))
+    assert len(read_refusals(client, 7, NOW)) <= KEPT_ENTRIES
+
+
+def test_an_entry_of_another_release_is_passed_over(client, clock):
+    client.zadd(f"{REFUSED}:7", {b"[1]": NOW.timestamp(), b"nonsense": NOW.timestamp(), b'{"at": 1}': NOW.timestamp()})
+    assert read_refusals(client, 7, NOW) == []
+
+
+def test_a_fault_of_many_events_of_a_batch_is_one():
+    details = [{"field": f"events[{number}].score", "message": "Must be a number."} for number in range(1_000)]
+    details.append({"field": "body", "message": "Is no JSON."})
+    assert faults_of(details) == [Fault("events[].score", "Must be a number."), Fault("body", "Is no JSON.")]
