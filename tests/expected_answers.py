@@ -38,6 +38,7 @@ PAGES: dict[str, tuple[int, dict[str, str]]] = {
     "pages_api_keys.rotate": (200, {"overlap": "1h", "expiry": "never"}),
     "pages_api_keys.confirm_revocation": (200, {}),
     "pages_api_keys.revoke": (303, {}),
+    **dict.fromkeys(["pages_refusals.refusals", "pages_refusals.download"], (200, {})),
     "pages_members.members": (200, {}),
     "pages_members.download": (200, {}),
     "pages_members.add": (200, {"email": "new@example.com", "role": "member"}),

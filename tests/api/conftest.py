@@ -15,7 +15,15 @@ from tests.sign_in import create_project, signed_in_client
 
 # What these look at is the pages' own: which of them are served, and how, the others ask both ways.
 RUN_ONE_WAY = (
-    *("api_keys_page", "sessions", "system_page", "test_members", "test_dashboard", "test_prompt_page"),
+    *(
+        "api_keys_page",
+        "sessions",
+        "system_page",
+        "test_members",
+        "test_refusals_page",
+        "test_dashboard",
+        "test_prompt_page",
+    ),
     *("test_comparison_page", "test_margins_page", "news", "test_csv_downloads", "test_docs", "test_openapi"),
 )
 

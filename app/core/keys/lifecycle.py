@@ -28,6 +28,8 @@ from app.core.queries.api_keys import (
 from app.core.queries.audit_log import Action, Actor, insert_audit_entry
 
 SCOPES = ("ingest", "read")
+ENDS_SOON = timedelta(days=7)
+"""As long as a rotated key works on at most: what ends sooner is no key to rely on, whoever succeeds it."""
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class NotReplaceable(Rejected):
 
 
 class KeyState(StrEnum):
-    """What a key is good for now. One that is EXPIRING works, but has a successor."""
+    """What a key is good for now. One that is EXPIRING works, but has a successor or ends within ENDS_SOON."""
 
     ACTIVE = "active"
     EXPIRING = "expiring"
@@ -58,7 +60,8 @@ def state_of(key: ApiKeyDescription, now: datetime) -> KeyState:
         return KeyState.REVOKED
     if key.expires_at is not None and key.expires_at <= now:
         return KeyState.EXPIRED
-    return KeyState.ACTIVE if key.successor_id is None else KeyState.EXPIRING
+    ends_soon = key.expires_at is not None and key.expires_at <= now + ENDS_SOON
+    return KeyState.EXPIRING if ends_soon or key.successor_id is not None else KeyState.ACTIVE
 
 
 def create_key(
@@ -179,11 +182,10 @@ def rotate_key(
 
 
 def _require_replaceable(key: ApiKeyDescription, now: datetime) -> None:
-    state = state_of(key, now)
-    if state is KeyState.EXPIRING:
-        raise NotReplaceable("This key was rotated already. Rotate its successor, or revoke that one first.")
-    if state is not KeyState.ACTIVE:
+    if state_of(key, now) in (KeyState.EXPIRED, KeyState.REVOKED):
         raise NotReplaceable("This key does not work any more: create a new one.")
+    if key.successor_id is not None:
+        raise NotReplaceable("This key was rotated already. Rotate its successor, or revoke that one first.")
 
 
 def _mark_revoked(client: redis.Redis, key_hash: bytes, ended: EndedKey) -> bool:

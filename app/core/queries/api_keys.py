@@ -148,6 +148,25 @@ def select_api_key(connection: Connection, project_id: int, key_id: int) -> ApiK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyName:
+    """What people know a key by."""
+
+    key_id: int
+    name: str
+    prefix: str
+
+
+def select_key_names(connection: Connection, project_id: int, key_ids: Sequence[int]) -> list[KeyName]:
+    """Of those keys that the project has."""
+    sql = """
+        SELECT id AS key_id, name, prefix
+        FROM api_keys
+        WHERE project_id = %(project_id)s AND id = ANY(%(key_ids)s)
+    """
+    return all_rows(connection, KeyName, sql, {"project_id": project_id, "key_ids": list(key_ids)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyHash:
     """The SHA-256 of a key, and whose it is."""
 

@@ -19,6 +19,7 @@ from app.web.pages.news import views as news
 from app.web.pages.projects import members, new_project
 from app.web.pages.prompts import comparison_csv, comparisons, margins, names, version_chart
 from app.web.pages.prompts import views as prompts
+from app.web.pages.refusals import views as refusals
 from app.web.pages.sign_in import account, one_time_link, sign_in
 from app.web.pages.system import dead_letters
 from app.web.pages.system import views as system
@@ -26,20 +27,9 @@ from app.web.pages.webhooks import views as webhooks
 
 PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
-    *(
-        dashboard,
-        project_charts,
-        prompts,
-        version_chart,
-        names,
-        comparisons,
-        comparison_csv,
-        margins,
-        raw_events,
-        news,
-        budgets,
-    ),
-    *(api_keys, webhooks, system, dead_letters, audit_log, documents),
+    *(dashboard, project_charts, raw_events, news, budgets),
+    *(prompts, version_chart, names, comparisons, comparison_csv, margins),
+    *(api_keys, refusals, webhooks, system, dead_letters, audit_log, documents),
 )
 
 

@@ -1,0 +1,1 @@
+"""Why a client is refused: the page of a project's refused requests."""
