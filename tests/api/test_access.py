@@ -11,7 +11,7 @@ import redis
 from flask import Flask
 
 from app.core.keys.api_key import hash_key, mint_key
-from app.core.keys.directory import revoke_in_redis
+from app.core.keys.records import revoke_in_redis
 from app.core.stream.events import Event
 from app.web.application import create_app
 from config.settings import load_settings

@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from app.core.keys.api_key import hash_key, mint_key
-from app.core.keys.directory import CONFIRM_AFTER_SECONDS, RECORD_PREFIX
+from app.core.keys.directory import CONFIRM_AFTER_SECONDS
+from app.core.keys.records import RECORD_PREFIX
 from app.core.stream.events import Event
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis

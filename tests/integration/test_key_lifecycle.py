@@ -12,7 +12,16 @@ from app.core.database import Connection, ConnectionPool
 from app.core.errors import InvalidApiKey, NotFound
 from app.core.keys.api_key import hash_key
 from app.core.keys.directory import KeyDirectory
-from app.core.keys.lifecycle import KeyState, NewKey, NotReplaceable, create_key, revoke_key, rotate_key, state_of
+from app.core.keys.lifecycle import (
+    ENDS_SOON,
+    KeyState,
+    NewKey,
+    NotReplaceable,
+    create_key,
+    revoke_key,
+    rotate_key,
+    state_of,
+)
 from app.core.queries.api_keys import ApiKeyDescription, lock_api_key, select_api_key, select_api_keys_of_project
 from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.projects import insert_project
@@ -136,9 +145,18 @@ def test_a_key_whose_successor_was_revoked_can_be_rotated_again(connection, clie
     old = create(connection, client, project_id)
     lost = rotate(connection, client, project_id, old.key_id)
     revoke_key(connection, client, lost.key_id, COMMAND_LINE)
-    assert state_of(described(connection, project_id, old.key_id), NOW) is KeyState.ACTIVE
     again = rotate(connection, client, project_id, old.key_id)
     assert described(connection, project_id, old.key_id).successor_id == again.key_id
+
+
+def test_a_key_that_ends_soon_is_expiring_whether_or_not_its_successor_lives(connection, client, project_id):
+    old = create(connection, client, project_id)
+    lost = rotate(connection, client, project_id, old.key_id, overlap=ENDS_SOON)
+    revoke_key(connection, client, lost.key_id, COMMAND_LINE)
+    key = described(connection, project_id, old.key_id)
+    assert (key.successor_id, state_of(key, NOW)) == (None, KeyState.EXPIRING)
+    short = create(connection, client, project_id, expires_at=NOW + HOUR)
+    assert state_of(described(connection, project_id, short.key_id), NOW) is KeyState.EXPIRING
 
 
 def test_a_key_that_does_not_work_any_more_is_not_rotated(connection, client, project_id):
@@ -165,7 +183,7 @@ def test_a_key_of_another_project_is_not_found(connection, client, pool, project
 
 def test_states_are_told_apart(connection, client, project_id):
     keys = {
-        KeyState.ACTIVE: create(connection, client, project_id, expires_at=NOW + HOUR),
+        KeyState.ACTIVE: create(connection, client, project_id, expires_at=NOW + ENDS_SOON + HOUR),
         KeyState.EXPIRED: create(connection, client, project_id, expires_at=NOW),
         KeyState.EXPIRING: create(connection, client, project_id),
         KeyState.REVOKED: create(connection, client, project_id),

@@ -13,36 +13,38 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
-import orjson
 import redis
 
 from app.core import background
-from app.core.database import Connection, ConnectionPool, answer_of, connection_from
-from app.core.errors import DatabaseUnavailable, EndedKey, InvalidApiKey, RedisUnavailable, Rejected, Unavailable
+from app.core.database import ConnectionPool, answer_of, connection_from
+from app.core.errors import DatabaseUnavailable, EndedKey, InvalidApiKey, RedisUnavailable
 from app.core.keys.api_key import hash_key, is_well_formed
+from app.core.keys.records import (
+    RECORD_PREFIX,
+    TOMBSTONE_PREFIX,
+    decode_record,
+    ended_key,
+    has_expired,
+    publish_in_redis,
+)
 from app.core.keys.uses import KeyUses
-from app.core.queries.api_keys import ApiKey, select_api_key_by_hash
+from app.core.queries.api_keys import ApiKey
 from app.core.redis_client import redis_errors
-
-RECORD_PREFIX = "pa:api-key:"
-TOMBSTONE_PREFIX = "pa:api-key-revoked:"
 
 MEMORY_SECONDS = 1.0
 MEMORY_ENTRIES = 10_000
 CONFIRM_AFTER_SECONDS = 60
-RECORD_LIFETIME_SECONDS = 7 * 86_400
-TOMBSTONE_LIFETIME_SECONDS = 30 * 86_400
-"""Longer than any record lives that was written just before the tombstone."""
 
 DATABASE_DEADLINE_SECONDS = 2.0
 """How long to wait for a connection of the pool and for PostgreSQL's answer, all in all."""
 
 ASK_AGAIN_SECONDS = 10.0
 """How long keys go on as Redis has them after a loss of Redis that PostgreSQL could not answer for in time."""
+
+_Known = ApiKey | EndedKey | None
+"""What a look-up found: a key, which may have expired; one that is revoked; or none that is known."""
 
 
 class KeyDirectory:
@@ -90,33 +92,33 @@ class KeyDirectory:
         api_key = remembered[1]
         if not isinstance(api_key, ApiKey):
             raise InvalidApiKey(api_key)
-        if _has_expired(api_key, self._now()):
+        if has_expired(api_key, self._now()):
             raise InvalidApiKey(EndedKey(api_key.key_id, api_key.project_id))
         if is_old and self._uses is not None:
             self._uses.note(api_key.key_id, self._now().timestamp())
         return api_key
 
-    def _remember(self, key_hash: bytes, entry: "tuple[float, _Known]") -> None:
+    def _remember(self, key_hash: bytes, entry: tuple[float, _Known]) -> None:
         if len(self._memory) >= MEMORY_ENTRIES:
             self._memory.clear()
         self._memory[key_hash] = entry
 
-    def _look_up(self, key_hash: bytes, may_ask_database: Callable[[], bool]) -> "_Known":
+    def _look_up(self, key_hash: bytes, may_ask_database: Callable[[], bool]) -> _Known:
         record, tombstone = self._read_redis(key_hash.hex())
         is_revoked = tombstone is not None
-        known, checked_at = _decode(record) if record is not None else (None, 0.0)
-        if known is None or is_revoked or _has_expired(known, self._now()):
+        known, checked_at = decode_record(record) if record is not None else (None, 0.0)
+        if known is None or is_revoked or has_expired(known, self._now()):
             # All keys that are not valid go the same way, so that the time tells nobody which kind theirs is.
             if not may_ask_database():
                 # raised, and so not remembered: the key may be good, and another client may ask PostgreSQL for it
-                raise InvalidApiKey(_ended_key(tombstone))
+                raise InvalidApiKey(ended_key(tombstone))
             try:
                 told = self._ask_in_time(key_hash)
             except DatabaseUnavailable:
                 if known is None and not is_revoked:
                     raise
                 told = known
-            return _ended_key(tombstone) if is_revoked else told
+            return ended_key(tombstone) if is_revoked else told
         is_from_before_loss = checked_at <= self._lost_redis_at
         if is_from_before_loss and self._monotonic() >= self._ask_again_at:
             return self._confirmed_after_loss(key_hash, known)
@@ -169,68 +171,3 @@ class KeyDirectory:
     def _ask_database(self, key_hash: bytes) -> ApiKey | None:
         with connection_from(self._pool) as connection:
             return publish_in_redis(self._client, connection, key_hash, self._now())
-
-
-_Known = ApiKey | EndedKey | None
-"""What a look-up found: a key, which may have expired; one that is revoked; or none that is known."""
-
-
-def _has_expired(api_key: ApiKey, now: datetime) -> bool:
-    return api_key.expires_at is not None and api_key.expires_at <= now
-
-
-def publish_in_redis(client: redis.Redis, connection: Connection, key_hash: bytes, now: datetime) -> ApiKey | None:
-    """The key as PostgreSQL knows it, which all processes then find in Redis; None for an unknown or revoked one.
-
-    A record that Redis does not take is only asked for again.
-    """
-    api_key = select_api_key_by_hash(connection, key_hash)
-    name = RECORD_PREFIX + key_hash.hex()
-    with suppress(Unavailable, Rejected), redis_errors():
-        if api_key is None or _has_expired(api_key, now):
-            client.delete(name)
-        else:
-            client.set(name, _encode(api_key, now), ex=RECORD_LIFETIME_SECONDS)
-    return api_key
-
-
-def revoke_in_redis(client: redis.Redis, key_hash: bytes, ended: EndedKey | None = None) -> None:
-    """Make every process refuse the key within a second; with `ended` it knows whose key it refuses.
-
-    Call it before and after the revocation in PostgreSQL. Raises RedisUnavailable, and RedisFull where Redis
-    has no room for the tombstone: the record is gone then, so PostgreSQL is asked.
-    """
-    name = key_hash.hex()
-    with redis_errors():
-        client.delete(RECORD_PREFIX + name)
-        told = b"1" if ended is None else orjson.dumps(list(ended))
-        client.set(TOMBSTONE_PREFIX + name, told, ex=TOMBSTONE_LIFETIME_SECONDS)
-
-
-def _ended_key(tombstone: bytes | str | None) -> EndedKey | None:
-    """Whose key it was; None for a tombstone that does not tell (another version's)."""
-    try:
-        return EndedKey(*orjson.loads(tombstone or b""))
-    except (ValueError, TypeError):
-        return None
-
-
-def _encode(api_key: ApiKey, checked_at: datetime) -> bytes:
-    return orjson.dumps({**asdict(api_key), "checked_at": checked_at.timestamp()})
-
-
-def _decode(record: bytes | str) -> tuple[ApiKey | None, float]:
-    """The key and when PostgreSQL last confirmed it; no key for a record of another shape (another version's)."""
-    try:
-        fields: dict[str, Any] = orjson.loads(record)
-        expires_at = fields["expires_at"]
-        api_key = ApiKey(
-            key_id=fields["key_id"],
-            project_id=fields["project_id"],
-            scopes=list(fields["scopes"]),
-            rate_limit=fields["rate_limit"],
-            expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
-        )
-        return api_key, float(fields["checked_at"])
-    except (ValueError, KeyError, TypeError):
-        return None, 0.0

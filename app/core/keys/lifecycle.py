@@ -15,7 +15,7 @@ import redis
 from app.core.database import Connection
 from app.core.errors import EndedKey, NotFound, RedisFull, RedisUnavailable, Rejected
 from app.core.keys.api_key import display_prefix, hash_key, mint_key
-from app.core.keys.directory import publish_in_redis, revoke_in_redis
+from app.core.keys.records import forget_in_redis, publish_in_redis, revoke_in_redis
 from app.core.queries.api_keys import (
     ApiKeyDescription,
     insert_api_key,
@@ -172,6 +172,7 @@ def rotate_key(
         insert_audit_entry(connection, Action.KEY_ROTATED, by, subject=subject, project_id=project_id)
     # The old key's record in Redis has its end in it. Where Redis does not take the new one, every process still
     # learns of it within about a minute, when the record is confirmed.
+    forget_in_redis(client, old_hash)
     for key_hash in (hash_key(key), old_hash):
         publish_in_redis(client, connection, key_hash, now)
     log.info(

@@ -148,25 +148,6 @@ def select_api_key(connection: Connection, project_id: int, key_id: int) -> ApiK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyName:
-    """What people know a key by."""
-
-    key_id: int
-    name: str
-    prefix: str
-
-
-def select_key_names(connection: Connection, project_id: int, key_ids: Sequence[int]) -> list[KeyName]:
-    """Of those keys that the project has."""
-    sql = """
-        SELECT id AS key_id, name, prefix
-        FROM api_keys
-        WHERE project_id = %(project_id)s AND id = ANY(%(key_ids)s)
-    """
-    return all_rows(connection, KeyName, sql, {"project_id": project_id, "key_ids": list(key_ids)})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyHash:
     """The SHA-256 of a key, and whose it is."""
 
@@ -216,6 +197,18 @@ def update_expires_at_to_earlier(connection: Connection, key_id: int, expires_at
         UPDATE api_keys SET expires_at = least(expires_at, %(expires_at)s) WHERE id = %(key_id)s
     """
     connection.execute(sql, {"key_id": key_id, "expires_at": expires_at})
+
+
+def update_api_key(
+    connection: Connection, key_id: int, *, name: str, rate_limit: str | None, expires_at: datetime | None
+) -> None:
+    sql = """
+        UPDATE api_keys
+        SET name = %(name)s, rate_limit = %(rate_limit)s, expires_at = %(expires_at)s
+        WHERE id = %(key_id)s
+    """
+    parameters = {"key_id": key_id, "name": name, "rate_limit": rate_limit, "expires_at": expires_at}
+    connection.execute(sql, parameters)
 
 
 def select_first_key_at(connection: Connection, project_id: int, name: str) -> datetime:

@@ -35,6 +35,7 @@ class Action(StrEnum):
     OPERATOR_REVOKED = "operator revoked"
     KEY_MADE = "key made"
     KEY_ROTATED = "key rotated"
+    KEY_CHANGED = "key changed"
     KEY_REVOKED = "key revoked"
     LETTERS_REPLAYED = "dead letters replayed"
     LETTERS_DISCARDED = "dead letters discarded"

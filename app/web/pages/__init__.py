@@ -7,6 +7,7 @@ from app.web.pages.access import session_cookie
 from app.web.pages.access.forgery import register_forgery_protection
 from app.web.pages.access.guards import add_project_to_urls
 from app.web.pages.access.session_cookie import register_sessions
+from app.web.pages.api_keys import changing
 from app.web.pages.api_keys import views as api_keys
 from app.web.pages.audit_log import views as audit_log
 from app.web.pages.dashboard import project_charts, raw_events
@@ -29,7 +30,7 @@ PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
     *(dashboard, project_charts, raw_events, news, budgets),
     *(prompts, version_chart, names, comparisons, comparison_csv, margins),
-    *(api_keys, refusals, webhooks, system, dead_letters, audit_log, documents),
+    *(api_keys, changing, refusals, webhooks, system, dead_letters, audit_log, documents),
 )
 
 

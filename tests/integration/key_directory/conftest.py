@@ -6,9 +6,7 @@ import pytest
 import redis
 
 from app.core.database import ConnectionPool, open_pool
-from app.core.keys.directory import (
-    KeyDirectory,
-)
+from app.core.keys.directory import KeyDirectory
 from tests.clocks import Clock
 
 

@@ -7,8 +7,9 @@ import redis
 
 from app.core.errors import EndedKey, InvalidApiKey
 from app.core.keys.api_key import hash_key, mint_key
-from app.core.keys.directory import TOMBSTONE_PREFIX, KeyDirectory
+from app.core.keys.directory import KeyDirectory
 from app.core.keys.lifecycle import create_key, revoke_key
+from app.core.keys.records import TOMBSTONE_PREFIX
 from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.projects import insert_project
 from tests.clocks import Clock

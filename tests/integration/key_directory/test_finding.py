@@ -9,13 +9,8 @@ from app.core import redis_client
 from app.core.database import ConnectionPool
 from app.core.errors import InvalidApiKey, RedisUnavailable
 from app.core.keys.api_key import hash_key, mint_key
-from app.core.keys.directory import (
-    CONFIRM_AFTER_SECONDS,
-    RECORD_PREFIX,
-    TOMBSTONE_PREFIX,
-    KeyDirectory,
-    revoke_in_redis,
-)
+from app.core.keys.directory import CONFIRM_AFTER_SECONDS, KeyDirectory
+from app.core.keys.records import RECORD_PREFIX, TOMBSTONE_PREFIX, revoke_in_redis
 from tests.api_keys import create_key, revoke_key_in_database
 from tests.clocks import Clock
 from tests.waiting import wait_until

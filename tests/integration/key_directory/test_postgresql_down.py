@@ -10,13 +10,8 @@ import redis
 from app.core.database import ConnectionPool
 from app.core.errors import DatabaseUnavailable
 from app.core.keys.api_key import hash_key, mint_key
-from app.core.keys.directory import (
-    CONFIRM_AFTER_SECONDS,
-    DATABASE_DEADLINE_SECONDS,
-    MEMORY_ENTRIES,
-    RECORD_PREFIX,
-    KeyDirectory,
-)
+from app.core.keys.directory import CONFIRM_AFTER_SECONDS, DATABASE_DEADLINE_SECONDS, MEMORY_ENTRIES, KeyDirectory
+from app.core.keys.records import RECORD_PREFIX
 from app.local.postgres import RunningPostgres
 from tests.api_keys import create_key
 from tests.clocks import Clock

@@ -58,18 +58,28 @@ class ExpiryForm(FlaskForm):
         return now + timedelta(days=int(self.expiry.data))
 
 
-class CreateKeyForm(ExpiryForm):
-    """A new key. `once` is a random value: the same form sent twice makes one key."""
+class NamedKeyForm(ExpiryForm):
+    """What a key is called, and its limit."""
 
     name = StringField(
         "Name",
         [InputRequired("Give the key a name, such as the service that uses it."), is_name],
         render_kw={"maxlength": LONGEST_NAME},
     )
-    ingest = BooleanField("ingest", default=True)
-    read = BooleanField("read")
     limit = IntegerField("Rate limit", [Optional(), NumberRange(1, MAX_COUNT, "Must be a whole number from 1.")])
     unit = SelectField("Per", choices=UNITS, default="minute")
+
+    @property
+    def rate_limit(self) -> str | None:
+        """The key's own limit; None for the default."""
+        return None if self.limit.data is None else check_rate_limit(f"{self.limit.data}/{self.unit.data}")
+
+
+class CreateKeyForm(NamedKeyForm):
+    """A new key. `once` is a random value: the same form sent twice makes one key."""
+
+    ingest = BooleanField("ingest", default=True)
+    read = BooleanField("read")
     once = HiddenField()
 
     def validate_read(self, field: Any) -> None:
@@ -80,11 +90,6 @@ class CreateKeyForm(ExpiryForm):
     @property
     def scopes(self) -> list[str]:
         return [scope for scope in SCOPES if self[scope].data]
-
-    @property
-    def rate_limit(self) -> str | None:
-        """The key's own limit; None for the default."""
-        return None if self.limit.data is None else check_rate_limit(f"{self.limit.data}/{self.unit.data}")
 
 
 class RotateKeyForm(ExpiryForm):

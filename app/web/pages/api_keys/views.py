@@ -5,21 +5,20 @@ A key is shown once, in the answer to the form that made it: it is in no URL, co
 
 import math
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from app.core.database import MAX_INTEGER
-from app.core.errors import DatabaseUnavailable, NotFound
-from app.core.keys.lifecycle import KeyState, NewKey, NotReplaceable, create_key, revoke_key, rotate_key, state_of
+from app.core.errors import DatabaseUnavailable
+from app.core.keys.lifecycle import KeyState, NewKey, NotReplaceable, create_key, revoke_key, rotate_key
 from app.core.names import checked_name
-from app.core.queries.api_keys import ApiKeyDescription, count_api_keys, select_api_key
+from app.core.queries.api_keys import ApiKeyDescription, count_api_keys
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.access.one_time_form import is_repeated, new_once
 from app.web.pages.api_keys.forms import CreateKeyForm, RotateKeyForm, expiry_like
 from app.web.pages.api_keys.listing import CSV_COLUMNS, SHOWN_KEYS, all_keys, listed_keys, when_used
+from app.web.pages.api_keys.one_key import find_key, key_page
 from app.web.pages.api_keys.snippets import snippets
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.paging import read_id
@@ -68,20 +67,20 @@ def create() -> Response:
 @signed_in("admin")
 def confirm_rotation(key_id: int) -> Response:
     """Ask how long the old key is to keep working."""
-    key = _find(key_id)
+    key = find_key(key_id)
     lifetime = None if key.expires_at is None else key.expires_at - key.created_at
     form = RotateKeyForm(formdata=None, expiry=expiry_like(lifetime))
-    return _key_page("rotate", key, form=form)
+    return key_page("rotate", key, form=form)
 
 
 @blueprint.post("/dashboard/api-keys/<int:key_id>/rotate")
 @signed_in("admin")
 def rotate(key_id: int) -> Response:
     """Make a successor and show it, this once."""
-    key = _find(key_id)
+    key = find_key(key_id)
     form = RotateKeyForm()
     if not form.validate():
-        return _key_page("rotate", key, status=400, form=form)
+        return key_page("rotate", key, status=400, form=form)
     now = datetime.now(UTC)
     try:
         new = ask_database(
@@ -97,27 +96,27 @@ def rotate(key_id: int) -> Response:
     except NotReplaceable as error:
         flash(str(error), "error")
         return _to_list()
-    return _show_once(new, replaced=_find(key_id))
+    return _show_once(new, replaced=find_key(key_id))
 
 
 @blueprint.get("/dashboard/api-keys/<int:key_id>/revoke")
 @signed_in("admin")
 def confirm_revocation(key_id: int) -> Response:
-    key = _find(key_id)
+    key = find_key(key_id)
     used = when_used([key_id]).get(key_id)
-    return _key_page("revoke", key, last_used=used, problem=None)
+    return key_page("revoke", key, last_used=used, problem=None)
 
 
 @blueprint.post("/dashboard/api-keys/<int:key_id>/revoke")
 @signed_in("admin")
 def revoke(key_id: int) -> Response:
     """Make the key invalid within a second; where that cannot be said for sure, the question again."""
-    key = _find(key_id)
+    key = find_key(key_id)
     try:
         at_once = ask_database(revoke_key, services().redis, key_id, actor(), project_id=visitor().project_id)
     except DatabaseUnavailable:
         problem = "A server did not answer, so the key may still be valid. Revoke it again."
-        return _key_page("revoke", key, status=503, last_used=None, problem=problem)
+        return key_page("revoke", key, status=503, last_used=None, problem=problem)
     delay = "" if at_once else " Redis is full or down: it may work for another minute."
     flash(f"{key.prefix}… is revoked.{delay}", "success")
     return _to_list()
@@ -149,22 +148,9 @@ def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
 
 
 def _show_once(new: NewKey, *, replaced: ApiKeyDescription | None = None) -> Response:
-    key = _find(new.key_id)
+    key = find_key(new.key_id)
     shown = snippets(base_url(), new.key, key.scopes)
-    return _key_page("created", key, secret=new.key, replaced=replaced, snippets=shown)
-
-
-def _key_page(name: str, key: ApiKeyDescription, *, status: int = 200, **context: Any) -> Response:
-    state = state_of(key, datetime.now(UTC))
-    return page(f"api_keys/{name}.html", active="api-keys", status=status, key=key, state=state, **context)
-
-
-def _find(key_id: int) -> ApiKeyDescription:
-    """Raises NotFound where the project has no such key."""
-    found = ask_database(select_api_key, visitor().project_id, key_id) if key_id <= MAX_INTEGER else None
-    if found is None:
-        raise NotFound("there is no such key in this project")
-    return found
+    return key_page("created", key, secret=new.key, replaced=replaced, snippets=shown)
 
 
 def _to_list() -> Response:

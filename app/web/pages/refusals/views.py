@@ -12,7 +12,7 @@ from app.core.database import MAX_INTEGER
 from app.core.errors import RedisUnavailable
 from app.core.operations.refusal_log import KEPT_ENTRIES, RefusalEntry, read_refusals
 from app.core.operations.refusals import RefusalCount, count_refusals
-from app.core.queries.api_keys import KeyName, select_key_names
+from app.core.queries.key_facts import KeyName, select_key_names
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table

@@ -1,0 +1,38 @@
+"""What pages tell of a project's keys in passing: how they are called, and how many of them end soon."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core.database import Connection
+from app.core.queries.rows import all_rows, one_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyName:
+    """What people know a key by."""
+
+    key_id: int
+    name: str
+    prefix: str
+
+
+def select_key_names(connection: Connection, project_id: int, key_ids: Sequence[int]) -> list[KeyName]:
+    """Of those keys that the project has."""
+    sql = """
+        SELECT id AS key_id, name, prefix
+        FROM api_keys
+        WHERE project_id = %(project_id)s AND id = ANY(%(key_ids)s)
+    """
+    return all_rows(connection, KeyName, sql, {"project_id": project_id, "key_ids": list(key_ids)})
+
+
+def count_keys_ending(connection: Connection, project_id: int, *, now: datetime, until: datetime) -> int:
+    """How many keys of a project work now and end by then."""
+    sql = """
+        SELECT count(*)
+        FROM api_keys
+        WHERE project_id = %(project_id)s AND revoked_at IS NULL
+          AND expires_at > %(now)s AND expires_at <= %(until)s
+    """
+    return int(one_value(connection, sql, {"project_id": project_id, "now": now, "until": until}))
