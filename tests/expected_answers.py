@@ -39,6 +39,7 @@ PAGES: dict[str, tuple[int, dict[str, str]]] = {
     "pages_api_keys.confirm_revocation": (200, {}),
     "pages_api_keys.revoke": (303, {}),
     "pages_api_key_changes.form": (200, {}),
+    "pages_first_event.first_event": (200, {}),
     "pages_api_key_changes.change": (303, {"name": "ours", "unit": "minute", "expiry": "kept"}),
     **dict.fromkeys(["pages_refusals.refusals", "pages_refusals.download"], (200, {})),
     "pages_members.members": (200, {}),

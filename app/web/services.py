@@ -16,7 +16,7 @@ from app.core import database, redis_client
 from app.core.acknowledgements import Acknowledgement
 from app.core.database import Connection, ConnectionPool
 from app.core.keys.directory import KeyDirectory
-from app.core.keys.uses import KeyUses
+from app.core.keys.uses import FirstEvents, KeyUses
 from app.core.operations.refusal_log import RefusalLog
 from app.core.operations.refusals import Refusals
 from app.core.operations.tallies import EVENTS_BY_KEY, Tally
@@ -68,6 +68,7 @@ class Services:
     refusals: Refusals
     refusal_log: RefusalLog
     events_by_key: Tally
+    first_events: FirstEvents
     wake_worker: Callable[[], None]
     idempotency_secret: bytes
 
@@ -96,6 +97,7 @@ def register_services(app: Flask, settings: Settings) -> None:
         refusals=Refusals(client),
         refusal_log=RefusalLog(client),
         events_by_key=Tally(client, EVENTS_BY_KEY),
+        first_events=FirstEvents(client),
         wake_worker=worker_waker(client),
         idempotency_secret=derive_secret(settings.secret_key, b"idempotency"),
     )

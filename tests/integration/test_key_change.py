@@ -112,15 +112,11 @@ def test_every_change_is_in_the_audit_log_and_what_is_none_is_not(connection, cl
     change(connection, client, project_id, new.key_id, clock)
     end = datetime(2100, 1, 2, 3, 4, tzinfo=UTC)
     change(connection, client, project_id, new.key_id, clock, name="batch", rate_limit=None, expires_at=end)
-    told = [
-        each
-        for each in select_audit_entries(connection, project_id=project_id, limit=9)
-        if each.action == "key changed"
-    ]
-    assert [each.subject for each in told] == [
+    (told,) = select_audit_entries(connection, project_id=project_id, action="key changed", limit=9)
+    assert told.subject == (
         f"ci ({new.key[:14]}…): now called batch, limit default instead of 5/second, "
         "ends 2100-01-02 03:04 UTC instead of never"
-    ]
+    )
 
 
 def test_a_revoked_key_stays_as_it_is(connection, client, project_id, clock):

@@ -1,6 +1,10 @@
-"""When each API key was last used, to about a minute: what a person needs to tell which key is still in use."""
+"""When API keys were used: the first event of each, and the last use to about a minute.
 
-from collections.abc import Sequence
+That is what a person needs to tell whether a new key works, and which key is still in use.
+"""
+
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import redis
@@ -11,6 +15,8 @@ from app.core.redis_client import redis_errors
 
 LAST_USED = "pa:api-keys-used"
 """A hash: a key's id, and when it was last used, in seconds since the epoch."""
+FIRST_EVENT = "pa:api-keys-first-event"
+"""The same for the first event of each, with its fraction of a second."""
 RESOLUTION_SECONDS = 60
 MAX_REMEMBERED = 10_000
 
@@ -59,3 +65,49 @@ def last_used(client: redis.Redis, key_ids: Sequence[int]) -> dict[int, datetime
         for key_id, each in zip(key_ids, seconds, strict=True)
         if each is not None
     }
+
+
+class FirstEvents:
+    """When the first event of each key was taken; one in each process.
+
+    To note an event costs a look into a set. What Redis does not take is noted with the key's next event; so it is
+    after a loss of Redis's data, in a process that has not noted the key before.
+    """
+
+    def __init__(
+        self, client: redis.Redis, *, clock: Callable[[], float] = time.time, delay_seconds: float = 1.0
+    ) -> None:
+        """`clock`: seconds since the epoch. What was noted is written together after `delay_seconds`."""
+        self._client = client
+        self._clock = clock
+        self._noted: set[int] = set()
+        self._waiting: dict[int, float] = {}
+        self._flush = DelayedCall(self._write, delay_seconds=delay_seconds)
+
+    def note(self, key_id: int) -> None:
+        """An event with this key was taken. Never waits and never raises."""
+        if key_id in self._noted:
+            return
+        if len(self._noted) >= MAX_REMEMBERED:
+            self._noted.clear()
+        self._noted.add(key_id)
+        self._waiting[key_id] = self._clock()
+        self._flush.schedule()
+
+    def _write(self) -> bool:
+        waiting, self._waiting = self._waiting, {}
+        try:
+            with redis_errors(), self._client.pipeline(transaction=False) as pipeline:
+                for key_id, at in waiting.items():
+                    pipeline.hsetnx(FIRST_EVENT, str(key_id), str(at))
+                pipeline.execute()
+        except (Unavailable, Rejected):
+            self._noted.difference_update(waiting)
+        return True
+
+
+def first_event_at(client: redis.Redis, key_id: int) -> datetime | None:
+    """When the first event with this key was taken; None where there was none. Raises RedisUnavailable."""
+    with redis_errors():
+        at = client.hget(FIRST_EVENT, str(key_id))
+    return None if at is None else datetime.fromtimestamp(float(at), UTC)

@@ -132,6 +132,7 @@ def _append(key: ApiKey, events: Sequence[Event], *, idempotent: bool) -> Outcom
         case Outcome.STORED:
             record_accepted(len(events), seconds)
             web.events_by_key.note(str(key.key_id), len(events))
+            web.first_events.note(key.key_id)
             if appended.must_wake:
                 web.wake_worker()
         case Outcome.REPLAYED:

@@ -7,8 +7,9 @@ from app.web.pages.access import session_cookie
 from app.web.pages.access.forgery import register_forgery_protection
 from app.web.pages.access.guards import add_project_to_urls
 from app.web.pages.access.session_cookie import register_sessions
-from app.web.pages.api_keys import changing
+from app.web.pages.api_keys import changing, first_event
 from app.web.pages.api_keys import views as api_keys
+from app.web.pages.api_keys.ending import keys_ending_soon
 from app.web.pages.audit_log import views as audit_log
 from app.web.pages.dashboard import project_charts, raw_events
 from app.web.pages.dashboard import views as dashboard
@@ -30,7 +31,7 @@ PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
     *(dashboard, project_charts, raw_events, news, budgets),
     *(prompts, version_chart, names, comparisons, comparison_csv, margins),
-    *(api_keys, changing, refusals, webhooks, system, dead_letters, audit_log, documents),
+    *(api_keys, changing, first_event, refusals, webhooks, system, dead_letters, audit_log, documents),
 )
 
 
@@ -39,6 +40,7 @@ def register_pages(app: Flask, secret_key: str) -> None:
     register_sessions(app, secret_key)
     register_forgery_protection(app, secret_key)
     register_templates(app)
+    app.jinja_env.globals["keys_ending_soon"] = keys_ending_soon
     for module in PAGES:
         app.register_blueprint(module.blueprint)
     add_project_to_urls(app)

@@ -16,6 +16,7 @@ from app.core.queries.api_keys import ApiKeyDescription, count_api_keys
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.access.one_time_form import is_repeated, new_once
+from app.web.pages.api_keys.first_event import first_event_of
 from app.web.pages.api_keys.forms import CreateKeyForm, RotateKeyForm, expiry_like
 from app.web.pages.api_keys.listing import CSV_COLUMNS, SHOWN_KEYS, all_keys, listed_keys, when_used
 from app.web.pages.api_keys.one_key import find_key, key_page
@@ -150,7 +151,8 @@ def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
 def _show_once(new: NewKey, *, replaced: ApiKeyDescription | None = None) -> Response:
     key = find_key(new.key_id)
     shown = snippets(base_url(), new.key, key.scopes)
-    return key_page("created", key, secret=new.key, replaced=replaced, snippets=shown)
+    first = first_event_of(key, visitor().project_id) if "ingest" in key.scopes else None
+    return key_page("created", key, secret=new.key, replaced=replaced, snippets=shown, first=first)
 
 
 def _to_list() -> Response:

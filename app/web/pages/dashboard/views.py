@@ -15,6 +15,7 @@ from app.web.pages.charts.distribution import latency_histogram
 from app.web.pages.charts.measures import page_of_range
 from app.web.pages.charts.paths import sparkline
 from app.web.pages.dashboard.change_words import change_list
+from app.web.pages.dashboard.first_steps import first_steps
 from app.web.pages.dashboard.project_charts import project_charts
 from app.web.pages.dashboard.prompt_table import (
     COLUMNS,
@@ -59,6 +60,7 @@ def dashboard() -> Response:
         latencies=latency_histogram(found.period.latencies),
         spend=found.changes.spend,
         ever_used=found.ever_used,
+        first_steps=None if found.ever_used else first_steps(),
         table=page_of(found.listed.rows, query),
         columns=list(COLUMNS.values()),
         changes=change_list(found.changes),
