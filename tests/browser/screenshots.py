@@ -36,6 +36,7 @@ PAGES = {
     "budgets": "/dashboard/budgets",
     "webhooks": "/dashboard/webhooks",
     "api-keys": "/dashboard/api-keys",
+    "refusals": "/dashboard/refusals",
     "system": "/dashboard/system",
     "members": "/dashboard/members",
     "audit-log": "/dashboard/audit-log",

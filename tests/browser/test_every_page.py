@@ -40,6 +40,7 @@ PAGES = (
     "/dashboard/budgets",
     "/dashboard/webhooks",
     "/dashboard/api-keys",
+    "/dashboard/refusals",
     "/dashboard/system",
     "/dashboard/members",
     "/dashboard/audit-log",

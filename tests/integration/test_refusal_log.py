@@ -1,5 +1,6 @@
 """The log of refused requests on a real Redis: bounded in entries, age and work, whatever clients do."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -59,13 +60,15 @@ def note_many(client: redis.Redis, clock: Callable[[], float], count: int, first
     """Each of another kind, so that none is left out; written when it returns."""
     log = RefusalLog(client, clock=clock, delay_seconds=3_600)
     for number in range(first_key, first_key + count):
-        assert log.note(refused(key_id=number, request_id=f"r-{number}"))
-    assert log._write()
+        log.note(refused(key_id=number, request_id=f"r-{number}"))
+        if number % MAX_WAITING == 0:
+            assert log._tell()
+    assert log._tell()
 
 
 def test_a_refused_request_is_told_with_key_code_fields_and_id(client, clock):
     log = RefusalLog(client, clock=clock, delay_seconds=0)
-    assert log.note(refused(request_id="call-17"))
+    log.note(refused(request_id="call-17"))
     (entry,) = wait_until(lambda: read_refusals(client, 7, NOW))
     assert (entry.at, entry.key_id, entry.call, entry.status) == (NOW, 1, "event", 400)
     assert (entry.code, entry.request_id, entry.left_out) == ("VALIDATION_ERROR", "call-17", 0)
@@ -104,30 +107,45 @@ def test_what_came_before_a_time_is_left_out_where_that_is_asked(client, clock):
 
 
 def test_a_flood_is_kept_in_part_and_the_rest_is_counted_while_other_kinds_are_kept_whole(client, clock):
-    log = RefusalLog(client, clock=clock, delay_seconds=0)
-    kept = sum(log.note(refused(code="RATE_LIMITED", request_id=f"r-{number}")) for number in range(5_000))
-    assert kept == BURST
-    assert log.note(refused(code="FORBIDDEN"))
-    assert log.note(refused(key_id=2, code="RATE_LIMITED"))
+    log = RefusalLog(client, clock=clock, delay_seconds=3_600)
+    for number in range(5_000):
+        log.note(refused(code="RATE_LIMITED", request_id=f"r-{number}"))
+    assert len(log._noted) == BURST
+    log.note(refused(code="FORBIDDEN"))
+    log.note(refused(key_id=2, code="RATE_LIMITED"))
     clock.now += timedelta(seconds=1)
-    assert [log.note(refused(code="RATE_LIMITED", request_id="next")) for _ in range(2)] == [True, False]
-    newest = wait_until(lambda: [each for each in read_refusals(client, 7, clock.now) if each.request_id == "next"])
-    assert [entry.left_out for entry in newest] == [5_000 - BURST]
-    wait_until(lambda: len(read_refusals(client, 7, clock.now)) == BURST + 3)
+    for name in ("next", "one more"):
+        log.note(refused(code="RATE_LIMITED", request_id=name))
+    assert log._tell()
+    found = read_refusals(client, 7, clock.now)
+    assert len(found) == BURST + 3
+    assert (found[0].request_id, found[0].left_out) == ("next", 5_000 - BURST)
+    assert {entry.left_out for entry in found[1:]} == {0}
 
 
 def test_a_clock_that_is_set_back_stops_nothing(client, clock):
-    log = RefusalLog(client, clock=clock, delay_seconds=0)
+    log = RefusalLog(client, clock=clock, delay_seconds=3_600)
     log.note(refused())
     clock.now -= timedelta(hours=5)
-    assert log.note(refused())
+    log.note(refused())
+    assert len(log._noted) == 2
 
 
-def test_a_request_without_a_project_is_in_no_log_and_yet_told_of_within_bounds(client, clock):
-    log = RefusalLog(client, clock=clock, delay_seconds=0)
-    nobody = Refused(None, None, "event", 401, "UNAUTHORIZED", "r", [])
-    assert sum(log.note(nobody) for _ in range(5_000)) == BURST
-    assert not log._waiting
+def test_of_a_huge_batch_no_more_waits_than_its_faults(client, clock):
+    log = RefusalLog(client, clock=clock, delay_seconds=3_600)
+    details = [{"field": f"events[{number}].score", "message": "Must be a number."} for number in range(5_000)]
+    log.note(refused()._replace(details=details))
+    assert log._noted[0].refused.details == ()
+    assert log._noted[0].faults == [Fault("events[].score", "Must be a number.")]
+
+
+def test_a_request_without_a_project_is_in_no_project_s_log_and_yet_in_the_process_s(client, clock, caplog):
+    caplog.set_level(logging.INFO)
+    log = RefusalLog(client, clock=clock, delay_seconds=3_600)
+    for _ in range(5_000):
+        log.note(Refused(None, None, "event", 401, "UNAUTHORIZED", "r", []))
+    assert log._tell()
+    assert [record.request_id for record in caplog.records if record.getMessage() == "request refused"] == ["r"] * BURST
     assert list(client.scan_iter(f"{REFUSED}:*")) == []
 
 
@@ -139,8 +157,8 @@ def test_refusals_of_an_outage_are_bounded_and_written_after_it(client, clock, r
         for number in range(3 * MAX_WAITING):
             log.note(refused(key_id=number))
         assert time.monotonic() - began_at < redis_client.REQUEST_TIMEOUT_SECONDS
-        wait_until(lambda: log._flush._is_scheduled and log._waiting)
-        assert len(log._waiting) <= MAX_WAITING
+        wait_until(lambda: log._flush._is_scheduled and log._unwritten)
+        assert len(log._unwritten) + len(log._noted) <= 2 * MAX_WAITING
     wait_until(lambda: read_refusals(client, 7, NOW))
     assert len(read_refusals(client, 7, NOW)) <= KEPT_ENTRIES
 

@@ -6,12 +6,13 @@ the time of the web process: of each kind (one key, one code) a hundred are kept
 of the others their number.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import orjson
 import redis
@@ -28,6 +29,10 @@ PER_SECOND = 1.0
 MAX_KINDS = 10_000
 MAX_WAITING = 1_000
 """So many entries wait at most, in each process, for a Redis that does not answer."""
+
+log = logging.getLogger(__name__)
+
+_Item = TypeVar("_Item")
 
 
 class Fault(NamedTuple):
@@ -66,46 +71,70 @@ class RefusalEntry:
     left_out: int
 
 
+class _Noted(NamedTuple):
+    """What is to be told of a request: of its details no more than their faults, for there may be thousands."""
+
+    refused: Refused
+    at: float
+    faults: Sequence[Fault]
+    left_out: int
+
+
 class RefusalLog:
     """One in each process."""
 
     def __init__(
         self, client: redis.Redis, *, clock: Callable[[], float] = time.time, delay_seconds: float = 1.0
     ) -> None:
-        """`clock`: seconds since the epoch. What was noted is written together after `delay_seconds`."""
+        """`clock`: seconds since the epoch. What was noted is told together after `delay_seconds`."""
         self._client = client
         self._clock = clock
         self._sample = _Sample()
-        self._waiting: deque[tuple[int, float, bytes]] = deque()
-        self._flush = DelayedCall(self._write, delay_seconds=delay_seconds)
+        self._noted: deque[_Noted] = deque()
+        self._unwritten: deque[tuple[int, float, bytes]] = deque()
+        self._flush = DelayedCall(self._tell, delay_seconds=delay_seconds)
 
-    def note(self, refused: Refused) -> bool:
-        """Keep it, unless there are too many like it; whether it is one to tell of. Never waits and never raises."""
+    def note(self, refused: Refused) -> None:
+        """Tell of it a moment later, unless there are too many like it. Never waits and never raises.
+
+        It takes as long whether or not the key is known, so that the answer's time tells nobody.
+        """
         now = self._clock()
         left_out = self._sample.take((refused.project_id, refused.key_id, refused.code), now)
-        if left_out is None:
-            return False
-        if refused.project_id is not None and len(self._waiting) < MAX_WAITING:
-            self._waiting.append((refused.project_id, now, _encode(refused, now, left_out)))
+        if left_out is not None and len(self._noted) < MAX_WAITING:
+            self._noted.append(_Noted(refused._replace(details=()), now, faults_of(refused.details), left_out))
             self._flush.schedule()
-        return True
+
+    def _tell(self) -> bool:
+        """Each in the process's log, and those with a project in Redis; whether Redis took them all."""
+        for noted in _taken_from(self._noted):
+            log.info("request refused", extra=_line(noted))
+            if noted.refused.project_id is not None:
+                self._unwritten.append((noted.refused.project_id, noted.at, _encode(noted)))
+        return self._write()
 
     def _write(self) -> bool:
-        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        unwritten = _taken_from(self._unwritten)
+        if not unwritten:
+            return True
         try:
             with redis_errors(), self._client.pipeline(transaction=True) as pipeline:
-                for project_id, at, entry in waiting:
+                for project_id, at, entry in unwritten:
                     pipeline.zadd(_key(project_id), {entry: at})
-                for project_id in {project_id for project_id, _, _ in waiting}:
+                for project_id in {project_id for project_id, _, _ in unwritten}:
                     _trim(pipeline, _key(project_id), self._clock())
                 pipeline.execute()
         except (Unavailable, Rejected):
             # an outage is when refusals are worth seeing; what was written all the same is the same entry again
-            self._waiting.extendleft(reversed(waiting))
-            while len(self._waiting) > MAX_WAITING:
-                self._waiting.pop()
+            self._unwritten.extendleft(reversed(unwritten))
+            while len(self._unwritten) > MAX_WAITING:
+                self._unwritten.pop()
             return False
         return True
+
+
+def _taken_from(waiting: "deque[_Item]") -> "list[_Item]":
+    return [waiting.popleft() for _ in range(len(waiting))]
 
 
 def _trim(pipeline: "redis.client.Pipeline", key: str, now: float) -> None:
@@ -156,19 +185,19 @@ def _without_place(field: str) -> str:
     return f"{before}[]{after.partition(']')[2]}" if bracket else field
 
 
-def _encode(refused: Refused, at: float, left_out: int) -> bytes:
-    return orjson.dumps(
-        {
-            "at": at,
-            "key_id": refused.key_id,
-            "call": refused.call,
-            "status": refused.status,
-            "code": refused.code,
-            "request_id": refused.request_id,
-            "faults": [list(fault) for fault in faults_of(refused.details)],
-            "left_out": left_out,
-        }
-    )
+def _line(noted: _Noted) -> dict[str, object]:
+    """The fields of the line in the log of the process."""
+    told = noted.refused._asdict()
+    del told["details"]
+    return {**told, "fields": [fault.field for fault in noted.faults], "left_out": noted.left_out}
+
+
+def _encode(noted: _Noted) -> bytes:
+    told = noted.refused._asdict()
+    for name in ("project_id", "details"):
+        del told[name]
+    faults = [list(fault) for fault in noted.faults]
+    return orjson.dumps({**told, "at": noted.at, "faults": faults, "left_out": noted.left_out})
 
 
 def _decode(entry: bytes) -> RefusalEntry | None:
