@@ -1,5 +1,6 @@
 """Work in threads of its own (under gevent: greenlets), for which nobody waits longer than they want to."""
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
@@ -13,8 +14,10 @@ _T = TypeVar("_T")
 
 
 def begin(work: Callable[[], _T]) -> "Future[_T]":
+    """Begin work in the context of whoever asks for it, so that what it logs carries the id of their request."""
     future: Future[_T] = Future()
-    threading.Thread(target=_settle, args=(future, work), daemon=True).start()
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(_settle, future, work), daemon=True).start()
     return future
 
 

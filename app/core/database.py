@@ -147,7 +147,7 @@ def run(
     wait_seconds: float = POOL_WAIT_SECONDS,
     snapshot: bool = False,
 ) -> _T:
-    """What `work` makes of a connection of the pool, in another thread, which knows nothing of the request.
+    """What `work` makes of a connection of the pool, in another thread.
 
     Raises what it raises, and as `answer_of` and `connection_from`, which `wait_seconds` and `snapshot` are for.
     """

@@ -5,8 +5,6 @@ Unavailable: a server did not answer; the same call may succeed later.
 SetAside: this piece of data can never succeed; keep it where a person sees it.
 """
 
-from typing import NamedTuple
-
 
 class PromptAnalyticsError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -16,20 +14,14 @@ class Rejected(PromptAnalyticsError):
     """Refuse: the caller must change something, and nothing was stored."""
 
 
-class EndedKey(NamedTuple):
-    """A key that worked once."""
-
-    key_id: int
-    project_id: int
-
-
 class InvalidApiKey(Rejected):
     """The API key is missing, malformed, unknown, revoked or expired.
 
-    `ended`: which key it is where that is known, for its owner alone: who sent it is told no more than of any other.
+    `ended`: its id and that of its project where it worked once and that is known, for its owner alone: who sent it is
+    told no more than of any other.
     """
 
-    def __init__(self, ended: EndedKey | None = None) -> None:
+    def __init__(self, ended: tuple[int, int] | None = None) -> None:
         super().__init__()
         self.ended = ended
 

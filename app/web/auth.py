@@ -6,7 +6,7 @@ from flask import request
 from limits import RateLimitItemPerMinute
 
 from app.core.errors import InvalidApiKey, RedisFull, RedisUnavailable
-from app.core.queries.api_keys import ApiKey
+from app.core.queries.api_keys import ApiKey, EndedKey
 from app.web.errors import ApiError, rate_limited, unauthorized
 from app.web.request_context import context
 from app.web.services import Services, services
@@ -28,7 +28,7 @@ def authenticate(web: Services) -> ApiKey:
     try:
         return web.keys.find(key.strip(" "), may_ask_database=_few_failures)
     except InvalidApiKey as error:
-        context().ended_key = error.ended
+        context().ended_key = None if error.ended is None else EndedKey(*error.ended)
         raise _failure() from error
 
 

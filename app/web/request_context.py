@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from flask import g, has_request_context, request
 
 from app.core.accounts.sessions import ProjectRole, SessionUser
-from app.core.errors import EndedKey
-from app.core.queries.api_keys import ApiKey
+from app.core.queries.api_keys import ApiKey, EndedKey
 from app.core.queries.audit_log import Actor
 from app.core.queries.memberships import Role
 from app.web.limits import Window

@@ -125,7 +125,7 @@ def services() -> Services:
 def ask_database(work: _Work[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What `work` makes of a connection and these arguments, in the time that who asks will wait.
 
-    As `app.core.database.run`: in a thread that knows nothing of the request, so what it needs of that are arguments.
+    As `app.core.database.run`: in another thread; what it needs of the request are arguments.
     """
     patience = _patience()
     return database.run(

@@ -19,7 +19,7 @@ import redis
 
 from app.core import background
 from app.core.database import ConnectionPool, answer_of, connection_from
-from app.core.errors import DatabaseUnavailable, EndedKey, InvalidApiKey, RedisUnavailable
+from app.core.errors import DatabaseUnavailable, InvalidApiKey, RedisUnavailable
 from app.core.keys.api_key import hash_key, is_well_formed
 from app.core.keys.records import (
     RECORD_PREFIX,
@@ -30,7 +30,7 @@ from app.core.keys.records import (
     publish_in_redis,
 )
 from app.core.keys.uses import KeyUses
-from app.core.queries.api_keys import ApiKey
+from app.core.queries.api_keys import ApiKey, EndedKey
 from app.core.redis_client import redis_errors
 
 MEMORY_SECONDS = 1.0

@@ -13,11 +13,12 @@ from enum import StrEnum
 import redis
 
 from app.core.database import Connection
-from app.core.errors import EndedKey, NotFound, RedisFull, RedisUnavailable, Rejected
+from app.core.errors import NotFound, RedisFull, RedisUnavailable, Rejected
 from app.core.keys.api_key import display_prefix, hash_key, mint_key
 from app.core.keys.records import forget_in_redis, publish_in_redis, revoke_in_redis
 from app.core.queries.api_keys import (
     ApiKeyDescription,
+    EndedKey,
     insert_api_key,
     lock_api_key,
     select_api_key,

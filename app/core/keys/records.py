@@ -9,8 +9,8 @@ import orjson
 import redis
 
 from app.core.database import Connection
-from app.core.errors import EndedKey, RedisFull, RedisUnavailable, Rejected, Unavailable
-from app.core.queries.api_keys import ApiKey, select_api_key_by_hash
+from app.core.errors import RedisFull, RedisUnavailable, Rejected, Unavailable
+from app.core.queries.api_keys import ApiKey, EndedKey, select_api_key_by_hash
 from app.core.redis_client import redis_errors
 
 RECORD_PREFIX = "pa:api-key:"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from app.core.database import Connection
 from app.core.queries.rows import all_rows, one_row, one_value
@@ -51,6 +52,13 @@ class ApiKey:
     scopes: list[str]
     rate_limit: str | None
     expires_at: datetime | None
+
+
+class EndedKey(NamedTuple):
+    """A key that worked once."""
+
+    key_id: int
+    project_id: int
 
 
 def select_api_key_by_hash(connection: Connection, key_hash: bytes) -> ApiKey | None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -97,6 +98,8 @@ def test_neither_logs_nor_anything_else_keep_a_key(start, database_url, redis_cl
         cookies = str(admin.cookies)
     wait_until(lambda: "API key revoked" in process.log())
     log = process.log()
+    told = [json.loads(line) for line in log.splitlines() if '"API key ' in line]
+    assert all(line.get("request_id") for line in told), "also what a thread of the request has logged"
     assert log.count("API key created") == 2
     assert log.count("API key rotated") == 1
     assert f'"key_id": {key_id}' in log

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 import redis
 
-from app.core.errors import EndedKey, InvalidApiKey
+from app.core.errors import InvalidApiKey
 from app.core.keys.api_key import hash_key, mint_key
 from app.core.keys.directory import KeyDirectory
 from app.core.keys.lifecycle import create_key, revoke_key
 from app.core.keys.records import TOMBSTONE_PREFIX
+from app.core.queries.api_keys import EndedKey
 from app.core.queries.audit_log import COMMAND_LINE
 from app.core.queries.projects import insert_project
 from tests.clocks import Clock
@@ -17,7 +18,7 @@ from tests.clocks import Clock
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
 
 
-def ended_of(directory: KeyDirectory, key: str) -> EndedKey | None:
+def ended_of(directory: KeyDirectory, key: str) -> tuple[int, int] | None:
     with pytest.raises(InvalidApiKey) as refused:
         directory.find(key)
     assert str(refused.value) == "", "it says nothing of the key to anybody"
