@@ -21,14 +21,15 @@ function element(name, className, parent, attributes = {}) {
 // What the page says of a chart, as it is now: a refresh changes it.
 function read(figure) {
   const geometry = JSON.parse(figure.dataset.chart);
-  const rows = [...figure.querySelectorAll(".chart-table tbody tr")].map((row) => [...row.cells].map((cell) => cell.textContent));
+  const { rows } = figure.querySelector(".chart-table tbody");
+  const told = (at, column) => rows[at].cells[column].textContent;
   const names = [...figure.querySelectorAll(".chart-table thead th")].slice(1).map((cell) => cell.textContent);
   const switches = new Map([...figure.querySelectorAll(".legend input")].map((box) => [Number(box.dataset.line) - 1, box]));
   const shown = names.map((_, line) => line).filter((line) => switches.get(line)?.checked ?? true);
-  return { ...geometry, rows, names, shown };
+  return { ...geometry, names, shown, latest: rows.length - 1, time: (at) => told(at, 0), value: (at, line) => told(at, line + 1) };
 }
 
-const place = (data, at) => (data.rows.length > 1 ? (100 * at) / (data.rows.length - 1) : 50);
+const place = (data, at) => (data.latest > 0 ? (100 * at) / data.latest : 50);
 const minute = (minutes) => new Date(60_000 * minutes).toISOString().slice(0, 16);
 const momentsAt = (data, at) => data.moments.filter(([where]) => where === at).map(([, told]) => told);
 
@@ -62,18 +63,16 @@ function makeReader(figure) {
   const state = { at: null, anchor: null, line: 0, byKeyboard: false };
 
   const chosen = () => (state.anchor === null || state.anchor === state.at ? null : [state.anchor, state.at].sort((a, b) => a - b));
-  const value = (data, line) => `${data.names[line]}: ${data.rows[state.at][line + 1]}`;
+  const value = (data, line) => `${data.names[line]}: ${data.value(state.at, line)}`;
 
   function showTip(data) {
-    const [time] = data.rows[state.at];
-    const lines = [element("p", "chart-tip-time", tip)];
-    lines[0].textContent = time;
+    const lines = [Object.assign(element("p", "chart-tip-time", tip), { textContent: data.time(state.at) })];
     for (const line of data.shown) {
       const row = element("p", `series-${line + 1}`, tip);
       row.classList.toggle("current", state.byKeyboard && data.shown.length > 1 && line === state.line);
       element("span", "swatch", row);
       element("bdi", "", row).textContent = data.names[line];
-      element("span", "chart-tip-value", row).textContent = data.rows[state.at][line + 1];
+      element("span", "chart-tip-value", row).textContent = data.value(state.at, line);
       lines.push(row);
     }
     for (const moment of momentsAt(data, state.at)) lines.push(Object.assign(element("p", "muted", tip), { textContent: moment }));
@@ -99,7 +98,7 @@ function makeReader(figure) {
   function show() {
     const data = read(figure);
     layer.hidden = data.downs.length === 0;
-    if (state.at !== null) state.at = Math.min(state.at, data.rows.length - 1);
+    if (state.at !== null) state.at = Math.min(state.at, data.latest);
     const isRead = state.at !== null && !layer.hidden;
     const part = isRead ? chosen() : null;
     for (const each of [crosshair, dots, tip]) each.hidden = !isRead;
@@ -119,8 +118,8 @@ function makeReader(figure) {
   // Screen readers hear what the keys have found, not every move of a pointer.
   function tell(data) {
     const part = chosen();
-    const words = [data.rows[state.at][0], data.shown.length ? value(data, state.line) : "no line is shown", ...momentsAt(data, state.at)];
-    if (part) words.push(`Chosen from ${data.rows[part[0]][0]} to ${data.rows[part[1]][0]}: Enter shows it alone`);
+    const words = [data.time(state.at), data.shown.length ? value(data, state.line) : "no line is shown", ...momentsAt(data, state.at)];
+    if (part) words.push(`Chosen from ${data.time(part[0])} to ${data.time(part[1])}: Enter shows it alone`);
     told.textContent = words.join(". ");
   }
 
@@ -131,12 +130,11 @@ function makeReader(figure) {
 
   function move(key, isChoosing) {
     const data = read(figure);
-    const last = data.rows.length - 1;
     state.byKeyboard = true;
-    if (state.at === null) state.at = last;
+    if (state.at === null) state.at = data.latest;
     else if (key in STEPS) {
       state.anchor = isChoosing ? (state.anchor ?? state.at) : null;
-      state.at = Math.max(0, Math.min(last, state.at + STEPS[key]));
+      state.at = Math.max(0, Math.min(data.latest, state.at + STEPS[key]));
     } else {
       const lines = data.shown.length;
       const now = data.shown.indexOf(state.line);
@@ -159,8 +157,8 @@ function makeReader(figure) {
 
   const bucketAt = (event) => {
     const { left, width } = area.getBoundingClientRect();
-    const last = read(figure).rows.length - 1;
-    return Math.max(0, Math.min(last, Math.round(((event.clientX - left) / width) * last)));
+    const { latest } = read(figure);
+    return Math.max(0, Math.min(latest, Math.round(((event.clientX - left) / width) * latest)));
   };
 
   let isDragging = false;
@@ -174,8 +172,9 @@ function makeReader(figure) {
   }
 
   function onMove(event) {
-    if (!isDragging && state.anchor !== null) return;
-    Object.assign(state, { at: bucketAt(event), byKeyboard: false });
+    const at = bucketAt(event);
+    if ((!isDragging && state.anchor !== null) || (at === state.at && !state.byKeyboard)) return;
+    Object.assign(state, { at, byKeyboard: false });
     show();
   }
 
