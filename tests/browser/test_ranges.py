@@ -1,6 +1,7 @@
 """Ranges of time: zoomed into on a chart, chosen by name, fixed for others, and left again."""
 
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,7 +18,7 @@ from tests.browser.dashboards import (
     table_of,
 )
 from tests.browser.visitors import Visitor
-from tests.stored_events import PROMPT
+from tests.stored_events import PROMPT, an_event, store_events
 
 
 def test_dragging_over_a_chart_zooms_the_page_and_there_is_a_way_back(page: Page, visitor: Visitor):
@@ -126,3 +127,21 @@ def test_a_range_that_moves_can_be_fixed_for_others(page: Page, visitor: Visitor
     expect(line).not_to_contain_text("moving")
     page.get_by_role("link", name="Back to the last 7 days").click()
     expect(line).to_contain_text("The last 7 days, moving")
+
+
+def test_the_money_of_the_month_leads_to_the_prompts_that_cost_it(page: Page, visitor: Visitor):
+    store_events(
+        visitor.database_url,
+        [
+            an_event(visitor.project_id, cost_usd="3"),
+            an_event(visitor.project_id, prompt=UUID(int=7), cost_usd="1"),
+        ],
+    )
+    visitor.enter(page)
+    page.goto("/dashboard")
+    money = page.get_by_role("region", name="Money this month")
+    expect(money).to_contain_text("$4.00")
+    expect(money).to_contain_text("too little past to tell")
+    money.get_by_role("link", name="Where it went").click()
+    page.wait_for_url("**range=month**")
+    expect(page.locator("#prompts .cost-share")).to_have_text(["75 % of all", "25 % of all"])

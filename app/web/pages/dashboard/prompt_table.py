@@ -69,7 +69,6 @@ COLUMNS = {
         Column("prompt", "Prompt", lambda prompt: (prompt.name or str(prompt.prompt_id)).casefold(), is_number=False),
         Column("events", "Events", lambda prompt: prompt.usage.events),
         Column("cost", "Cost", lambda prompt: prompt.usage.cost_usd.sum),
-        Column("share", "Of all cost", lambda prompt: prompt.cost_share),
         Column("score", "Mean score", lambda prompt: prompt.usage.score.mean),
         Column("p50", "p50", lambda prompt: prompt.usage.latency_ms.p50),
         Column("p95", "p95", lambda prompt: prompt.usage.latency_ms.p95),
