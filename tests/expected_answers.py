@@ -51,6 +51,7 @@ PAGES: dict[str, tuple[int, dict[str, str]]] = {
     "pages_audit_log.audit_log": (200, {}),
     "pages_audit_log.download": (200, {}),
     "pages_system.system": (200, {}),
+    "pages_health.health": (200, {}),
     "pages_system.download_refusals": (200, {}),
     "pages_dead_letters.download": (200, {}),
     "pages_dead_letters.replay": (303, {}),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import g, has_request_context, request
 
 from app.core.accounts.sessions import ProjectRole, SessionUser
+from app.core.operations.health import Health
 from app.core.queries.api_keys import ApiKey, EndedKey
 from app.core.queries.audit_log import Actor
 from app.core.queries.memberships import Role
@@ -39,7 +40,7 @@ class RequestFacts:
 
     `api_key`: the valid key that came with it; `ended_key`: one that was valid, and is revoked or expired. `window`:
     how the valid key's rate limit stands. `visitor`: who looks at a page. `error_code`: that of an answer in the error
-    envelope.
+    envelope. `health`: how the service does, as the visitor sees it, from before the numbers of the page were read.
     """
 
     request_id: str
@@ -48,6 +49,7 @@ class RequestFacts:
     window: Window | None = None
     visitor: Visitor | None = None
     error_code: str | None = None
+    health: Health | None = None
 
 
 def begin_request(request_id: str) -> None:

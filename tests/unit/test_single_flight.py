@@ -7,6 +7,7 @@ from threading import Event
 import pytest
 
 from app.web.single_flight import SingleFlight
+from tests.waiting import wait_until
 
 
 class Clock:
@@ -84,3 +85,17 @@ def test_an_error_is_raised_to_all_who_asked_and_forgotten_with_its_time() -> No
             flight.result(fail, if_late=-1)
     clock.now += 1
     assert flight.result(lambda: 7, if_late=-1) == 7
+
+
+def test_a_busy_server_may_take_its_time_as_long_as_what_it_told_before_is_usable() -> None:
+    clock = Clock()
+    flight = SingleFlight[int](
+        max_age_seconds=2.0, deadline_seconds=0.01, usable_seconds=10.0, hurry_seconds=0.01, monotonic=clock
+    )
+    end = Event()
+    wait_until(lambda: flight.result(lambda: 1, if_late=-1) == 1)
+    clock.now += 9.9
+    assert flight.result(lambda: int(end.wait(10)), if_late=-1) == 1
+    clock.now += 0.1
+    assert flight.result(lambda: 3, if_late=-1) == -1
+    end.set()

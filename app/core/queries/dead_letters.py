@@ -107,6 +107,12 @@ def count_dead_letters_by_reason(connection: Connection, *, project_id: int | No
     return all_rows(connection, DeadLetterReason, sql, {"project_id": project_id})
 
 
+def count_dead_letters_by_project(connection: Connection) -> dict[int | None, int]:
+    """How many there are of each project that has some; under None those whose project is not known."""
+    sql = "SELECT project_id, count(*) AS letters FROM dead_letters GROUP BY project_id"
+    return dict(connection.execute(sql).fetchall())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletedLetter:
     """What there was of a dead letter's entry: its id and bytes, and when it first came in."""

@@ -2,6 +2,7 @@
 
 from flask import Flask, Response, request
 
+from app.web.current_health import register_current_health
 from app.web.errors import ApiError
 from app.web.pages.access import session_cookie
 from app.web.pages.access.forgery import register_forgery_protection
@@ -23,7 +24,7 @@ from app.web.pages.prompts import comparison_csv, comparisons, margins, names, v
 from app.web.pages.prompts import views as prompts
 from app.web.pages.refusals import views as refusals
 from app.web.pages.sign_in import account, one_time_link, sign_in
-from app.web.pages.system import dead_letters
+from app.web.pages.system import dead_letters, health
 from app.web.pages.system import views as system
 from app.web.pages.webhooks import views as webhooks
 
@@ -31,7 +32,7 @@ PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
     *(dashboard, project_charts, raw_events, news, budgets),
     *(prompts, version_chart, names, comparisons, comparison_csv, margins),
-    *(api_keys, changing, first_event, refusals, webhooks, system, dead_letters, audit_log, documents),
+    *(api_keys, changing, first_event, refusals, webhooks, system, dead_letters, health, audit_log, documents),
 )
 
 
@@ -41,6 +42,7 @@ def register_pages(app: Flask, secret_key: str) -> None:
     register_forgery_protection(app, secret_key)
     register_templates(app)
     app.jinja_env.globals["keys_ending_soon"] = keys_ending_soon
+    register_current_health(app)
     for module in PAGES:
         app.register_blueprint(module.blueprint)
     add_project_to_urls(app)

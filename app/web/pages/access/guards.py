@@ -11,9 +11,10 @@ from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response
 
 from app.core.accounts.sessions import ProjectRole, SessionUser, find_session
-from app.core.errors import RedisFull, RedisUnavailable
+from app.core.errors import RedisFull, RedisUnavailable, Unavailable
 from app.core.queries.memberships import Role
 from app.web.auth import network_of
+from app.web.current_health import current_health, health_without_database
 from app.web.errors import ApiError
 from app.web.pages.access.forgery import refuse_forgery
 from app.web.pages.access.rate_limit import charge
@@ -43,7 +44,7 @@ def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
     def decorate(view: _View[_P]) -> _View[_P]:
         @functools.wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
-            found = session_user()
+            found = _session_user_or_health()
             if found is None:
                 return _ask_to_sign_in()
             context().visitor = Visitor(found, None)
@@ -52,6 +53,9 @@ def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
                 charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
             project = _usual_project(found.projects) if role is None else _named_project(found.projects)
             context().visitor = Visitor(found, project)
+            context().health = current_health(
+                project_id=project.project_id if project else None, sees_all=found.is_operator
+            )
             if role is not None:
                 if project is None:
                     return _name_project(found.projects)
@@ -95,6 +99,15 @@ def session_user() -> SessionUser | None:
     if not isinstance(session_id, str):
         return None
     return ask_database(find_session, session_id)
+
+
+def _session_user_or_health() -> SessionUser | None:
+    """As `session_user`; where PostgreSQL does not answer, the page that says so has the light, too."""
+    try:
+        return session_user()
+    except Unavailable:
+        context().health = health_without_database()
+        raise
 
 
 def add_project_to_urls(app: Flask) -> None:

@@ -10,6 +10,7 @@ from flask import Flask, Response, render_template, request
 
 from app.web.assets import asset_url
 from app.web.pages.layout.formatting import register_filters
+from app.web.pages.layout.health_words import MEANING_PATH, health_words
 from app.web.request_context import context as request_context
 
 CONTENT_SECURITY_POLICY = (
@@ -67,9 +68,9 @@ def page(
 
     `active` is the key of the navigation item to mark; without `navigation` the header has that of the project.
     Besides the context a template knows `user`, `project`, `projects` (those the user may switch to) and `role`, each
-    None or empty where nobody is signed in.
+    None or empty where nobody is signed in, and `health`, None where nobody asked for it.
     """
-    seen_by = request_context().visitor
+    seen_by, health = request_context().visitor, request_context().health
     user, project, role = (None, None, None) if seen_by is None else (seen_by.user, seen_by.project, seen_by.role)
     html = render_template(
         template,
@@ -79,6 +80,8 @@ def page(
         projects=() if user is None else user.projects,
         role=role,
         navigation=navigation or [each for each in NAVIGATION if project and (role == "admin" or not each.for_admins)],
+        health=health and health_words(health),
+        health_meaning=MEANING_PATH,
         sign_in_url=f"/login?next={quote(request.full_path.rstrip('?'), safe='/')}",
         **context,
     )

@@ -4,6 +4,7 @@
 
 const live = document.getElementById("live");
 const statusLine = document.getElementById("live-status");
+const health = document.getElementById("health");
 const LONGEST_PAUSE_SECONDS = 120;
 // What a user does to a page is the user's: not what the server says about it.
 const USERS_OWN = new Set(["open", "value", "checked"]);
@@ -57,10 +58,12 @@ function morph(old, fresh) {
   if (choice !== null) old.value = choice;
 }
 
-function show(html) {
-  const fresh = new DOMParser().parseFromString(html, "text/html");
+const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
+
+function show(fresh) {
   const freshLive = fresh.getElementById("live");
   if (!freshLive) throw new Error("an answer without the page");
+  document.dispatchEvent(new CustomEvent("answered", { detail: fresh }));
   const focused = document.activeElement;
   morph(live, freshLive);
   if (focused.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
@@ -69,6 +72,7 @@ function show(html) {
 
 // Screen readers hear of a change of state, not of every second.
 function tell(text, isPaused) {
+  statusLine.dataset.state = health?.dataset.state ?? "ok";
   statusLine.hidden = false;
   statusLine.classList.toggle("paused", isPaused);
   if (statusLine.dataset.paused !== String(isPaused)) {
@@ -93,12 +97,17 @@ async function refresh() {
       location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
       return;
     }
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    show(await answer.text());
+    const fresh = parsed(await answer.text());
+    if (!answer.ok) {
+      document.dispatchEvent(new CustomEvent("answered", { detail: fresh }));
+      throw new Error(`status ${answer.status}`);
+    }
+    show(fresh);
     failures = 0;
     updatedAt = Date.now();
-  } catch {
+  } catch (error) {
     failures += 1;
+    if (!/^status/.test(error.message)) document.dispatchEvent(new Event("unanswered"));
   } finally {
     isAsking = false;
     const seconds = Number(live.dataset.refreshSeconds);
@@ -111,7 +120,7 @@ function tick() {
   if (!isAsking && Date.now() >= waitUntil) refresh();
   const seconds = Math.round((Date.now() - updatedAt) / 1_000);
   if (failures) tell("Paused: no answer, trying again", true);
-  else tell(seconds < 3 ? "Updated just now" : `Updated ${seconds} s ago`, false);
+  else tell(health?.dataset.age || (seconds < 3 ? "Updated just now" : `Updated ${seconds} s ago`), false);
 }
 
 if (live && statusLine) {
