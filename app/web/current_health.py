@@ -52,15 +52,24 @@ def health_without_database() -> Health:
     return health_of(_in_redis(), DATABASE_LATE, project_id=None, sees_all=False)
 
 
+def database_is_known_to_be_away() -> bool:
+    """Whether PostgreSQL was found away in the last seconds: whoever can do without need not wait for it."""
+    found = _in_database()
+    return found is not DATABASE_LATE and found.problems.get("postgresql") is not None
+
+
 def current_health(*, project_id: int | None, sees_all: bool) -> Health:
     """As `health_of`, for who sees the dead letters of this project, or all. Raises nothing that a server causes.
 
     What came before `waiting.since` was stored when this returns: read the numbers of a page after it.
     """
-    pool = services().database
     in_redis = _in_redis()
-    in_database = _flights().database.result(lambda: database_health(pool, datetime.now(UTC)), if_late=DATABASE_LATE)
-    return health_of(in_redis, in_database, project_id=project_id, sees_all=sees_all)
+    return health_of(in_redis, _in_database(), project_id=project_id, sees_all=sees_all)
+
+
+def _in_database() -> DatabaseHealth:
+    pool = services().database
+    return _flights().database.result(lambda: database_health(pool, datetime.now(UTC)), if_late=DATABASE_LATE)
 
 
 def _in_redis() -> RedisHealth:

@@ -40,10 +40,11 @@ class DatabaseHealth:
 
 
 class Reason(NamedTuple):
-    """Why not all is well: what is wrong, fit for strangers, and its entry of the runbook."""
+    """Why not all is well: what is wrong, fit for strangers, its entry of the runbook, and the state that it makes."""
 
     text: str
     entry: str
+    state: State
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +100,20 @@ def database_health(pool: ConnectionPool, now: datetime) -> DatabaseHealth:
 def health_of(in_redis: RedisHealth, in_database: DatabaseHealth, *, project_id: int | None, sees_all: bool) -> Health:
     """The health as somebody sees it: dead letters are those of the project, or with `sees_all` those of everybody."""
     problems = in_redis.problems | in_database.problems
-    broken = [Reason(problem, name) for name, problem in problems.items() if problem]
+    broken = [Reason(problem, name, "broken") for name, problem in problems.items() if problem]
     waiting = _waiting(in_redis)
     delayed = []
     if waiting and not problems.get("buffer"):
-        delayed.append(Reason(f"Accepted events wait to be stored: {waiting.events:,}.", "worker_not_draining"))
+        delayed.append(
+            Reason(f"Accepted events wait to be stored: {waiting.events:,}.", "worker_not_draining", "delayed")
+        )
     letters = None
     if in_database.dead_letters is not None:
         counts = in_database.dead_letters
         letters = sum(counts.values()) if sees_all else counts.get(project_id, 0) if project_id else 0
         if letters:
-            delayed.append(
-                Reason(
-                    f"Accepted events were set aside, because they could not be stored: {letters:,}.", "dead_letters"
-                )
-            )
+            text = f"Accepted events were set aside, because they could not be stored: {letters:,}."
+            delayed.append(Reason(text, "dead_letters", "delayed"))
     return Health(
         state="broken" if broken else "delayed" if delayed else "ok",
         reasons=broken + delayed,

@@ -11,10 +11,10 @@ from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response
 
 from app.core.accounts.sessions import ProjectRole, SessionUser, find_session
-from app.core.errors import RedisFull, RedisUnavailable, Unavailable
+from app.core.errors import DatabaseUnavailable, RedisFull, RedisUnavailable
 from app.core.queries.memberships import Role
 from app.web.auth import network_of
-from app.web.current_health import current_health, health_without_database
+from app.web.current_health import current_health, database_is_known_to_be_away, health_without_database
 from app.web.errors import ApiError
 from app.web.pages.access.forgery import refuse_forgery
 from app.web.pages.access.rate_limit import charge
@@ -32,19 +32,31 @@ _P = ParamSpec("_P")
 _View = Callable[_P, Response]
 
 
-def signed_in(role: Role | None = "member") -> Callable[[_View[_P]], _View[_P]]:
+def signed_in(
+    role: Role | None = "member", *, without_database: Callable[[], Response] | None = None
+) -> Callable[[_View[_P]], _View[_P]]:
     """Let in users with this role in the project that the URL names; with None, every user, without a project.
 
     Views find the user and the project by `visitor()`; where `role` is None the project is the one last looked at, for
     the way back, and None for a user without any. Nobody signed in: sent to the sign-in page, or a 401 where
     something was to be changed. No member: 404, as if there were no such project. A member where an admin is needed:
     403. Unsafe methods need the token of their session.
+
+    `without_database` answers in place of the view where PostgreSQL, which alone knows sessions and roles, is away: to
+    whoever has a cookie with our signature, so with nothing that is for some of them only.
     """
 
     def decorate(view: _View[_P]) -> _View[_P]:
         @functools.wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
-            found = _session_user_or_health()
+            try:
+                found = _known_user(may_do_without=without_database is not None)
+            except DatabaseUnavailable:
+                context().health = health_without_database()
+                if without_database is None or request.method not in SAFE_METHODS:
+                    raise
+                _charge_address()
+                return without_database()
             if found is None:
                 return _ask_to_sign_in()
             context().visitor = Visitor(found, None)
@@ -81,8 +93,7 @@ def open_page(reason: str) -> Callable[[_View[_P]], _View[_P]]:
     def decorate(view: _View[_P]) -> _View[_P]:
         @functools.wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> Response:
-            with suppress(RedisFull, RedisUnavailable):
-                charge(REQUESTS_OF_AN_ADDRESS, "page-address", network_of(request.remote_addr))
+            _charge_address()
             refuse_forgery()
             return view(*args, **kwargs)
 
@@ -101,13 +112,16 @@ def session_user() -> SessionUser | None:
     return ask_database(find_session, session_id)
 
 
-def _session_user_or_health() -> SessionUser | None:
-    """As `session_user`; where PostgreSQL does not answer, the page that says so has the light, too."""
-    try:
-        return session_user()
-    except Unavailable:
-        context().health = health_without_database()
-        raise
+def _known_user(*, may_do_without: bool) -> SessionUser | None:
+    """As `session_user`, without waiting for a PostgreSQL that is known to be away where the page can do without."""
+    if may_do_without and SESSION_ID in session and database_is_known_to_be_away():
+        raise DatabaseUnavailable("it was found away a moment ago")
+    return session_user()
+
+
+def _charge_address() -> None:
+    with suppress(RedisFull, RedisUnavailable):
+        charge(REQUESTS_OF_AN_ADDRESS, "page-address", network_of(request.remote_addr))
 
 
 def add_project_to_urls(app: Flask) -> None:

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from flask import Response, request
 
+from app.core.runbook import runbook_path
 from app.web.errors import ApiError
 from app.web.pages.layout.rendering import page, with_security_headers
 
@@ -22,6 +23,7 @@ _TEXTS = {
         "{server} does not answer or has too much to do. Try again.",
     ),
 }
+_ENTRIES = {"PostgreSQL": "postgresql", "Redis": "redis"}
 _UNKNOWN = ("That did not work", "Go back, reload the page and try again.")
 
 
@@ -52,6 +54,8 @@ def error_page(error: ApiError) -> Response:
         title=title,
         message=message,
         error_status=error.status,
+        away=error.server,
+        entry=runbook_path(_ENTRIES[error.server]) if error.server else None,
         retry_seconds=error.retry_after_seconds if may_retry else None,
     )
     return with_security_headers(answer)

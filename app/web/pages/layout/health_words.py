@@ -29,6 +29,14 @@ def health_words(health: Health) -> HealthWords:
     return HealthWords(health.state, word, sentence, reasons, _age(health))
 
 
+def heading_of(health: Health) -> str:
+    """What the system page begins with."""
+    if health.state == "ok":
+        return "All is well"
+    needs_nobody = health.state == "delayed" and not health.dead_letters
+    return "Events are late" if needs_nobody else "Something needs you"
+
+
 def _word_and_sentence(health: Health) -> tuple[str, str]:
     if health.state == "broken":
         return "Broken", "Something keeps events from being taken, stored or shown, or was lost."

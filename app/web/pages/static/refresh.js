@@ -5,6 +5,7 @@
 const live = document.getElementById("live");
 const statusLine = document.getElementById("live-status");
 const health = document.getElementById("health");
+const beganReduced = live !== null && "reduced" in live.dataset;
 const LONGEST_PAUSE_SECONDS = 120;
 // What a user does to a page is the user's: not what the server says about it.
 const USERS_OWN = new Set(["open", "value", "checked"]);
@@ -63,6 +64,8 @@ const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
 function show(fresh) {
   const freshLive = fresh.getElementById("live");
   if (!freshLive) throw new Error("an answer without the page");
+  // it could not know who looks: the whole page can now
+  if (beganReduced && !("reduced" in freshLive.dataset)) location.reload();
   document.dispatchEvent(new CustomEvent("answered", { detail: fresh }));
   const focused = document.activeElement;
   morph(live, freshLive);

@@ -147,6 +147,14 @@ def redis_facts(
         return None
 
 
+def buffer_state(buffer: EventBuffer) -> BufferState | None:
+    """None where Redis does not answer."""
+    try:
+        return buffer.state()
+    except (Unavailable, Rejected):
+        return None
+
+
 def _drained(client: redis.Redis, now: datetime) -> Drained:
     counts = read_counts(client, DRAINED, now)
     first = five_minutes_of((now - timedelta(hours=1)).timestamp())

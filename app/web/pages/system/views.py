@@ -1,7 +1,8 @@
 """/dashboard/system: whether events flow, what was set aside, and what was refused.
 
 An admin sees the dead letters and refusals of the project; an operator those of the whole service, also what belongs
-to no project. The setting of proxies is an operator's, too.
+to no project. The setting of proxies is an operator's, too. While PostgreSQL is away nobody knows who is who: then the
+page has no more than everybody may know.
 """
 
 from collections.abc import Callable
@@ -10,26 +11,30 @@ from datetime import UTC, datetime
 from flask import request
 from werkzeug.wrappers import Response
 
+from app.core.operations.health import DatabaseHealth, RedisHealth, health_of
+from app.core.operations.readiness import Problems
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.runbook import runbook_path
 from app.web.health import current_problems
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
+from app.web.pages.layout.health_words import heading_of
 from app.web.pages.layout.paging import read_id
-from app.web.pages.layout.rendering import page
+from app.web.pages.layout.rendering import NavigationItem, page
 from app.web.pages.system.dead_letters import AT_ONCE
 from app.web.pages.system.facts import (
     CHECKS,
     REFUSAL_MEANINGS,
     DatabaseFacts,
+    buffer_state,
     database_facts,
     preview,
     redis_facts,
     visible_project,
 )
 from app.web.proxies import notice_proxy
-from app.web.request_context import visitor
+from app.web.request_context import context, visitor
 from app.web.services import ask_database, services
 
 REFUSALS_CSV: dict[str, Callable[[RefusalCount], object]] = {
@@ -39,11 +44,35 @@ REFUSALS_CSV: dict[str, Callable[[RefusalCount], object]] = {
     "last_24h": lambda refusal: refusal.last_day,
 }
 
+NAVIGATION_WITHOUT_DATABASE = (
+    NavigationItem("system", "System", "/dashboard/system"),
+    NavigationItem("runbook", "Runbook", "/docs/runbook"),
+)
+
 blueprint = page_blueprint("system")
 
 
+def _system_without_database() -> Response:
+    """The checks, which /readyz tells everybody, and how much waits."""
+    problems = current_problems()
+    health = context().health
+    assert health is not None
+    return page(
+        "system/without_database.html",
+        active="system",
+        navigation=NAVIGATION_WITHOUT_DATABASE,
+        now=datetime.now(UTC),
+        checks=_checks(problems),
+        delays=[],
+        heading=heading_of(health),
+        runbook_path=runbook_path,
+        buffer=buffer_state(services().buffer),
+        max_events=services().settings.buffer_max_events,
+    )
+
+
 @blueprint.get("/dashboard/system")
-@signed_in("admin")
+@signed_in("admin", without_database=_system_without_database)
 def system() -> Response:
     """The page; what a server does not tell is left out."""
     now = datetime.now(UTC)
@@ -51,17 +80,25 @@ def system() -> Response:
     letters_after = read_id(request.args.get("letters_after")) or 0
     problems = current_problems()
     at_work = services()
+    in_redis = redis_facts(at_work.redis, at_work.buffer, now, project_id=project_id)
     answers = problems.get("postgresql", "") is None and problems.get("migrations", "") is None
+    in_database = _database_facts(project_id, letters_after) if answers else None
+    # the light of this page is about what this page shows
+    health = context().health = health_of(
+        RedisHealth(problems, in_redis.buffer if in_redis else None, now),
+        DatabaseHealth({}, {None: sum(each.letters for each in in_database.reasons)} if in_database else None),
+        project_id=project_id,
+        sees_all=True,
+    )
     return page(
         "system/system.html",
         active="system",
         now=now,
-        checks=sorted(
-            ((CHECKS[name], problem, runbook_path(name)) for name, problem in problems.items()),
-            key=lambda check: not check[1],
-        ),
-        in_redis=redis_facts(at_work.redis, at_work.buffer, now, project_id=project_id),
-        in_database=_database_facts(project_id, letters_after) if answers else None,
+        checks=_checks(problems),
+        delays=[reason for reason in health.reasons if reason.state == "delayed"],
+        heading=heading_of(health),
+        in_redis=in_redis,
+        in_database=in_database,
         letters_after=letters_after,
         preview=preview,
         runbook_path=runbook_path,
@@ -70,6 +107,11 @@ def system() -> Response:
         at_once=AT_ONCE,
         unknown_proxy=visitor().user.is_operator and notice_proxy(request.environ),
     )
+
+
+def _checks(problems: Problems) -> list[tuple[str, str | None, str]]:
+    """Each with its label, its problem and the path of its entry."""
+    return [(CHECKS[name], problem, runbook_path(name)) for name, problem in problems.items()]
 
 
 def _database_facts(project_id: int | None, letters_after: int) -> DatabaseFacts:
