@@ -4,17 +4,16 @@ Those of the pages have a hash in their URL, and browsers keep them for ever; th
 """
 
 import functools
-import gzip
 import hashlib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort
 
 from app.web.access import public
-from app.web.threads import run_in_thread
+from app.web.compression import kept_answer
 
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "png": "image/png"}
 _HASH_LENGTH = 16
@@ -42,9 +41,6 @@ DOCS_ASSETS: dict[str, Traversable] = {
 blueprint = Blueprint("assets", __name__)
 
 
-_plain_and_gzipped: dict[str, tuple[bytes, bytes]] = {}
-
-
 @functools.cache
 def asset_hash(name: str) -> str:
     """The beginning of the SHA-256 of a file. Raises KeyError for one that is not on the list."""
@@ -54,11 +50,6 @@ def asset_hash(name: str) -> str:
 def asset_url(name: str) -> str:
     """The URL of a file as it is now. Raises KeyError for one that is not on the list."""
     return f"/assets/{asset_hash(name)}/{name}"
-
-
-def _compress(name: str) -> tuple[bytes, bytes]:
-    plain = ASSETS[name].read_bytes()
-    return plain, gzip.compress(plain, mtime=0)
 
 
 def _type_of(name: str) -> str:
@@ -74,15 +65,7 @@ def asset(digest: str, name: str) -> Response:
     """
     if name not in ASSETS:
         abort(404)
-    # once compressed, a file does not wait for a thread: in a rush of sign-ins passwords have them all
-    if name not in _plain_and_gzipped:
-        _plain_and_gzipped[name] = run_in_thread(lambda: _compress(name))
-    plain, gzipped = _plain_and_gzipped[name]
-    gzip_welcome = request.accept_encodings["gzip"] > 0
-    answer = Response(gzipped if gzip_welcome else plain, mimetype=_type_of(name))
-    answer.headers["Vary"] = "Accept-Encoding"
-    if gzip_welcome:
-        answer.headers["Content-Encoding"] = "gzip"
+    answer = kept_answer(f"assets/{name}", ASSETS[name].read_bytes, _type_of(name))
     if digest == asset_hash(name):
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -95,6 +78,6 @@ def docs_asset(name: str) -> Response:
     """A file of /docs; 404 for all that is not on the list."""
     if name not in DOCS_ASSETS:
         abort(404)
-    answer = Response(DOCS_ASSETS[name].read_bytes(), mimetype=_type_of(name))
+    answer = kept_answer(f"docs/{name}", DOCS_ASSETS[name].read_bytes, _type_of(name))
     answer.headers["Cache-Control"] = "public, max-age=3600"
     return answer

@@ -25,7 +25,7 @@ RUN_ONE_WAY = (
         "test_prompt_page",
     ),
     *("test_comparison_page", "test_margins_page", "news", "test_csv_downloads", "test_docs", "test_openapi"),
-    *("test_health_light",),
+    *("test_health_light", "test_compression"),
 )
 
 

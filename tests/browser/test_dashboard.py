@@ -116,3 +116,15 @@ def test_colours_follow_the_system_while_one_looks(page: Page, visitor: Visitor)
     light = line.evaluate("line => getComputedStyle(line).stroke")
     page.emulate_media(color_scheme="dark")
     expect(line).not_to_have_css("stroke", light)
+
+
+def test_a_refresh_that_finds_nothing_new_is_not_sent_again_and_news_still_come(page: Page, visitor: Visitor):
+    store_history(visitor)
+    visitor.enter(page)
+    page.goto("/dashboard?range=24h")
+    with page.expect_response(lambda answer: "/dashboard?" in answer.url and answer.status == 304) as unchanged:
+        expect(page.locator("#live-status")).to_contain_text("Updated")
+    assert "if-none-match" in unchanged.value.request.headers
+    before = events_figure(page).inner_text()
+    send_event(visitor)
+    expect(events_figure(page)).not_to_have_text(before, timeout=REFRESH_TIMEOUT_MS)

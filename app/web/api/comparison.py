@@ -16,6 +16,7 @@ from app.core.queries.api_keys import ApiKey
 from app.web.access import requires_key
 from app.web.api.comparison_schemas import ComparisonQuerySchema
 from app.web.api.usage_schemas import load_query, read_prompt_id
+from app.web.compression import compressed
 from app.web.json_response import success
 from app.web.services import ask_snapshot
 
@@ -37,6 +38,7 @@ _REASONS: dict[WhyUndecided, str] = {
 }
 
 blueprint = Blueprint("comparison", __name__)
+blueprint.after_request(compressed)
 
 
 @blueprint.get(f"{ANALYTICS_PATH}/<prompt_id:prompt_id>/comparison")

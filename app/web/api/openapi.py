@@ -14,6 +14,7 @@ from app.web.access import public
 from app.web.api.comparison_schemas import ComparisonQuerySchema
 from app.web.api.schemas import BatchSchema, EventSchema
 from app.web.api.usage_schemas import UsageQuerySchema
+from app.web.compression import kept_answer
 from app.web.json_response import encode
 
 _WRITTEN = files("app.web.api") / "openapi.json"
@@ -84,13 +85,16 @@ def _in_full(response: Any, headers: dict[str, Any]) -> Any:
 @blueprint.get("/openapi.json")
 @public("what the API looks like is no secret, and clients are generated from it")
 def openapi() -> Response:
-    return Response(document(), mimetype="application/json")
+    answer = kept_answer("openapi.json", document, "application/json")
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer
 
 
 @blueprint.get("/docs")
 @public("shows the public document")
 def docs() -> Response:
     """The page; its script loads the document and lets a reader try the API with a key of theirs."""
-    answer = Response(_PAGE.read_bytes(), mimetype="text/html")
+    answer = kept_answer("docs", _PAGE.read_bytes, "text/html")
+    answer.headers["Cache-Control"] = "no-cache"
     answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return answer

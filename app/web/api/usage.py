@@ -12,10 +12,12 @@ from app.core.contract import ANALYTICS_PATH
 from app.core.queries.api_keys import ApiKey
 from app.web.access import requires_key
 from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
+from app.web.compression import compressed
 from app.web.json_response import success
 from app.web.services import ask_snapshot
 
 blueprint = Blueprint("usage", __name__)
+blueprint.after_request(compressed)
 
 
 @blueprint.get(ANALYTICS_PATH)

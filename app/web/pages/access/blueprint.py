@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from flask import Blueprint
 
+from app.web.compression import compressed
 from app.web.pages.access.session_cookie import open_session, save_session
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.rendering import with_security_headers
@@ -14,11 +15,12 @@ from app.web.services import services
 def page_blueprint(name: str) -> Blueprint:
     """A blueprint `pages_<name>` whose requests have a session, and whose answers carry the security headers.
 
-    Where PUBLIC_URL is set, its requests came to that host, or are a 421.
+    They are compressed, too. Where PUBLIC_URL is set, its requests came to that host, or are a 421.
     """
     blueprint = Blueprint(f"pages_{name}", __name__)
     blueprint.before_request(open_session)
     blueprint.before_request(_refuse_strange_host)
+    blueprint.after_request(compressed)
     blueprint.after_request(save_session)
     blueprint.after_request(with_security_headers)
     return blueprint

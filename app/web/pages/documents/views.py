@@ -3,13 +3,13 @@
 They are read when PostgreSQL or Redis is down and nobody can sign in, so they ask no server for anything.
 """
 
-import functools
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort
 
 from app.core.runbook import DOCUMENTS_PATH
 from app.web.access import public
+from app.web.compression import kept_answer
 from app.web.pages.documents.markdown import RenderedDocument, render_markdown
 from app.web.pages.layout.rendering import NavigationItem, page, with_security_headers
 
@@ -41,10 +41,8 @@ def document(name: str) -> Response:
     """A page without a session, the same for everybody; 404 where the deploy left the file out."""
     if not (_FOLDER / f"{name}.md").is_file():
         abort(404)
-    answer = Response(_page(name), mimetype="text/html")
+    answer = kept_answer(f"documents/{name}", lambda: _page(name), "text/html")
     answer.headers["Cache-Control"] = "no-cache"
-    answer.add_etag()
-    answer.make_conditional(request)
     return answer
 
 
@@ -53,9 +51,8 @@ for _name in DOCUMENTS:
     blueprint.get(f"{DOCUMENTS_PATH}/{_name}", defaults={"name": _name})(document)
 
 
-@functools.cache
 def _page(name: str) -> bytes:
-    """Rendered once in each process, by who asks first: a tenth of a second."""
+    """Takes a tenth of a second."""
     return page("documents/document.html", active=name, document=rendered(name), navigation=NAVIGATION).get_data()
 
 

@@ -1,12 +1,14 @@
 """How pages are rendered: the layout, what every template knows, and the headers of HTML."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import jinja2
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, g, render_template, request
 
 from app.web.assets import asset_url
 from app.web.pages.layout.formatting import register_filters
@@ -24,6 +26,9 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """By which a browser lets nobody else near a page."""
+
+_SAFE_METHODS = ("GET", "HEAD")
+_TAG_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +67,13 @@ def page(
     active: str = "",
     status: int = 200,
     navigation: Sequence[NavigationItem] | None = None,
+    volatile: Sequence[str] = (),
     **context: Any,
 ) -> Response:
-    """An HTML page in the layout, never stored by any cache.
+    """An HTML page in the layout, never stored by any cache; a 304 to a refresh that has the same one.
 
-    `active` is the key of the navigation item to mark; without `navigation` the header has that of the project.
+    `active` is the key of the navigation item to mark; without `navigation` the header has that of the project. A page
+    with nothing new in it but these `volatile` texts is the same one.
     Besides the context a template knows `user`, `project`, `projects` (those the user may switch to) and `role`, each
     None or empty where nobody is signed in, and `health`, None where nobody asked for it.
     """
@@ -85,8 +92,26 @@ def page(
         sign_in_url=f"/login?next={quote(request.full_path.rstrip('?'), safe='/')}",
         **context,
     )
-    answer = Response(html, status=status, mimetype="text/html")
+    answer = _tagged(html, volatile) if seen_by and status == HTTPStatus.OK else Response(html, status=status)
     answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _tagged(html: str, volatile: Sequence[str]) -> Response:
+    """The page with an ETag, which stands in it too, for refresh.js; or a 304 to who has the same page already.
+
+    It is made of the rendered page, so nothing that shows can be forgotten; a token against forgery, which is another
+    one each second, is not part of it.
+    """
+    shown = html
+    for each in (*volatile, g.get("csrf_token", "")):
+        shown = shown.replace(each, "") if each else shown
+    tag = hashlib.sha256(shown.encode()).hexdigest()[:_TAG_LENGTH]
+    if request.method in _SAFE_METHODS and request.if_none_match.contains_weak(tag):
+        answer = Response(status=HTTPStatus.NOT_MODIFIED, mimetype="text/html")
+    else:
+        answer = Response(html.replace("<body>", f'<body data-tag="{tag}">', 1), mimetype="text/html")
+    answer.set_etag(tag, weak=True)
     return answer
 
 

@@ -91,25 +91,32 @@ let updatedAt = Date.now();
 let failures = 0;
 let waitUntil = 0;
 let isAsking = false;
+// Of the page as it is shown; with an answer that says the same nothing more is sent.
+let tag = document.body.dataset.tag;
 
 async function refresh() {
   isAsking = true;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
+    const headers = { Accept: "text/html", ...(tag && { "If-None-Match": `W/"${tag}"` }) };
+    const answer = await fetch(location.href, { headers, signal: AbortSignal.timeout(15_000) });
     if (answer.status === 401 || new URL(answer.url).pathname === "/login") {
       location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
       return;
     }
-    const fresh = parsed(await answer.text());
-    if (!answer.ok) {
+    const fresh = answer.status === 304 ? null : parsed(await answer.text());
+    if (fresh && !answer.ok) {
       document.dispatchEvent(new CustomEvent("answered", { detail: fresh }));
       throw new Error(`status ${answer.status}`);
     }
-    show(fresh);
+    if (fresh) {
+      show(fresh);
+      tag = fresh.body.dataset.tag;
+    }
     failures = 0;
     updatedAt = Date.now();
   } catch (error) {
     failures += 1;
+    tag = undefined;
     if (!/^status/.test(error.message)) document.dispatchEvent(new Event("unanswered"));
   } finally {
     isAsking = false;

@@ -61,7 +61,7 @@ def _system_without_database() -> Response:
         "system/without_database.html",
         active="system",
         navigation=NAVIGATION_WITHOUT_DATABASE,
-        now=datetime.now(UTC),
+        as_of=as_of(datetime.now(UTC)),
         checks=_checks(problems),
         delays=[],
         heading=heading_of(health),
@@ -93,7 +93,8 @@ def system() -> Response:
     return page(
         "system/system.html",
         active="system",
-        now=now,
+        as_of=as_of(now),
+        volatile=[as_of(now)],
         checks=_checks(problems),
         delays=[reason for reason in health.reasons if reason.state == "delayed"],
         heading=heading_of(health),
@@ -107,6 +108,11 @@ def system() -> Response:
         at_once=AT_ONCE,
         unknown_proxy=visitor().user.is_operator and notice_proxy(request.environ),
     )
+
+
+def as_of(now: datetime) -> str:
+    """When the page was made, for who has no JavaScript."""
+    return f"As of {now:%H:%M:%S} UTC"
 
 
 def _checks(problems: Problems) -> list[tuple[str, str | None, str]]:
