@@ -116,7 +116,8 @@ def test_without_javascript_a_link_looks_again_and_leaves_the_key_where_it_is(ne
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Look again").click()
     other = opened.value
-    came, again = other.get_by_text("The first event with this key came at"), other.get_by_role("link", name="Look again")
+    came = other.get_by_text("The first event with this key came at")
+    again = other.get_by_role("link", name="Look again")
     for _ in range(50):
         expect(came.or_(again)).to_be_visible()
         if came.is_visible():
