@@ -35,7 +35,7 @@ ASSETS: dict[str, Traversable] = {each.name: each for each in _OWN.iterdir() if 
 DOCS_ASSETS: dict[str, Traversable] = {
     **{name: _SWAGGER_UI / name for name in ("swagger-ui-bundle.js", "swagger-ui.css", "index.css")},
     "favicon-32x32.png": _SWAGGER_UI / "favicon-32x32.png",
-    "start.js": files("app.web") / "static" / "docs" / "start.js",
+    **{name: files("app.web") / "static" / "docs" / name for name in ("docs.css", "start.js")},
 }
 
 blueprint = Blueprint("assets", __name__)
