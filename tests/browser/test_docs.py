@@ -1,9 +1,9 @@
 """/docs: Swagger UI, in light and dark, for everybody, and with a way back."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.visitors import Visitor
 
 
@@ -26,8 +26,7 @@ def test_the_documentation_keeps_nobody_out(page: Page):
         operation.click()
     expect(page.locator(".opblock.is-open .responses-table")).to_have_count(page.locator(".opblock").count())
     expect(page.locator(".opblock.is-open .microlight").first).to_be_visible()
-    violations = Axe().run(page).response["violations"]
-    assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in violations] == []
+    assert violations(page) == {}
 
 
 def test_the_documentation_follows_the_colours_of_the_system(page: Page):

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.core.stream.state import STREAM
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
+from tests.browser.axe import violations
 from tests.browser.conftest import NewPage
 from tests.browser.dashboards import REFRESH_TIMEOUT_MS, store_history
 from tests.browser.page_faults import page_faults
@@ -73,6 +74,9 @@ def test_the_dashboard_says_up_to_when_it_goes_while_events_wait(
     age = page.locator("#live-status")
     expect(age).to_have_text(re.compile(r"Data up to \d\d:\d\d:\d\d UTC; 3 events wait"))
     assert page_faults(page) == []
+    if look != "no JavaScript":
+        page.locator("#health summary").click()
+        assert violations(page, ".site-header") == {}
     if look == "light":
         waiting_events.delete(STREAM)
         expect(age).to_contain_text("Updated", timeout=REFRESH_TIMEOUT_MS)

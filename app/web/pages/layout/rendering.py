@@ -33,20 +33,21 @@ _TAG_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class NavigationItem:
-    """One entry of the header. `for_admins`: members do not see it."""
+    """One entry of the header. `for_admins`: members do not see it. `shortcut`: the key that leads there after "g"."""
 
     key: str
     label: str
     path: str
     for_admins: bool = False
+    shortcut: str | None = None
 
 
 NAVIGATION = (
-    NavigationItem("dashboard", "Dashboard", "/dashboard"),
-    NavigationItem("news", "News", "/dashboard/news"),
-    NavigationItem("api-keys", "API keys", "/dashboard/api-keys"),
+    NavigationItem("dashboard", "Dashboard", "/dashboard", shortcut="d"),
+    NavigationItem("news", "News", "/dashboard/news", shortcut="n"),
+    NavigationItem("api-keys", "API keys", "/dashboard/api-keys", shortcut="k"),
     NavigationItem("webhooks", "Webhooks", "/dashboard/webhooks", for_admins=True),
-    NavigationItem("system", "System", "/dashboard/system", for_admins=True),
+    NavigationItem("system", "System", "/dashboard/system", for_admins=True, shortcut="s"),
     NavigationItem("members", "Members", "/dashboard/members", for_admins=True),
     NavigationItem("audit-log", "Audit log", "/dashboard/audit-log", for_admins=True),
 )
