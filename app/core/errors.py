@@ -43,7 +43,10 @@ class NotFound(Rejected):
 
 
 class VersionNotFound(NotFound):
-    """The prompt has no version with this hash, or none with events yet; the argument is `baseline` or `candidate`."""
+    """The prompt has no version with this hash, or none with events yet.
+
+    The argument is `baseline`, `candidate` or `version`.
+    """
 
 
 class NothingToCompare(NotFound):

@@ -7,8 +7,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.web.pages.dashboard.prompt_table import LONGEST_SEARCH
 from app.web.pages.layout.formatting import count, duration, money, score
+from app.web.pages.layout.tables import LONGEST_SEARCH
 from tests.api_keys import create_key
 from tests.sign_in import create_project, page_of
 from tests.stored_events import PROMPT, an_event, store_events

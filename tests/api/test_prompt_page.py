@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("clean_redis")
 def cells(page: str, version: str) -> list[str]:
     """The row of a version, without its name."""
     row = page.split(f'<tr data-key="{escape(version)}"')[1].split("</tr>", maxsplit=1)[0]
-    found = re.findall(r'<td class="number">(.*?)</td>', row)
+    found = re.findall(r'<td class="number"[^>]*>(.*?)</td>', row)
     return [unescape(TAG.sub("", cell)).replace("\N{NO-BREAK SPACE}", " ") for cell in found]
 
 

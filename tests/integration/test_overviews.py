@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from app.core.analytics.project_overview import ProjectOverview, read_project_overview
-from app.core.analytics.prompt_overview import Choice, PromptOverview, read_prompt_overview, read_versions
+from app.core.analytics.prompt_overview import Choice, PromptOverview, read_prompt_overview
+from app.core.analytics.prompt_versions import read_versions
 from app.core.analytics.usage import project_usage, prompt_usage
 from app.core.database import Connection, ConnectionPool, connection_from
 from app.core.errors import NotFound

@@ -9,7 +9,7 @@ from app.core.analytics.latency_shares import Distribution, distribution
 from app.core.analytics.range_changes import RangeChanges, read_range_changes
 from app.core.analytics.usage import Usage, counted_range, usage_over_time
 from app.core.database import Connection
-from app.core.queries.usage import select_totals
+from app.core.queries.usage import select_series
 from app.core.rollups.grains import GRAIN_SECONDS, Grain
 from app.core.rollups.time_range import TimeRange, fewest_parts
 
@@ -46,10 +46,16 @@ def read_period(
     *,
     interval: Grain,
     now: datetime,
+    only: Sequence[int] | None = None,
 ) -> Period:
-    """The period of what `usage_over_time` takes; `connection` is one of a snapshot."""
-    used = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval)
-    changes = read_range_changes(connection, project_id, prompt_key, time_range, counted, now=now)
+    """The period of what `usage_over_time` takes; `connection` is one of a snapshot.
+
+    Of single versions no past is read: they come and go, and two of them are compared elsewhere.
+    """
+    used = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval, only=only)
+    changes = (
+        read_range_changes(connection, project_id, prompt_key, time_range, counted, now=now) if only is None else None
+    )
     points = points_of(used.series, time_range, interval, now)
     latencies = distribution(used.latency_histogram) if used.latency_histogram else None
     return Period(time_range, interval, used.totals, changes, points, latencies)
@@ -65,11 +71,16 @@ def read_points(
 
 
 def read_latencies(
-    connection: Connection, project_id: int, prompt_key: int, time_range: TimeRange
+    connection: Connection,
+    project_id: int,
+    prompt_key: int,
+    time_range: TimeRange,
+    *,
+    only: Sequence[int] | None = None,
 ) -> Distribution | None:
     """Those of a period alone."""
     parts = fewest_parts(counted_range(connection, project_id, time_range))
-    histogram = select_totals(connection, project_id, prompt_key, parts).latency_histogram
+    histogram = select_series(connection, project_id, prompt_key, parts, interval="day", only=only)[0].latency_histogram
     return distribution(histogram) if histogram else None
 
 

@@ -21,10 +21,10 @@ from app.core.analytics.version_choice import ChosenVersions, newest_pair
 from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
 from app.core.queries.budgets import select_budget
+from app.core.queries.busiest import select_busiest_prompts
 from app.core.queries.changed_prompts import PromptNames, select_prompt_names, select_renewed_prompts
 from app.core.queries.overviews import VersionSeen
 from app.core.queries.prompt_days import select_beginning, select_expected_totals
-from app.core.queries.usage import select_busiest_prompts
 from app.core.rollups.grains import floor_to
 from app.core.rollups.rollup import WHOLE
 from app.core.rollups.time_range import Part

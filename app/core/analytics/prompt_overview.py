@@ -9,31 +9,24 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from app.core.analytics.evidence_reading import first_seen_order
 from app.core.analytics.latency_shares import Distribution
 from app.core.analytics.margins import MarginsFound, find_margins
 from app.core.analytics.period import Period, read_latencies, read_period
-from app.core.analytics.usage import (
-    NOTHING,
-    Listed,
-    Usage,
-    busiest_versions,
-    counted_range,
-    find_prompt,
-    merged_by_group,
-    merged_usage,
+from app.core.analytics.prompt_versions import (
+    EVERYTHING,
+    Shown,
+    VersionSummary,
+    find_versions,
+    list_versions,
 )
+from app.core.analytics.usage import NOTHING, Listed, Usage, counted_range, find_prompt, merged_by_group
 from app.core.analytics.version_choice import ChosenVersions, choose_versions
 from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
 from app.core.errors import NothingToCompare
-from app.core.queries.overviews import (
-    VersionSeen,
-    select_newest_versions,
-    select_version_series,
-    select_versions_seen,
-)
-from app.core.queries.usage import VersionUsageRow, select_totals
+from app.core.queries.names import VersionKey
+from app.core.queries.overviews import VersionSeen, select_newest_versions, select_version_series
+from app.core.queries.usage import select_totals
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import TimeRange, fewest_parts
 
@@ -58,18 +51,6 @@ NEWEST = Choice()
 
 
 @dataclass(frozen=True, slots=True)
-class VersionSummary:
-    """A version in a range; `share` is that of the prompt's events. The times are those of all times."""
-
-    version_hash: str
-    name: str | None
-    usage: Usage
-    share: float
-    first_seen: datetime
-    last_seen: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class VersionLine:
     """A version over time, bucket by bucket as in the series of the prompt; it may have no events in them."""
 
@@ -82,7 +63,8 @@ class VersionLine:
 class PromptOverview:
     """`lines` are those of the versions compared, the candidate first, and of the newest with events in the range.
 
-    `choices` are the newest of all, newest first.
+    `listed` are the versions with events in the range, `matching` those of them that a search leaves. `choices` are
+    the newest of all, newest first; `only` those that all but the comparison is of, empty where it is of all.
 
     There is no comparison without a version to compare with, nor where the same one was chosen twice. `margins` are
     those of this prompt.
@@ -92,6 +74,8 @@ class PromptOverview:
     name: str | None
     period: Period
     listed: Listed[VersionSummary]
+    matching: Listed[VersionSummary]
+    only: list[VersionKey]
     lines: list[VersionLine]
     choices: list[VersionSeen]
     comparison: Comparison | None
@@ -107,8 +91,9 @@ def read_prompt_overview(
     interval: Grain,
     now: datetime,
     choice: Choice = NEWEST,
+    shown: Shown = EVERYTHING,
 ) -> PromptOverview:
-    """A prompt in a range. Raises NotFound for one that the project has never used, or for a version chosen.
+    """A prompt in a range. Raises NotFound for one that the project has never used, or for a version that is named.
 
     `interval` may be coarsened from hours to days, as `_calm_interval` says.
     """
@@ -116,18 +101,23 @@ def read_prompt_overview(
     prompt_key = prompt.prompt_key
     counted = counted_range(connection, project_id, time_range)
     interval = _calm_interval(connection, project_id, prompt_key, time_range, interval=interval)
-    period = read_period(connection, project_id, prompt_key, time_range, counted, interval=interval, now=now)
-    busiest = busiest_versions(connection, project_id, prompt_key, counted)
-    seen = _versions_seen(connection, project_id, prompt_key, busiest.rows)
+    only = find_versions(connection, prompt_key, shown.only)
+    keys = [version.version_key for version in only] or None
+    period = read_period(connection, project_id, prompt_key, time_range, counted, interval=interval, now=now, only=keys)
+    listed, matching = list_versions(
+        connection, project_id, prompt_key, counted, events=period.totals.events, only=keys, search=shown.search
+    )
     margins = find_margins(connection, project_id, prompt_key)
     chosen = _chosen(connection, project_id, prompt_key, choice)
-    shown = _shown(chosen, [seen[row.version_key] for row in busiest.rows])
+    drawn = _drawn(chosen, listed.rows, keys)
     return PromptOverview(
         prompt_id=prompt_id,
         name=prompt.name,
         period=period,
-        listed=Listed(_summaries(busiest.rows, seen, period.totals.events), busiest.truncated),
-        lines=_lines(connection, project_id, prompt_key, shown, period=period, counted=counted),
+        listed=listed,
+        matching=matching,
+        only=only,
+        lines=_lines(connection, project_id, prompt_key, drawn, period=period, counted=counted),
         choices=select_newest_versions(connection, project_id, prompt_key, MAX_CHOICES),
         comparison=chosen
         and compare_versions(connection, project_id, prompt_key, *chosen, margins=margins.margins, now=now),
@@ -136,22 +126,12 @@ def read_prompt_overview(
 
 
 def read_prompt_latencies(
-    connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange
+    connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange, shown: Shown = EVERYTHING
 ) -> Distribution | None:
     """The latencies alone. Raises NotFound as `read_prompt_overview`."""
-    return read_latencies(connection, project_id, find_prompt(connection, project_id, prompt_id).prompt_key, time_range)
-
-
-def read_versions(
-    connection: Connection, project_id: int, prompt_id: UUID, time_range: TimeRange
-) -> Listed[VersionSummary]:
-    """The versions alone. Raises NotFound as `read_prompt_overview`."""
     prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
-    counted = counted_range(connection, project_id, time_range)
-    busiest = busiest_versions(connection, project_id, prompt_key, counted)
-    seen = _versions_seen(connection, project_id, prompt_key, busiest.rows)
-    events = select_totals(connection, project_id, prompt_key, fewest_parts(counted)).events
-    return Listed(_summaries(busiest.rows, seen, events), busiest.truncated)
+    keys = [version.version_key for version in find_versions(connection, prompt_key, shown.only)] or None
+    return read_latencies(connection, project_id, prompt_key, time_range, only=keys)
 
 
 def _chosen(connection: Connection, project_id: int, prompt_key: int, choice: Choice) -> ChosenVersions | None:
@@ -174,31 +154,14 @@ def _calm_interval(
     return "day" if events / (length / timedelta(hours=1)) < FEWEST_EVENTS_OF_AN_HOUR else "hour"
 
 
-def _versions_seen(
-    connection: Connection, project_id: int, prompt_key: int, rows: Sequence[VersionUsageRow]
-) -> dict[int, VersionSeen]:
-    keys = [row.version_key for row in rows]
-    return {each.version_key: each for each in select_versions_seen(connection, project_id, prompt_key, keys)}
-
-
-def _summaries(rows: Sequence[VersionUsageRow], seen: dict[int, VersionSeen], events: int) -> list[VersionSummary]:
-    return [
-        VersionSummary(
-            row.version_hash,
-            row.name,
-            usage,
-            usage.events / events,
-            seen[row.version_key].first_seen,
-            seen[row.version_key].last_seen,
-        )
-        for row, usage in zip(rows, merged_usage(rows), strict=True)
-    ]
-
-
-def _shown(chosen: ChosenVersions | None, in_range: Sequence[VersionSeen]) -> list[VersionSeen]:
-    compared = [chosen.candidate, chosen.baseline] if chosen and in_range else []
+def _drawn(
+    chosen: ChosenVersions | None, in_range: Sequence[VersionSummary], only: Sequence[int] | None
+) -> list[VersionSummary | VersionSeen]:
+    """The versions compared first, where there is something to draw, unless others were asked for."""
+    compared: list[VersionSummary | VersionSeen] = [chosen.candidate, chosen.baseline] if chosen and in_range else []
+    compared = [version for version in compared if only is None or version.version_key in only]
     keys = {version.version_key for version in compared}
-    newest = sorted(in_range, key=first_seen_order, reverse=True)
+    newest = sorted(in_range, key=lambda version: (version.first_seen, version.version_key), reverse=True)
     return [*compared, *(version for version in newest if version.version_key not in keys)][:MAX_LINES]
 
 
@@ -206,7 +169,7 @@ def _lines(
     connection: Connection,
     project_id: int,
     prompt_key: int,
-    versions: Sequence[VersionSeen],
+    versions: Sequence[VersionSummary | VersionSeen],
     *,
     period: Period,
     counted: TimeRange,

@@ -11,13 +11,13 @@ from app.core.analytics.prompt_changes import Changes, changes_of
 from app.core.analytics.prompt_days import PromptDays, read_prompt_days
 from app.core.analytics.remembered import Remembered
 from app.core.database import Connection
+from app.core.queries.busiest import select_busiest_prompts
 from app.core.queries.prompt_days import (
     PromptWindow,
     select_beginning,
     select_expected_totals,
     select_prompt_windows,
 )
-from app.core.queries.usage import select_busiest_prompts
 from app.core.rollups.grains import floor_to
 from app.core.rollups.rollup import WHOLE
 from app.core.rollups.time_range import Part, TimeRange, fewest_parts

@@ -13,13 +13,12 @@ from uuid import UUID
 from app.core.analytics.percentiles import percentiles_of
 from app.core.database import Connection
 from app.core.errors import NotFound
+from app.core.queries.busiest import select_busiest_prompts, select_busiest_versions
 from app.core.queries.names import PromptRow, select_prompt
 from app.core.queries.usage import (
     PromptUsageRow,
     UsageRow,
     VersionUsageRow,
-    select_busiest_prompts,
-    select_busiest_versions,
     select_has_events,
     select_prompts,
     select_series,
@@ -154,13 +153,14 @@ def usage_over_time(
     counted: TimeRange,
     *,
     interval: Grain,
+    only: Sequence[int] | None = None,
 ) -> UsageOverTime:
     """That of a prompt, or of the whole project where the key is WHOLE, with every bucket of the range.
 
-    `counted` is the range as `counted_range` gives it.
+    With `only`, of these versions of the prompt together. `counted` is the range as `counted_range` gives it.
     """
     parts = fewest_parts(counted, coarsest=interval)
-    totals, series = select_series(connection, project_id, prompt_key, parts, interval)
+    totals, series = select_series(connection, project_id, prompt_key, parts, interval=interval, only=only)
     used = merged_by_group(series)
     buckets = [(start, used.get(start, NOTHING)) for start in bucket_starts(time_range, interval)]
     return UsageOverTime(merged_usage([totals])[0], buckets, totals.latency_histogram)
@@ -183,12 +183,12 @@ def busiest_prompts(
 
 
 def busiest_versions(
-    connection: Connection, project_id: int, prompt_key: int, counted: TimeRange
+    connection: Connection, project_id: int, prompt_key: int, counted: TimeRange, *, only: Sequence[int] | None = None
 ) -> Listed[VersionUsageRow]:
     """The same for the versions of a prompt."""
     parts = fewest_parts(counted)
-    busiest = select_busiest_versions(connection, project_id, prompt_key, parts, MAX_ROWS)
-    rows = select_versions(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or None)
+    busiest = select_busiest_versions(connection, project_id, prompt_key, parts, limit=MAX_ROWS, only=only)
+    rows = select_versions(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or only)
     return Listed(sorted(rows, key=lambda row: (-row.events, row.version_hash)), len(busiest) > MAX_ROWS)
 
 

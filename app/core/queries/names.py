@@ -1,10 +1,11 @@
 """What names a prompt in rollups, and the readable names that people give to prompts and versions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from app.core.database import Connection
-from app.core.queries.rows import one_row
+from app.core.queries.rows import all_rows, all_values, one_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,38 @@ def select_prompt(connection: Connection, project_id: int, prompt_id: UUID) -> P
         SELECT id AS prompt_key, name FROM prompts WHERE project_id = %(project_id)s AND prompt_id = %(prompt_id)s
     """
     return one_row(connection, PromptRow, sql, {"project_id": project_id, "prompt_id": prompt_id})
+
+
+def select_matching_versions(connection: Connection, prompt_key: int, search: str) -> list[int]:
+    """Keys of the versions whose hash or name contains the text, in any case."""
+    sql = """
+        SELECT id
+        FROM prompt_versions
+        WHERE prompt_key = %(prompt_key)s
+          AND (strpos(lower(name), lower(%(search)s)) > 0 OR strpos(lower(version_hash), lower(%(search)s)) > 0)
+        ORDER BY id
+    """
+    return all_values(connection, sql, {"prompt_key": prompt_key, "search": search})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionKey:
+    """What names a version in rollups and events, and to people."""
+
+    version_key: int
+    version_hash: str
+    name: str | None
+
+
+def select_version_keys(connection: Connection, prompt_key: int, hashes: Sequence[str]) -> list[VersionKey]:
+    """Those of the versions with these hashes that the prompt has, in the order in which they were registered."""
+    sql = """
+        SELECT id AS version_key, version_hash, name
+        FROM prompt_versions
+        WHERE prompt_key = %(prompt_key)s AND version_hash = ANY (%(hashes)s::text[])
+        ORDER BY id
+    """
+    return all_rows(connection, VersionKey, sql, {"prompt_key": prompt_key, "hashes": list(hashes)})
 
 
 def update_prompt_name(

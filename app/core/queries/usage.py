@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from app.core.database import Connection
-from app.core.queries.rows import all_rows, all_values, one_row, one_value
+from app.core.queries.rows import all_rows, one_row, one_value
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import Part
 
@@ -134,17 +134,26 @@ class PointRow(UsageRow):
 
 
 def select_series(
-    connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], interval: Grain
+    connection: Connection,
+    project_id: int,
+    prompt_key: int,
+    parts: Sequence[Part],
+    *,
+    interval: Grain,
+    only: Sequence[int] | None,
 ) -> tuple[UsageRow, dict[datetime, UsageRow]]:
-    """As `select_totals`, and by beginning of bucket, in any order; buckets without events are left out."""
+    """As `select_totals`, and by beginning of bucket, in any order; buckets without events are left out.
+
+    With `only`, of these versions together.
+    """
     # Without a point: the totals of all of them.
     sql = f"""
         SELECT date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
-        FROM {_ROLLUPS_OF_ONE}
+        FROM {_ROLLUPS_OF_ONE if only is None else ROLLUPS_OF_VERSIONS}
         GROUP BY GROUPING SETS ((), (point_start))
     """
-    parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval, **part_columns(parts)}
-    rows = all_rows(connection, PointRow, sql, parameters, binary=True)
+    parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval, "only": only}
+    rows = all_rows(connection, PointRow, sql, parameters | part_columns(parts), binary=True)
     (totals,) = [row for row in rows if row.point_start is None]
     return totals, {row.point_start: row for row in rows if row.point_start is not None}
 
@@ -213,37 +222,3 @@ def select_versions(
     """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, **part_columns(parts)}
     return all_rows(connection, VersionUsageRow, sql, parameters, binary=True)
-
-
-def select_busiest_prompts(
-    connection: Connection, project_id: int, parts: Sequence[Part], limit: int, only: Sequence[int] | None
-) -> list[int]:
-    """Keys of the prompts with the most events (of all, or of `only` these).
-
-    One more than `limit` where there are more. Where the project has no more than `limit` prompts nothing is read,
-    and the list is empty.
-    """
-    sql = _busiest("prompt_key", ROLLUPS_OF_PROMPTS, "prompts WHERE project_id = %(project_id)s")
-    parameters = {"project_id": project_id, "only": only, "limit": limit, **part_columns(parts)}
-    return all_values(connection, sql, parameters)
-
-
-def select_busiest_versions(
-    connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part], limit: int
-) -> list[int]:
-    """The same for the versions of a prompt."""
-    sql = _busiest("version_key", ROLLUPS_OF_VERSIONS, "prompt_versions WHERE prompt_key = %(prompt_key)s")
-    parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": None, "limit": limit}
-    return all_values(connection, sql, parameters | part_columns(parts))
-
-
-def _busiest(key: LiteralString, rollups: LiteralString, all_of_them: LiteralString) -> LiteralString:
-    # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
-    return f"""
-        SELECT rollup.{key}
-        FROM {rollups}
-        WHERE EXISTS (SELECT FROM {all_of_them} OFFSET %(limit)s)
-        GROUP BY rollup.{key}
-        ORDER BY sum(rollup.events) DESC, rollup.{key}
-        LIMIT %(limit)s + 1
-    """

@@ -17,17 +17,10 @@ from app.web.pages.charts.paths import sparkline
 from app.web.pages.dashboard.change_words import change_list
 from app.web.pages.dashboard.first_steps import first_steps
 from app.web.pages.dashboard.project_charts import project_charts
-from app.web.pages.dashboard.prompt_table import (
-    COLUMNS,
-    CSV_COLUMNS,
-    LONGEST_SEARCH,
-    change_of_prompt,
-    in_order,
-    page_of,
-    read_table_query,
-)
+from app.web.pages.dashboard.prompt_table import CSV_COLUMNS, PROMPTS, change_of_prompt
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.ranges import read_range
+from app.web.pages.layout.tables import LONGEST_SEARCH, in_order, page_of, read_table_query
 from app.web.proxies import public_url_for
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
@@ -40,7 +33,7 @@ blueprint = page_blueprint("dashboard")
 def dashboard() -> Response:
     """The page; a range or a number of a page that makes no sense is told on it. 503 without PostgreSQL."""
     now = datetime.now(UTC)
-    shown, query = read_range(request.args, now), read_table_query(request.args)
+    shown, query = read_range(request.args, now), read_table_query(PROMPTS, request.args)
     found = ask_snapshot(
         read_project_overview,
         visitor().project_id,
@@ -62,7 +55,6 @@ def dashboard() -> Response:
         ever_used=found.ever_used,
         first_steps=None if found.ever_used else first_steps(),
         table=page_of(found.listed.rows, query),
-        columns=list(COLUMNS.values()),
         changes=change_list(found.changes),
         change_of_prompt=change_of_prompt,
         longest_search=LONGEST_SEARCH,
@@ -77,6 +69,6 @@ def dashboard() -> Response:
 @signed_in()
 def prompts_csv() -> Response:
     now = datetime.now(UTC)
-    shown, query = read_range(request.args, now), read_table_query(request.args)
+    shown, query = read_range(request.args, now), read_table_query(PROMPTS, request.args)
     found = ask_snapshot(read_prompts, visitor().project_id, shown.time_range, now=now, search=query.search)
     return csv_table("prompts.csv", CSV_COLUMNS, in_order(found.rows, query))

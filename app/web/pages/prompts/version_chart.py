@@ -11,10 +11,10 @@ from app.core.analytics.latency_shares import NO_LATENCIES
 from app.core.analytics.prompt_overview import (
     PromptOverview,
     VersionLine,
-    VersionSummary,
     read_prompt_latencies,
     read_prompt_overview,
 )
+from app.core.analytics.prompt_versions import VersionSummary
 from app.core.analytics.usage import Usage
 from app.core.errors import VersionNotFound
 from app.web.pages.access.blueprint import page_blueprint
@@ -24,11 +24,28 @@ from app.web.pages.charts.measures import OF_VERSIONS, frame_of
 from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, latencies_csv, no_such_chart
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.formatting import count, version_label, visible_text
-from app.web.pages.prompts.addresses import no_such_version, read_address
+from app.web.pages.prompts.addresses import Address, no_such_version, read_address
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
 
 blueprint = page_blueprint("version_chart")
+
+
+def overview_at(prompt_id: UUID, address: Address) -> PromptOverview:
+    """What the page of a prompt shows. Raises NotFound for a prompt never used, a 404 for what is no version."""
+    try:
+        return ask_snapshot(
+            read_prompt_overview,
+            visitor().project_id,
+            prompt_id,
+            address.shown.time_range,
+            interval=address.shown.interval,
+            now=address.now,
+            choice=address.choice,
+            shown=address.shown_versions,
+        )
+    except VersionNotFound as error:
+        raise no_such_version(error) from None
 
 
 def metric_of(asked: str | None, totals: Usage) -> str:
@@ -57,23 +74,11 @@ def chart_csv(prompt_id: UUID) -> Response:
 
     404 for what the chart cannot show, and as the page; 400 for a range that makes no sense.
     """
-    now = datetime.now(UTC)
-    shown = asked_range(now)
+    asked_range(datetime.now(UTC))
     address = read_address()
     if address.metric is None and "metric" in request.args:
         raise no_such_chart()
-    try:
-        found = ask_snapshot(
-            read_prompt_overview,
-            visitor().project_id,
-            prompt_id,
-            shown.time_range,
-            interval=shown.interval,
-            now=now,
-            choice=address.choice,
-        )
-    except VersionNotFound as error:
-        raise no_such_version(error) from None
+    found = overview_at(prompt_id, address)
     measure, value_of = OF_VERSIONS[metric_of(address.metric, found.period.totals)]
 
     def rows() -> Iterator[list[object]]:
@@ -89,9 +94,15 @@ def chart_csv(prompt_id: UUID) -> Response:
 @blueprint.get("/dashboard/prompts/<uuid:prompt_id>/latencies.csv")
 @signed_in()
 def latencies(prompt_id: UUID) -> Response:
-    """The bars of the distribution; 404 for a prompt that was never used, 400 for a range that makes no sense."""
-    shown = asked_range(datetime.now(UTC))
-    found = ask_snapshot(read_prompt_latencies, visitor().project_id, prompt_id, shown.time_range) or NO_LATENCIES
+    """The bars of the distribution; 404 for a prompt or a version that is not there, 400 for a senseless range."""
+    shown, address = asked_range(datetime.now(UTC)), read_address()
+    try:
+        found = ask_snapshot(
+            read_prompt_latencies, visitor().project_id, prompt_id, shown.time_range, address.shown_versions
+        )
+    except VersionNotFound as error:
+        raise no_such_version(error) from None
+    found = found or NO_LATENCIES
     return latencies_csv(f"latencies-{prompt_id}.csv", found.edges_ms, share=found.shares)
 
 
@@ -106,5 +117,5 @@ def _note(found: PromptOverview) -> str:
     if len(found.lines) == all_of_them and not found.listed.truncated:
         return ""
     total = f"more than {count(all_of_them)}" if found.listed.truncated else count(all_of_them)
-    first = "the two that are compared, then " if found.comparison else ""
+    first = "the two that are compared, then " if found.comparison and not found.only else ""
     return f"{len(found.lines)} of {total} versions: {first}the newest"
