@@ -19,7 +19,9 @@ def verdict(page: str) -> str:
     return " ".join(text.split()).replace(" .", ".").replace(" :", ":")
 
 
-def store_two_versions(database_url: str, project_id: int, *, count: int = 150, newer: str = "v2") -> None:
+def store_two_versions(
+    database_url: str, project_id: int, *, count: int = 150, older: str = "v1", newer: str = "v2"
+) -> None:
     """In the same hours. The newer one costs half, is twice as slow, and scores alike."""
     drawn = random.Random(1)
     store_events(
@@ -33,7 +35,7 @@ def store_two_versions(database_url: str, project_id: int, *, count: int = 150, 
                 latency_ms=f"{latency * drawn.uniform(0.9, 1.1):.1f}",
                 score=drawn.choice(["0.4", "0.6"]),
             )
-            for version, later, cost, latency in (("v1", 60, 0.1, 1_000), (newer, 0, 0.05, 2_000))
+            for version, later, cost, latency in ((older, 60, 0.1, 1_000), (newer, 0, 0.05, 2_000))
             for number in range(count)
         ],
     )

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from app.core.rollups.grains import floor_to
+from app.web.pages.charts.measures import FEWEST_EVENTS_BEFORE
 from tests.sign_in import create_project, page_of
 from tests.stored_events import an_event, store_events
 from worker.store import ReceivedEvent
@@ -137,3 +138,13 @@ def test_a_young_project_is_compared_with_nothing(database_url: str, project_id:
     assert "Changes are against" not in page
     assert 'class="change' not in page
     assert "at its end" not in page
+
+
+@pytest.mark.parametrize(("before", "is_told"), [(FEWEST_EVENTS_BEFORE - 1, False), (FEWEST_EVENTS_BEFORE, True)])
+def test_a_change_from_next_to_nothing_is_not_told(
+    database_url: str, project_id: int, member: httpx.Client, before: int, is_told: bool
+):
+    ages = [timedelta(hours=2)] * 10 * before + [timedelta(days=7, hours=2)] * before
+    store_events(database_url, [an_event(project_id, age, cost_usd="0.1") for age in ages])
+    figures = page_of(member, PATH, range="24h").partition("</dl>")[0]
+    assert re.findall(r'<span class="change"><span aria-hidden="true">(\S+)', figures) == ["+900"] * 2 * is_told

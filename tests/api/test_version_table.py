@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from app.web.pages.layout.tables import ROWS_PER_PAGE
-from tests.prompt_page import PATH, TAG, verdict
+from tests.prompt_page import PATH, TAG, store_two_versions, verdict
 from tests.sign_in import page_of
 from tests.stored_events import an_event, store_events
 
@@ -140,6 +140,18 @@ def test_a_version_that_is_not_there_is_not_found(
     store_three(database_url, project_id)
     answer = member.get(PATH + path, params={"project": "1", "version": ["first", version]})
     assert answer.status_code == 404
+
+
+def test_long_hashes_are_told_apart_wherever_they_stand(database_url: str, project_id: int, member: httpx.Client):
+    older, newer = (f"customer-support-{version}-reply-of-the-year-2026" for version in ("v10", "v11"))
+    store_two_versions(database_url, project_id, older=older, newer=newer)
+    page = page_of(member, PATH)
+    short = ["custom…t-v11-reply…", "custom…t-v10-reply…"]
+    assert verdict(page).startswith(f"{short[0]} is mixed against {short[1]}: ")
+    legend = page.split('<ul class="legend"')[1].split("</ul>", maxsplit=1)[0]
+    assert re.findall("<bdi>(.*?)</bdi>", legend) == short
+    assert re.findall('<option [^>]*data-key="[^"]*"[^>]*>(.*?)</option>', page)[:2] == short
+    assert unescape(TAG.sub("", table(page))).count(newer) == 1
 
 
 def test_more_versions_than_an_address_can_name_are_refused(database_url: str, project_id: int, member: httpx.Client):

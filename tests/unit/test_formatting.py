@@ -4,18 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.web.pages.layout.formatting import (
-    ago,
-    count,
-    duration,
-    money,
-    percent_change,
-    score,
-    share,
-    signed_ratio,
-    utc,
-    visible_text,
-)
+from app.web.pages.layout.formatting import ago, count, duration, money, percent_change, score, share, signed_ratio, utc
 
 NOW = datetime(2026, 3, 10, 12, 34, 56, tzinfo=UTC)
 
@@ -153,18 +142,3 @@ def test_a_logarithm_is_told_as_per_cent_more_or_less(logarithm: float, text: st
 def test_times_are_told_by_their_age(age: timedelta, text: str):
     assert plain(ago(NOW - age, NOW)) == text
     assert utc(NOW) == "2026-03-10 12:34 UTC"
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("v1-äöü 漢字 🚀", "v1-äöü 漢字 🚀"),
-        ("a\u202eb\u2066c", "a[U+202E]b[U+2066]c"),
-        ("zero\u200bwidth\ufeff", "zero[U+200B]width[U+FEFF]"),
-        ("\x00\n\x9b", "[U+0000][U+000A][U+009B]"),
-        ("\u3164", "[U+3164]"),
-        ("\ud800", "[U+D800]"),
-    ],
-)
-def test_what_cannot_be_seen_is_shown_by_its_number(text: str, shown: str):
-    assert visible_text(text) == shown

@@ -63,6 +63,10 @@ class Cards:
     compared_with: str | None
 
 
+FEWEST_EVENTS_BEFORE = 30
+"""With fewer events in the past on average, a change in per cent says more of chance than of what has changed."""
+
+
 def page_of_range(
     template: str, shown: PageRange, now: datetime, period: Period, *, truncated: bool, **context: Any
 ) -> Response:
@@ -87,12 +91,13 @@ def frame_of(period: Period) -> Frame:
 def cards_of(period: Period) -> Cards:
     now, changes = period.totals, period.changes
     mix = changes.mix if changes else {}
+    past = changes if changes and changes.events >= FEWEST_EVENTS_BEFORE else None
     cards = [
-        Card("Events", count(now.events), percent_change(now.events, changes.events) if changes else None),
+        Card("Events", count(now.events), percent_change(now.events, past.events) if past else None),
         Card(
             "Cost",
             money(now.cost_usd.sum),
-            percent_change(now.cost_usd.sum, changes.cost_usd) if changes else None,
+            percent_change(now.cost_usd.sum, past.cost_usd) if past else None,
             change_of(mix.get("cost_usd")),
         ),
         Card("Mean score", score(now.score.mean), change_of(mix.get("score"))),

@@ -10,16 +10,8 @@ from app.core.analytics.moved import Moved, MovedMeasure
 from app.core.analytics.project_changes import MovedPrompt, NewVersion, ProjectChanges
 from app.core.analytics.spend import Spend
 from app.core.analytics.version_comparison import Comparison
-from app.web.pages.layout.formatting import (
-    duration,
-    listed,
-    money,
-    score,
-    signed_ratio,
-    signed_score,
-    version_label,
-    visible_text,
-)
+from app.web.pages.layout.formatting import duration, listed, money, score, signed_ratio, signed_score
+from app.web.pages.layout.visible_text import version_labels, visible_text
 from app.web.pages.prompts.undecided_words import how_far
 
 MOST_LINES = 5
@@ -73,17 +65,20 @@ def change_list(changes: ProjectChanges) -> ChangeList:
 
 def _version_line(new: NewVersion) -> Line:
     subject = _prompt(new.prompt_id, new.prompt_name)
-    version = _version(new.version.version_hash, new.version.name)
+    versions = [(new.version.version_hash, new.version.name)]
+    if new.comparison:
+        versions.append((new.comparison.baseline.version_hash, new.comparison.baseline.name))
+    labels = version_labels(versions)
+    version = labels[new.version.version_hash]
     key, page = f"version-{new.prompt_id}", "pages_prompt.prompt"
     if new.comparison is None:
         return Line(key, "new", "", subject, f"has the new version {version}.", page, {"prompt_id": new.prompt_id})
     badge, kind = _VERDICTS[new.comparison.decision]
-    text = f"{version} {_verdict_words(new.comparison)}"
+    text = f"{version} {_verdict_words(new.comparison, labels[new.comparison.baseline.version_hash])}"
     return Line(key, badge, kind, subject, text, page, {"prompt_id": new.prompt_id})
 
 
-def _verdict_words(comparison: Comparison) -> str:
-    older = _version(comparison.baseline.version_hash, comparison.baseline.name)
+def _verdict_words(comparison: Comparison, older: str) -> str:
     clear = listed([_phrase(name, each) for name, each in comparison.findings.items() if _is_clear(each)])
     how = "" if comparison.kind == "side_by_side" else " (before and after the change)"
     if comparison.decision == "undecided":
@@ -172,10 +167,6 @@ def _budget_verdict(spend: Spend) -> tuple[str, str]:
 
 def _prompt(prompt_id: UUID, name: str | None) -> str:
     return visible_text(name or str(prompt_id))
-
-
-def _version(version_hash: str, name: str | None) -> str:
-    return visible_text(version_label(version_hash, name))
 
 
 def _size(signed: str) -> str:

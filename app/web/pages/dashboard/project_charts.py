@@ -16,7 +16,7 @@ from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
 from app.web.pages.charts.measures import COST, EVENTS, LATENCY, SCORE, ValueOf, frame_of
 from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, latencies_csv, no_such_chart
 from app.web.pages.layout.csv_download import csv_response
-from app.web.pages.layout.formatting import version_label, visible_text
+from app.web.pages.layout.visible_text import version_label, visible_text
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
 
@@ -94,4 +94,4 @@ def latencies() -> Response:
 
 def _name(version: VersionBegan) -> str:
     label = version_label(version.version_hash, version.name)
-    return visible_text(f"{label} of {version.prompt_name or version.prompt_id}")
+    return f"{label} of {visible_text(version.prompt_name or str(version.prompt_id))}"

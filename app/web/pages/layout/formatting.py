@@ -1,13 +1,14 @@
-"""How pages write numbers, times and text that others chose. None, which stands for no data, is an en dash."""
+"""How pages write numbers and times. None, which stands for no data, is an en dash."""
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from flask import Flask
+
+from app.web.pages.layout.visible_text import head_and_tail, visible_text
 
 NO_DATA = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -17,10 +18,6 @@ _LARGE = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _SMALLEST_DOLLARS = 1e-9
 _LARGEST_LOGARITHM = 700.0
 _AS_DATE_AFTER = timedelta(days=60)
-# These are letters by category, and yet nothing is seen of them.
-_BLANK = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-_UNSEEN_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-_UNSEEN_OR_MARKS = (*_UNSEEN_CATEGORIES, "Mn", "Me")
 
 Number = float | int | Decimal
 
@@ -35,7 +32,7 @@ class Change:
 
 
 def register_filters(app: Flask) -> None:
-    for function in (money, duration, count, score, share, ago, utc, visible_text):
+    for function in (money, duration, count, score, share, ago, utc, visible_text, head_and_tail):
         app.jinja_env.filters[function.__name__] = function
 
 
@@ -151,34 +148,11 @@ def utc(time: datetime | None) -> str:
     return NO_DATA if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def version_label(version_hash: str, name: str | None) -> str:
-    """What a version is called in a sentence or a legend: its name, or its hash, shortened where it is long."""
-    if name is not None:
-        return name
-    return version_hash if len(version_hash) <= 16 else f"{version_hash[:12]}…"
-
-
 def listed(parts: Sequence[str], last: str = "and") -> str:
     """a, b and c."""
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
-
-
-def visible_text(text: str) -> str:
-    """Text that others chose, in which what is not seen, or turns the direction of writing, stands as its number."""
-    return "".join(_visible(character) for character in text)
-
-
-def is_unseen(character: str) -> bool:
-    """Whether a reader sees nothing of it: white space, controls, marks on what is before them, and the like."""
-    return character.isspace() or unicodedata.category(character) in _UNSEEN_OR_MARKS or character in _BLANK
-
-
-def _visible(character: str) -> str:
-    if unicodedata.category(character) in _UNSEEN_CATEGORIES or character in _BLANK:
-        return f"[U+{ord(character):04X}]"
-    return character
 
 
 def _large(size: float) -> str:

@@ -1,5 +1,6 @@
 """Which of two versions to ship, in a few sentences. Nothing is claimed that may be chance."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -8,7 +9,8 @@ from app.core.analytics.comparison import MEASURES, MeasureName
 from app.core.analytics.decision import Decision, Finding
 from app.core.analytics.margins import NOT_PART
 from app.core.analytics.version_comparison import ComparedVersion, Comparison
-from app.web.pages.layout.formatting import listed, version_label, visible_text
+from app.web.pages.layout.formatting import listed
+from app.web.pages.layout.visible_text import version_labels
 from app.web.pages.prompts.measure_words import VOCABULARY, State, difference_words, state_of
 from app.web.pages.prompts.undecided_words import hours_in_common, how_long, is_unknown, why_not_yet
 
@@ -34,8 +36,11 @@ class Verdict:
     warning: str
 
 
-def verdict_of(comparison: Comparison) -> Verdict:
-    new, old = name_of(comparison.candidate), name_of(comparison.baseline)
+def verdict_of(comparison: Comparison, labels: Mapping[str, str] | None = None) -> Verdict:
+    """`labels` are those of a page with more versions, by their hashes."""
+    versions = comparison.candidate, comparison.baseline
+    labels = labels or version_labels((version.version_hash, version.name) for version in versions)
+    new, old = (_name_of(version, labels) for version in versions)
     known: dict[State, _Known] = {}
     for name in MEASURES:
         if name in comparison.findings:
@@ -52,10 +57,9 @@ def verdict_of(comparison: Comparison) -> Verdict:
     return Verdict(decision, more, _basis(comparison, new, old), warning)
 
 
-def name_of(version: ComparedVersion) -> Markup:
+def _name_of(version: ComparedVersion, labels: Mapping[str, str]) -> Markup:
     """A version in a sentence, whatever its name does to the direction of writing."""
-    label = visible_text(version_label(version.version_hash, version.name))
-    return Markup('<bdi class="strong">{}</bdi>').format(label)
+    return Markup('<bdi class="strong">{}</bdi>').format(labels[version.version_hash])
 
 
 def _better(_comparison: Comparison, new: Markup, old: Markup, known: dict[State, _Known]) -> tuple[Markup, str]:

@@ -18,10 +18,9 @@ from app.core.errors import VersionNotFound
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
-from app.web.pages.layout.formatting import version_label
 from app.web.pages.layout.rendering import page
 from app.web.pages.prompts.addresses import Address, no_such_version, read_address
-from app.web.pages.prompts.comparison_card import options_of
+from app.web.pages.prompts.comparison_card import labels_of, options_of
 from app.web.pages.prompts.comparison_words import BADGES
 from app.web.pages.prompts.measure_words import VOCABULARY, Row, rows_of
 from app.web.request_context import visitor
@@ -48,16 +47,17 @@ def comparisons(prompt_id: UUID) -> Response:
     """The page; 404 for a prompt that the project has never used, and for a version that the prompt does not have."""
     address = read_address()
     found = _read(prompt_id, address)
+    labels = labels_of(found.choices, [found.baseline] if found.baseline else [])
     return page(
         "prompts/comparisons.html",
         active="dashboard",
         now=address.now,
         prompt_id=prompt_id,
         found=found,
-        options=options_of(found.choices),
+        options=options_of(found.choices, labels),
         lines=[_line(each) for each in found.comparisons],
         labels=[VOCABULARY[name].label for name in MEASURES],
-        version_label=version_label,
+        version_labels=labels,
         max_candidates=MAX_CANDIDATES,
         address=address,
     )

@@ -1,6 +1,6 @@
 """The versions of a prompt over time, and their values as CSV."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,11 +10,9 @@ from werkzeug.wrappers import Response
 from app.core.analytics.latency_shares import NO_LATENCIES
 from app.core.analytics.prompt_overview import (
     PromptOverview,
-    VersionLine,
     read_prompt_latencies,
     read_prompt_overview,
 )
-from app.core.analytics.prompt_versions import VersionSummary
 from app.core.analytics.usage import Usage
 from app.core.errors import VersionNotFound
 from app.web.pages.access.blueprint import page_blueprint
@@ -23,7 +21,8 @@ from app.web.pages.charts.chart import Chart, Line, build_chart
 from app.web.pages.charts.measures import OF_VERSIONS, frame_of
 from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, latencies_csv, no_such_chart
 from app.web.pages.layout.csv_download import csv_response
-from app.web.pages.layout.formatting import count, version_label, visible_text
+from app.web.pages.layout.formatting import count
+from app.web.pages.layout.visible_text import version_label
 from app.web.pages.prompts.addresses import Address, no_such_version, read_address
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
@@ -57,13 +56,17 @@ def metric_of(asked: str | None, totals: Usage) -> str:
     )
 
 
-def versions_chart(found: PromptOverview, metric: str) -> Chart:
+def versions_chart(found: PromptOverview, metric: str, labels: Mapping[str, str]) -> Chart:
+    """`labels` are those of the page, by hash."""
     measure, value_of = OF_VERSIONS[metric]
     lines = [
-        Line(_visible_label(line), [value_of(usage) for usage in line.usages], line.version_hash)
+        Line(labels[line.version_hash], [value_of(usage) for usage in line.usages], line.version_hash)
         for line in found.lines
     ]
-    moments = [(_visible_label(version), version.first_seen) for version in found.listed.rows]
+    moments = [
+        (labels.get(version.version_hash) or version_label(version.version_hash, version.name), version.first_seen)
+        for version in found.listed.rows
+    ]
     return build_chart(measure, frame_of(found.period), lines, moments, _note(found))
 
 
@@ -104,10 +107,6 @@ def latencies(prompt_id: UUID) -> Response:
         raise no_such_version(error) from None
     found = found or NO_LATENCIES
     return latencies_csv(f"latencies-{prompt_id}.csv", found.edges_ms, share=found.shares)
-
-
-def _visible_label(version: VersionLine | VersionSummary) -> str:
-    return visible_text(version_label(version.version_hash, version.name))
 
 
 def _note(found: PromptOverview) -> str:

@@ -10,10 +10,9 @@ from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.distribution import latency_histogram
 from app.web.pages.charts.measures import OF_VERSIONS, page_of_range
-from app.web.pages.layout.formatting import version_label
 from app.web.pages.layout.tables import LONGEST_SEARCH, page_of
 from app.web.pages.prompts.addresses import read_address
-from app.web.pages.prompts.comparison_card import OF_MARGINS, comparison_card
+from app.web.pages.prompts.comparison_card import OF_MARGINS, comparison_card, labels_of
 from app.web.pages.prompts.margins import form_of
 from app.web.pages.prompts.version_chart import metric_of, overview_at, versions_chart
 
@@ -27,7 +26,10 @@ def prompt(prompt_id: UUID) -> Response:
     address = read_address()
     shown, now = address.shown, address.now
     found = overview_at(prompt_id, address)
-    compared = comparison_card(found, address.choice)
+    versions = page_of(found.matching.rows, address.table)
+    compared_versions = [found.comparison.baseline, found.comparison.candidate] if found.comparison else []
+    labels = labels_of(found.choices, found.lines, versions.rows, found.only, compared_versions)
+    compared = comparison_card(found, address.choice, labels)
     metric = metric_of(address.metric, found.period.totals)
     answer = page_of_range(
         "prompts/prompt.html",
@@ -36,17 +38,17 @@ def prompt(prompt_id: UUID) -> Response:
         found.period,
         truncated=found.matching.truncated,
         found=found,
-        chart=versions_chart(found, metric),
+        chart=versions_chart(found, metric, labels),
         latencies=latency_histogram(found.period.latencies),
         line_numbers={line.version_hash: number for number, line in enumerate(found.lines, 1)},
-        versions=page_of(found.matching.rows, address.table),
+        versions=versions,
         longest_search=LONGEST_SEARCH,
         metric=metric,
         metrics={key: measure.title for key, (measure, _) in OF_VERSIONS.items()},
         compared=compared,
         margins_form=form_of(found.margins.margins),
         margins_words=f"{in_words(found.margins.margins)} ({OF_MARGINS[found.margins.source]})",
-        version_label=version_label,
+        labels=labels,
         longest_name=LONGEST_LABEL,
         address=address,
         kept={"prompt_id": str(prompt_id)} | address.kept,
