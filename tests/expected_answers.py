@@ -11,6 +11,7 @@ PAGES: dict[str, tuple[int, dict[str, str]]] = {
     "pages_raw_events.events_csv": (200, {}),
     "pages_prompt.prompt": (200, {}),
     "pages_version_table.versions_csv": (200, {}),
+    **dict.fromkeys(["pages_events.events", "pages_events.events_csv"], (200, {})),
     **dict.fromkeys(["pages_project_charts.chart_csv", "pages_project_charts.latencies"], (200, {})),
     **dict.fromkeys(["pages_version_chart.chart_csv", "pages_version_chart.latencies"], (200, {})),
     **dict.fromkeys(["pages_comparison_csv.intervals", "pages_comparison_csv.latencies"], (200, {})),

@@ -144,7 +144,7 @@ def test_a_young_project_is_compared_with_nothing(database_url: str, project_id:
 def test_a_change_from_next_to_nothing_is_not_told(
     database_url: str, project_id: int, member: httpx.Client, before: int, is_told: bool
 ):
-    ages = [timedelta(hours=2)] * 10 * before + [timedelta(days=7, hours=2)] * before
+    ages = [timedelta(hours=2)] * 10 * before + [timedelta(days=7, hours=2)] * before + [timedelta(days=9)]
     store_events(database_url, [an_event(project_id, age, cost_usd="0.1") for age in ages])
     figures = page_of(member, PATH, range="24h").partition("</dl>")[0]
-    assert re.findall(r'<span class="change"><span aria-hidden="true">(\S+)', figures) == ["+900"] * 2 * is_told
+    assert re.findall(r'<span class="change"><span aria-hidden="true">(\+\S+)', figures) == ["+900"] * 2 * is_told

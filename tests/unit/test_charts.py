@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import TimeRange
 from app.web.pages.charts.chart import Bucket, Chart, Frame, Line, Measure, bucket_name, build_chart
-from app.web.pages.charts.exact import exact_count, exact_duration, exact_money, exact_score
 from app.web.pages.charts.histogram import build_histogram
 from app.web.pages.charts.measures import COST_PER_EVENT, EVENTS, P95, SCORE
 from app.web.pages.charts.paths import BOX_HEIGHT, BOX_WIDTH, line_paths, sparkline
 from app.web.pages.charts.scales import MAX_TIME_LABELS, time_ticks, value_steps
+from app.web.pages.layout.exact import exact_count, exact_duration, exact_money, exact_score
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 WHOLE = [True] * 10

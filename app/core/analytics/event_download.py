@@ -1,11 +1,11 @@
-"""All raw events of a range, one after another, over a connection of their own."""
+"""All raw events of a range, of a project, a prompt or some of its versions, over a connection of their own."""
 
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 
 from app.core.database import connected
 from app.core.errors import DatabaseUnavailable
-from app.core.queries.raw_events import RawEvent, iterate_events_of_day, set_longest_pause
+from app.core.queries.raw_events import EventsOf, RawEvent, iterate_events_of_day, set_longest_pause
 from app.core.rollups.time_range import TimeRange, bucket_starts
 
 STATEMENT_TIMEOUT_MS = 120_000
@@ -15,7 +15,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 
 
 def iterate_events(
-    database_url: str, project_id: int, time_range: TimeRange, *, longest_pause_seconds: float = LONGEST_PAUSE_SECONDS
+    database_url: str, whose: EventsOf, time_range: TimeRange, *, longest_pause_seconds: float = LONGEST_PAUSE_SECONDS
 ) -> Generator[RawEvent, None, None]:
     """The events in the order of their times. Connects at the first one; close it, or read it to its end.
 
@@ -29,7 +29,7 @@ def iterate_events(
         set_longest_pause(connection, longest_pause_seconds)
         for day in bucket_starts(time_range, "day"):
             for event in iterate_events_of_day(
-                connection, project_id, day.date(), start=time_range.start, end=time_range.end
+                connection, whose, day.date(), start=time_range.start, end=time_range.end
             ):
                 yield event
                 if datetime.now(UTC) > until:

@@ -1,15 +1,17 @@
-"""Raw events as a person reads them, oldest first."""
+"""Raw events as a person reads them: all of a day, oldest first, or the first few of a day in some order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, LiteralString, NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
 
 from app.core.database import Connection
+from app.core.queries.rows import all_rows, all_values
 
 ROWS_AT_ONCE = 2_000
 
@@ -28,8 +30,21 @@ class RawEvent(NamedTuple):
     score: Decimal | None
 
 
+class EventsOf(NamedTuple):
+    """Whose events: those of a project, of one of its prompts, or of some versions of that."""
+
+    project_id: int
+    prompt_key: int | None = None
+    version_keys: Sequence[int] | None = None
+
+
+_WHOSE = """events.project_id = %(project_id)s
+          AND (%(prompt_key)s::bigint IS NULL OR version.prompt_key = %(prompt_key)s)
+          AND (%(version_keys)s::bigint[] IS NULL OR events.version_key = ANY (%(version_keys)s::bigint[]))"""
+
+
 def iterate_events_of_day(
-    connection: Connection, project_id: int, day: date, *, start: datetime, end: datetime
+    connection: Connection, whose: EventsOf, day: date, *, start: datetime, end: datetime
 ) -> Iterator[RawEvent]:
     """The events of a UTC day in [start, end), as of one moment, ROWS_AT_ONCE of them in memory at a time.
 
@@ -38,21 +53,90 @@ def iterate_events_of_day(
     up behind every update of the rollups.
     """
     # One day at a time: each lies in a partition of its own, so PostgreSQL sorts a day and never the whole range.
-    sql = """
+    sql = f"""
         SELECT events.occurred_at, events.received_at, prompts.prompt_id, prompts.name AS prompt_name,
                version.version_hash, version.name AS version_name, events.latency_ms, events.cost_usd, events.score
         FROM events
         JOIN prompt_versions AS version ON version.id = events.version_key
         JOIN prompts ON prompts.id = version.prompt_key
-        WHERE events.project_id = %(project_id)s AND events.day = %(day)s
+        WHERE {_WHOSE} AND events.day = %(day)s
           AND events.occurred_at >= %(start)s AND events.occurred_at < %(end)s
         ORDER BY events.occurred_at, events.event_id
     """
-    parameters = {"project_id": project_id, "day": day, "start": start, "end": end}
+    parameters = {**whose._asdict(), "day": day, "start": start, "end": end}
     with psycopg.ServerCursor(connection, "events_of_day", row_factory=class_row(RawEvent), withhold=True) as cursor:
         cursor.itersize = ROWS_AT_ONCE
         cursor.execute(sql, parameters, binary=True)
         yield from cursor
+
+
+Order = Literal["latest", "slowest", "dearest", "lowest"]
+_ORDERS: Mapping[Order, LiteralString] = {
+    "latest": "events.occurred_at DESC",
+    "slowest": "events.latency_ms DESC",
+    "dearest": "events.cost_usd DESC",
+    "lowest": "events.score",
+}
+_CARRIES: Mapping[Order, LiteralString] = {
+    "latest": "true",
+    "slowest": "events.latency_ms IS NOT NULL",
+    "dearest": "events.cost_usd IS NOT NULL",
+    "lowest": "events.score IS NOT NULL",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundEvent:
+    """An event of a prompt."""
+
+    event_id: UUID
+    occurred_at: datetime
+    received_at: datetime
+    version_hash: str
+    version_name: str | None
+    latency_ms: Decimal | None
+    cost_usd: Decimal | None
+    score: Decimal | None
+
+
+def select_first_events(
+    connection: Connection, whose: EventsOf, day: date, *, start: datetime, end: datetime, order: Order, limit: int
+) -> list[FoundEvent]:
+    """The first events of a UTC day in [start, end) in an order; without those that lack what it goes by."""
+    sql = f"""
+        SELECT events.event_id, events.occurred_at, events.received_at, version.version_hash,
+               version.name AS version_name, events.latency_ms, events.cost_usd, events.score
+        FROM events
+        JOIN prompt_versions AS version ON version.id = events.version_key
+        WHERE {_WHOSE} AND events.day = %(day)s AND {_CARRIES[order]}
+          AND events.occurred_at >= %(start)s AND events.occurred_at < %(end)s
+        ORDER BY {_ORDERS[order]}, events.occurred_at DESC, events.event_id
+        LIMIT %(limit)s
+    """
+    parameters = {**whose._asdict(), "day": day, "start": start, "end": end, "limit": limit}
+    return all_rows(connection, FoundEvent, sql, parameters, binary=True)
+
+
+def select_days_with_events(
+    connection: Connection, whose: EventsOf, *, start: datetime, end: datetime
+) -> list[datetime]:
+    """The beginnings of the UTC days that [start, end) touches and in which a prompt has events, the latest first."""
+    sql = """
+        SELECT DISTINCT bucket_start
+        FROM rollups
+        WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s
+          AND version_key = ANY (coalesce(%(version_keys)s::bigint[], ARRAY[0::bigint]))
+          AND grain = 'day' AND bucket_start >= date_trunc('day', %(start)s::timestamptz, 'UTC')
+          AND bucket_start < %(end)s
+        ORDER BY bucket_start DESC
+    """
+    return all_values(connection, sql, {**whose._asdict(), "start": start, "end": end})
+
+
+def set_statement_timeout(connection: Connection, seconds: float) -> None:
+    """For the rest of a transaction."""
+    sql = "SELECT set_config('statement_timeout', %(milliseconds)s, true)"
+    connection.execute(sql, {"milliseconds": str(max(1, int(seconds * 1_000)))})
 
 
 def set_longest_pause(connection: Connection, seconds: float) -> None:

@@ -20,7 +20,7 @@ from app.web.pages.layout.rendering import register_templates
 from app.web.pages.news import budgets
 from app.web.pages.news import views as news
 from app.web.pages.projects import members, new_project
-from app.web.pages.prompts import comparison_csv, comparisons, margins, names, version_chart, version_table
+from app.web.pages.prompts import comparison_csv, comparisons, events, margins, names, version_chart, version_table
 from app.web.pages.prompts import views as prompts
 from app.web.pages.refusals import views as refusals
 from app.web.pages.sign_in import account, one_time_link, sign_in
@@ -31,7 +31,7 @@ from app.web.pages.webhooks import views as webhooks
 PAGES = (
     *(sign_in, one_time_link, account, members, new_project),
     *(dashboard, project_charts, raw_events, news, budgets),
-    *(prompts, version_chart, version_table, names, comparisons, comparison_csv, margins),
+    *(prompts, version_chart, version_table, names, events, comparisons, comparison_csv, margins),
     *(api_keys, changing, first_event, refusals, webhooks, system, dead_letters, health, audit_log, documents),
 )
 

@@ -11,7 +11,7 @@ from app.core.analytics.period import Period
 from app.core.analytics.usage import MAX_ROWS, Usage
 from app.web.pages.charts.changes import change_of, compared_with
 from app.web.pages.charts.chart import Bucket, Frame, Measure
-from app.web.pages.charts.exact import exact_count, exact_duration, exact_money, exact_score
+from app.web.pages.layout.exact import exact_count, exact_duration, exact_money, exact_score
 from app.web.pages.layout.formatting import Change, Number, count, duration, money, percent_change, score
 from app.web.pages.layout.ranges import RANGES, PageRange
 from app.web.pages.layout.rendering import page

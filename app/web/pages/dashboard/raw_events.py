@@ -1,6 +1,6 @@
-"""/dashboard/events.csv: the raw events of a range, streamed."""
+"""Raw events of a range as CSV, streamed; /dashboard/events.csv: those of a project."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 
 from flask import Response as FlaskResponse
@@ -8,7 +8,7 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from app.core.analytics.event_download import iterate_events
-from app.core.queries.raw_events import RawEvent
+from app.core.queries.raw_events import EventsOf, RawEvent
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.dashboard.download_slots import DownloadSlots
@@ -33,9 +33,15 @@ blueprint = page_blueprint("raw_events")
 @blueprint.get("/dashboard/events.csv")
 @signed_in()
 def events_csv() -> Response:
+    """Those of the project, as `download` sends them."""
+    return download(lambda: EventsOf(visitor().project_id), "events")
+
+
+def download(find: Callable[[], EventsOf], name: str) -> Response:
     """One row for each event, oldest first. 400 for a range that is too long, 429 while others are downloading.
 
-    Where PostgreSQL fails in the middle, the answer breaks off, and the browser says that the download failed.
+    `find` says whose; it is asked once the range makes sense. Where PostgreSQL fails in the middle, the answer breaks
+    off, and the browser says that the download failed.
     """
     shown = read_range(request.args, datetime.now(UTC))
     if shown.problem is not None:
@@ -48,6 +54,7 @@ def events_csv() -> Response:
             "That range is too long",
             f"Raw events are downloaded for at most {LONGEST_RANGE.days} days at a time. Choose a shorter range.",
         )
+    whose = find()
     slot = _slots.take()
     if slot is None:
         raise PageError(
@@ -57,8 +64,8 @@ def events_csv() -> Response:
             "Only a few downloads of raw events can run at once. Try again in a moment.",
             retry_after_seconds=RETRY_SECONDS,
         )
-    events = iterate_events(services().settings.database_url, visitor().project_id, shown.time_range)
-    file_name = f"events-{shown.time_range.start:%Y%m%dT%H%M}-{shown.time_range.end:%Y%m%dT%H%M}.csv"
+    events = iterate_events(services().settings.database_url, whose, shown.time_range)
+    file_name = f"{name}-{shown.time_range.start:%Y%m%dT%H%M}-{shown.time_range.end:%Y%m%dT%H%M}.csv"
     return _streamed(events, slot, file_name)
 
 

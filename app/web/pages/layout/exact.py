@@ -1,6 +1,9 @@
-"""How charts write a value that somebody reads off them: with all its digits, where the axis has round ones."""
+"""Values with all their digits, for who reads one off a chart or wants what stands behind a round one."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
+
+from flask import Flask
 
 from app.web.pages.layout.formatting import MINUS, NO_DATA, Number
 
@@ -8,6 +11,11 @@ _DIGITS = 6
 """Of means, which have no end."""
 _DIGITS_OF_ESTIMATES = 4
 """Percentiles are known to within 1 %."""
+
+
+def register_exact_filters(app: Flask) -> None:
+    for function in (exact_count, exact_money, exact_duration, exact_score, exact_time):
+        app.jinja_env.filters[function.__name__] = function
 
 
 def exact_count(number: Number | None) -> str:
@@ -30,6 +38,11 @@ def exact_duration(milliseconds: Number | None) -> str:
 
 def exact_score(number: Number | None) -> str:
     return NO_DATA if number is None else _plain(number, _DIGITS)
+
+
+def exact_time(time: datetime) -> str:
+    """To the millisecond, in UTC."""
+    return time.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
 
 
 def _plain(number: Number, digits: int) -> str:
