@@ -46,7 +46,7 @@ def test_versions_stand_side_by_side(database_url: str, project_id: int, member:
         ],
     )
     page = page_of(member, PATH)
-    assert cells(page, "a") == ["3", "75 %", "3 h ago", "4 min ago", "$0.375", "1 s", "1 s", "1 s", "1.000"]
+    assert cells(page, "a") == ["3", "75 %", "3 h ago", "4 min ago", "$0.375", "1.00 s", "1.00 s", "1.00 s", "1.000"]
     assert cells(page, "b") == ["1", "25 %", "3 d ago", "2 h ago", *["\N{EN DASH}"] * 5]
 
 

@@ -44,13 +44,14 @@ OF_VERSIONS: dict[str, tuple[Measure, ValueOf]] = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A number of the range and how it has changed; of cost also how that of an event has, for the same prompts.
+    """A number of the range, shortened and with all its digits, and how it has changed.
 
-    Changes are None where there is nothing to compare with.
+    Of cost also how that of an event has, for the same prompts. Changes are None where there is no past to speak of.
     """
 
     label: str
     value: str
+    exact: str
     change: Change | None
     per_event: Change | None = None
 
@@ -93,15 +94,31 @@ def cards_of(period: Period) -> Cards:
     mix = changes.mix if changes else {}
     past = changes if changes and changes.events >= FEWEST_EVENTS_BEFORE else None
     cards = [
-        Card("Events", count(now.events), percent_change(now.events, past.events) if past else None),
+        Card(
+            "Events",
+            count(now.events),
+            exact_count(now.events),
+            percent_change(now.events, past.events) if past else None,
+        ),
         Card(
             "Cost",
             money(now.cost_usd.sum),
+            exact_money(now.cost_usd.sum),
             percent_change(now.cost_usd.sum, past.cost_usd) if past else None,
             change_of(mix.get("cost_usd")),
         ),
-        Card("Mean score", score(now.score.mean), change_of(mix.get("score"))),
-        Card("Latency, p50", duration(now.latency_ms.p50), change_of(mix.get("latency_p50_ms"))),
-        Card("Latency, p95", duration(now.latency_ms.p95), change_of(mix.get("latency_p95_ms"))),
+        Card("Mean score", score(now.score.mean), exact_score(now.score.mean), change_of(mix.get("score"))),
+        Card(
+            "Latency, p50",
+            duration(now.latency_ms.p50),
+            exact_duration(now.latency_ms.p50),
+            change_of(mix.get("latency_p50_ms")),
+        ),
+        Card(
+            "Latency, p95",
+            duration(now.latency_ms.p95),
+            exact_duration(now.latency_ms.p95),
+            change_of(mix.get("latency_p95_ms")),
+        ),
     ]
     return Cards(cards, compared_with(changes.past) if changes else None)

@@ -11,6 +11,7 @@ import jinja2
 from flask import Flask, Response, g, render_template, request
 
 from app.web.assets import asset_url
+from app.web.pages.layout.columns import register_column_filters
 from app.web.pages.layout.exact import register_exact_filters
 from app.web.pages.layout.formatting import register_filters
 from app.web.pages.layout.health_words import MEANING_PATH, health_words
@@ -62,6 +63,7 @@ def register_templates(app: Flask) -> None:
     app.jinja_env.globals["asset_url"] = asset_url
     register_filters(app)
     register_exact_filters(app)
+    register_column_filters(app)
 
 
 def page(

@@ -9,7 +9,8 @@ from app.core.analytics.comparison import MEASURES, MeasureName
 from app.core.analytics.decision import FEWEST_EVENTS, Finding
 from app.core.analytics.margins import NOT_PART
 from app.core.analytics.version_comparison import Comparison
-from app.web.pages.layout.formatting import NO_DATA, count, duration, money, score, signed_percent, signed_score
+from app.web.pages.layout.exact import exact_count
+from app.web.pages.layout.formatting import NO_DATA, duration, money, score, signed_percent, signed_score
 
 State = Literal["better", "worse", "slightly_worse", "harmless", "open", "too_few"]
 """What a measure says of the candidate. Slightly worse, harmless: by no more than the margin; open: not known yet."""
@@ -133,7 +134,7 @@ def margin_words(finding: Finding) -> str:
 
 def count_words(finding: Finding) -> str:
     """How many values both versions have."""
-    return f"{count(finding.counts[0])} and {count(finding.counts[1])}"
+    return f"{exact_count(finding.counts[0])} and {exact_count(finding.counts[1])}"
 
 
 def _span(finding: Finding) -> str:
