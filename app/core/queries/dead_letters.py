@@ -1,5 +1,6 @@
 """Dead letters: buffer entries that can never be stored as they are, kept where a person sees them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -111,6 +112,12 @@ def count_dead_letters_by_project(connection: Connection) -> dict[int | None, in
     """How many there are of each project that has some; under None those whose project is not known."""
     sql = "SELECT project_id, count(*) AS letters FROM dead_letters GROUP BY project_id"
     return dict(connection.execute(sql).fetchall())
+
+
+def select_set_aside(connection: Connection, entry_ids: Sequence[str]) -> set[str]:
+    """Which of these ids of entries there are dead letters of."""
+    sql = "SELECT entry_id FROM dead_letters WHERE entry_id = ANY(%(entry_ids)s)"
+    return set(all_values(connection, sql, {"entry_ids": list(entry_ids)}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

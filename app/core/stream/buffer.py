@@ -135,10 +135,11 @@ class EventBuffer:
                 numbering.note_replayed(project_id, len(payloads))
         return Appended(Outcome(outcome), bool(must_wake), hits, window_left_ms)
 
-    def append_again(self, payload: bytes, received_at_ms: int, *, first_id: str, project_id: int | None) -> None:
+    def append_again(self, payload: bytes, received_at_ms: int, *, first_id: str, project_id: int | None) -> str:
         """Add an entry as it was, with the time of its first arrival and its id then: the replay of a dead letter.
 
-        It passes watermark and wake-up by, and is numbered where its project is known. Raises RedisUnavailable.
+        It passes watermark and wake-up by, and is numbered where its project is known. Returns the id of the new entry.
+        Raises RedisUnavailable.
         """
         fields: dict[Any, Any] = {
             EVENT_FIELD: payload,
@@ -150,9 +151,10 @@ class EventBuffer:
             numbers = self._numbering.take(project_id, 1)
             fields[LABEL_FIELD] = label_of(numbers.series, numbers.first)
         with redis_errors():
-            self._client.xadd(STREAM, fields)
+            entry_id: Any = self._client.xadd(STREAM, fields)
         if self._numbering and project_id is not None and numbers:
             self._numbering.acknowledge(project_id, numbers)
+        return str(entry_id.decode())
 
     def read_new(self, consumer: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
         """Claim up to `count` entries that no consumer has had yet, waiting for the first one if told to.

@@ -12,17 +12,28 @@ Disposal = Callable[[DeletedLetter], None]
 """What becomes of the entry of a dead letter."""
 
 
-def put_back(buffer: EventBuffer) -> Disposal:
+def _unnoticed(_entry_id: str, _letter: DeletedLetter) -> None:
+    pass
+
+
+def put_back(buffer: EventBuffer, note: Callable[[str, DeletedLetter], None] = _unnoticed) -> Disposal:
     """Append the entry to the buffer again; one that fails again comes back as a dead letter.
+
+    `note` is told the id of the new entry.
 
     As one, even if the entry that it was is still in the buffer too, because its worker died before it acknowledged it.
     """
-    return lambda letter: buffer.append_again(
-        letter.payload,
-        round(letter.received_at.timestamp() * 1_000),
-        first_id=letter.entry_id,
-        project_id=project_of(letter.payload),
-    )
+
+    def append(letter: DeletedLetter) -> None:
+        entry_id = buffer.append_again(
+            letter.payload,
+            round(letter.received_at.timestamp() * 1_000),
+            first_id=letter.entry_id,
+            project_id=project_of(letter.payload),
+        )
+        note(entry_id, letter)
+
+    return append
 
 
 def give_up(_letter: DeletedLetter) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import psycopg
 import pytest
 import redis
@@ -66,6 +67,48 @@ def test_a_replayed_letter_is_in_the_buffer_again_and_its_event_is_stored(
     with psycopg.connect(database_url) as connection:
         query = "SELECT count(*) FROM events WHERE project_id = %s"
         assert connection.execute(query, [project_id]).fetchone() == (1,)
+
+
+def replays(client: httpx.Client) -> str:
+    found = re.search(r'data-key="replays">(.*?)</p>', client.get(PAGE).text)
+    return re.sub(r"<[^>]+>", "", found[1]) if found else ""
+
+
+def test_a_replay_tells_what_became_of_it(operator, admin, start, *, database_url, set_aside, project_id):
+    stored = encode_event(Event(new_event_id(), project_id, UUID(int=7), "v"))
+    timed = encode_event(Event(new_event_id(), project_id, UUID(int=7), "v", occurred_at_ms=1_790_000_000_000))
+    for payload in (stored, timed, b"no event"):
+        set_aside(project_id, payload)
+    send(operator, "replay", reason="refused")
+    assert re.fullmatch(r"3 replayed since \d\d:\d\d UTC: 0 stored, 0 set aside again, 3 waiting\.", replays(operator))
+    start("worker")
+    wait_until(lambda: "2 stored, 1 set aside again, 0 waiting." in replays(operator), 30)
+    # what is done with it afterwards does not make it stored
+    (again,) = letters(database_url)
+    send(operator, f"{again}/discard")
+    assert "2 stored, 1 set aside again, 0 waiting." in replays(operator)
+    # and what others do in the whole service is not the project's
+    assert replays(admin) == ""
+
+
+def test_what_nobody_looked_at_before_it_was_discarded_is_not_called_stored(operator, start, database_url, set_aside):
+    letter = set_aside(None, b"no event")
+    send(operator, f"{letter}/replay")
+    start("worker")
+    wait_until(lambda: letters(database_url) - {letter}, 30)
+    (again,) = letters(database_url)
+    send(operator, f"{again}/discard")
+    wait_until(lambda: "0 stored, 0 set aside again, 0 waiting, 1 taken out since." in replays(operator), 30)
+
+
+def test_a_letter_that_is_replayed_twice_counts_once(operator, start, database_url, set_aside):
+    letter = set_aside(None, b"no event")
+    start("worker")
+    for _ in range(2):
+        assert send(operator, f"{letter}/replay").status_code == 303
+        wait_until(lambda: letters(database_url), 30)
+        (letter,) = letters(database_url)
+    wait_until(lambda: re.match(r"1 replayed .*: 0 stored, 1 set aside again, 0 waiting\.", replays(operator)), 30)
 
 
 def test_all_letters_with_a_reason_are_replayed_and_no_others(admin, database_url, set_aside, project_id, redis_client):

@@ -6,14 +6,16 @@ An admin does so with those of the project; an operator with those of the whole 
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.core.database import MAX_BIGINT, Connection
-from app.core.errors import NotFound
+from app.core.errors import NotFound, RedisFull, RedisUnavailable
 from app.core.operations.dead_letter_disposal import dispose
+from app.core.operations.replays import Replayed, follow_replays, replayed
 from app.core.queries.audit_log import Action, Actor
 from app.core.queries.dead_letters import (
     DeadLetter,
@@ -53,7 +55,8 @@ log = logging.getLogger(__name__)
 @blueprint.post("/dashboard/system/dead-letters/<int:dead_letter_id>/replay")
 @signed_in("admin")
 def replay(dead_letter_id: int) -> Response:
-    _take_out_one(dead_letter_id, put_back(services().buffer), Action.LETTERS_REPLAYED)
+    with _followed() as disposal:
+        _take_out_one(dead_letter_id, disposal, Action.LETTERS_REPLAYED)
     services().wake_worker()
     return _done("dead letter replayed", "Put back into the buffer. If it fails again, it comes back here.", 1)
 
@@ -68,7 +71,8 @@ def discard(dead_letter_id: int) -> Response:
 @blueprint.post("/dashboard/system/dead-letters/replay")
 @signed_in("admin")
 def replay_all() -> Response:
-    count, left = _take_out_by_reason(put_back(services().buffer), Action.LETTERS_REPLAYED)
+    with _followed() as disposal:
+        count, left = _take_out_by_reason(disposal, Action.LETTERS_REPLAYED)
     services().wake_worker()
     return _done("dead letters replayed", f"Put back into the buffer: {count}.{_rest(left)}", count)
 
@@ -92,6 +96,15 @@ def download() -> Response:
 
     # the first chunk now: where it fails, that is still an answer of its own
     return csv_table("dead-letters.csv", CSV_COLUMNS, all_chunks(newer(None), newer, chunk_size=CHUNK_LETTERS))
+
+
+@contextmanager
+def _followed() -> Iterator[Disposal]:
+    """What puts letters back, so that the system page tells what became of them; where Redis has room to note it."""
+    letters: dict[str, Replayed] = {}
+    yield put_back(services().buffer, lambda entry_id, letter: letters.update({entry_id: replayed(letter)}))
+    with suppress(RedisFull, RedisUnavailable):
+        follow_replays(services().redis, visible_project(), letters)
 
 
 def _take_out_one(dead_letter_id: int, disposal: Disposal, action: Action) -> None:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import redis
 
 from app.core.database import Connection
-from app.core.errors import Rejected, Unavailable
+from app.core.errors import RedisFull, RedisUnavailable, Rejected, Unavailable
 from app.core.operations.readiness import acknowledgement_meaning, append_fsync, redis_info
 from app.core.operations.refusals import RefusalCount, count_refusals
+from app.core.operations.replays import ReplayReport, report_replays
 from app.core.operations.tallies import BUCKET_SECONDS, DRAINED, five_minutes_of, read_counts
 from app.core.queries.dead_letters import (
     DeadLetter,
@@ -98,13 +99,17 @@ class RedisFacts:
 
 
 class DatabaseFacts(NamedTuple):
-    """What PostgreSQL tells; `letters` are the oldest that were asked for, and after them come more, or not."""
+    """What PostgreSQL tells; `letters` are the oldest that were asked for, and after them come more, or not.
+
+    `replays`: None where none was replayed lately, and where Redis does not tell.
+    """
 
     events_stored: int
     untraced: Untraced
     reasons: list[DeadLetterReason]
     letters: list[DeadLetter]
     more_letters: bool
+    replays: ReplayReport | None
 
 
 def visible_project() -> int | None:
@@ -112,7 +117,9 @@ def visible_project() -> int | None:
     return None if visitor().user.is_operator else visitor().project_id
 
 
-def database_facts(connection: Connection, *, project_id: int | None, letters_after: int) -> DatabaseFacts:
+def database_facts(
+    connection: Connection, client: redis.Redis, *, project_id: int | None, letters_after: int
+) -> DatabaseFacts:
     """The facts; of dead letters a page of those whose ids come after `letters_after`."""
     letters = select_dead_letters(
         connection,
@@ -127,7 +134,15 @@ def database_facts(connection: Connection, *, project_id: int | None, letters_af
         count_dead_letters_by_reason(connection, project_id=project_id),
         letters[:SHOWN_LETTERS],
         len(letters) > SHOWN_LETTERS,
+        _replays(client, connection, project_id),
     )
+
+
+def _replays(client: redis.Redis, connection: Connection, project_id: int | None) -> ReplayReport | None:
+    try:
+        return report_replays(client, connection, project_id)
+    except (RedisFull, RedisUnavailable):
+        return None
 
 
 def redis_facts(

@@ -121,7 +121,7 @@ def _checks(problems: Problems) -> list[tuple[str, str | None, str]]:
 
 
 def _database_facts(project_id: int | None, letters_after: int) -> DatabaseFacts:
-    return ask_database(database_facts, project_id=project_id, letters_after=letters_after)
+    return ask_database(database_facts, services().redis, project_id=project_id, letters_after=letters_after)
 
 
 @blueprint.get("/dashboard/system/refusals.csv")
