@@ -13,10 +13,13 @@ from typing import NamedTuple
 
 from flask import Response, request
 
+from app.web.errors import ApiError
 from app.web.threads import run_in_thread
 
 SMALLEST_BYTES = 1_000
 """Below that headers weigh more than what is saved."""
+LARGEST_ON_THE_LOOP_BYTES = 200_000
+"""What takes longer than some milliseconds would keep events waiting."""
 TYPES = {"text/html", "text/csv", "application/json"}
 FASTEST_LEVEL = 1
 PAGE_LEVEL = 5
@@ -40,11 +43,20 @@ def compressed(response: Response) -> Response:
         _close_with(response, response.response)
         response.response = _streamed(response.iter_encoded(), level)
     elif len(plain := response.get_data()) >= SMALLEST_BYTES:
-        response.set_data(zlib.compress(plain, level, _GZIP))
+        response.set_data(_squeezed(plain, level))
     else:
         return response
     response.headers["Content-Encoding"] = "gzip"
     return response
+
+
+def _squeezed(plain: bytes, level: int) -> bytes:
+    if len(plain) <= LARGEST_ON_THE_LOOP_BYTES:
+        return zlib.compress(plain, level, _GZIP)
+    try:
+        return run_in_thread(lambda: zlib.compress(plain, level, _GZIP))
+    except ApiError:  # too many wait for a thread, and the answer is ready
+        return zlib.compress(plain, FASTEST_LEVEL, _GZIP)
 
 
 def _close_with(response: Response, chunks: Iterable[object]) -> None:

@@ -146,6 +146,12 @@ def test_without_postgresql_the_page_that_says_so_has_it_too(member: httpx.Clien
     assert "PostgreSQL did not answer" in answer.text
 
 
+def test_a_page_that_refuses_has_it_too(member: httpx.Client):
+    answer = member.get("/dashboard", params={"project": "999999"})
+    assert answer.status_code == 404
+    assert 'id="health" data-state="ok"' in answer.text
+
+
 def test_strangers_see_no_light(web: str):
     assert 'id="health"' not in httpx.get(f"{web}/login").text
     assert httpx.get(f"{web}/dashboard/health").status_code == 303

@@ -31,14 +31,25 @@ def seen(in_redis: RedisHealth, in_database: DatabaseHealth = WELL, *, sees_all:
 def test_what_waits_for_a_moment_is_no_delay() -> None:
     health = seen(redis_of(900, 4.9))
     assert (health.state, health.waiting, health.reasons) == ("ok", None, [])
-    assert health_words(health).age == ""
+    assert health_words(health, NOW).age == ""
 
 
 def test_what_waits_for_longer_says_since_when_and_how_much() -> None:
     health = seen(redis_of(1_234, 8.0))
     assert (health.state, health.waiting) == ("delayed", Waiting(1_234, NOW - timedelta(seconds=8)))
-    assert health_words(health).age == "Data up to 14:03:12 UTC; 1,234 events wait"
-    assert health_words(seen(redis_of(1, 8.0))).age.endswith("; 1 event waits")
+    assert health_words(health, NOW).age == "Data up to 14:03:12 UTC; 1,234 events wait"
+    assert health_words(seen(redis_of(1, 8.0)), NOW).age.endswith("; 1 event waits")
+
+
+def test_what_waits_since_another_day_says_so_too() -> None:
+    told = health_words(seen(redis_of(2, 86_400.0)), NOW).age
+    assert told == "Data up to 1 Nov 14:03:20 UTC; 2 events wait"
+
+
+def test_a_buffer_that_is_damaged_is_no_redis_that_is_silent() -> None:
+    damaged = RedisHealth({"redis": None, "buffer": "The buffer is damaged."}, None, NOW)
+    assert health_words(seen(damaged), NOW).age == "What waits to be stored is not known"
+    assert health_words(seen(REDIS_LATE), NOW).age == "What waits to be stored is not known: Redis does not answer"
 
 
 def test_a_check_that_fails_is_broken_and_says_it_once() -> None:
@@ -51,7 +62,7 @@ def test_a_check_that_fails_is_broken_and_says_it_once() -> None:
 def test_dead_letters_are_those_that_one_may_see(sees_all: bool, letters: int) -> None:
     health = seen(redis_of(0, 0), DatabaseHealth({"postgresql": None}, {7: 2, 8: 3, None: 5}), sees_all=sees_all)
     assert (health.state, health.dead_letters) == ("delayed", letters)
-    assert health_words(health).word == f"{letters} set aside"
+    assert health_words(health, NOW).word == f"{letters} set aside"
 
 
 def test_dead_letters_of_others_are_no_reason() -> None:
@@ -63,4 +74,4 @@ def test_a_server_that_does_not_answer_leaves_nothing_to_be_claimed() -> None:
     health = seen(REDIS_LATE, DATABASE_LATE)
     assert [reason.entry for reason in health.reasons] == ["redis", "postgresql"]
     assert (health.state, health.knows_what_waits, health.dead_letters) == ("broken", False, None)
-    assert "not known" in health_words(health).age
+    assert "not known" in health_words(health, NOW).age

@@ -60,6 +60,8 @@ def signed_in(
             if found is None:
                 return _ask_to_sign_in()
             context().visitor = Visitor(found, None)
+            # pages that refuse show a light, too: without one they look as if nobody had answered
+            context().health = current_health(project_id=None, sees_all=found.is_operator)
             # Whom PostgreSQL knows may look while Redis is full or gone: that is when the system page is needed.
             with suppress(RedisFull, RedisUnavailable):
                 charge(REQUESTS_OF_A_USER, "user", str(found.user_id))

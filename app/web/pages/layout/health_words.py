@@ -1,6 +1,7 @@
 """What the light in the header says, and the line that tells up to when the numbers of a page go."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.core.operations.health import Health, State
 from app.core.runbook import runbook_path
@@ -23,10 +24,10 @@ class HealthWords:
     age: str
 
 
-def health_words(health: Health) -> HealthWords:
+def health_words(health: Health, now: datetime) -> HealthWords:
     word, sentence = _word_and_sentence(health)
     reasons = [(reason.text, runbook_path(reason.entry)) for reason in health.reasons]
-    return HealthWords(health.state, word, sentence, reasons, _age(health))
+    return HealthWords(health.state, word, sentence, reasons, _age(health, now))
 
 
 def heading_of(health: Health) -> str:
@@ -47,10 +48,12 @@ def _word_and_sentence(health: Health) -> tuple[str, str]:
     return "OK", "Events flow: nothing waits, and nothing is missing."
 
 
-def _age(health: Health) -> str:
+def _age(health: Health, now: datetime) -> str:
     if not health.knows_what_waits:
-        return "What waits to be stored is not known: Redis does not answer"
+        is_silent = any(reason.entry == "redis" for reason in health.reasons)
+        return f"What waits to be stored is not known{': Redis does not answer' if is_silent else ''}"
     if health.waiting is None:
         return ""
-    events = health.waiting.events
-    return f"Data up to {health.waiting.since:%H:%M:%S} UTC; {events:,} event{' waits' if events == 1 else 's wait'}"
+    events, since = health.waiting.events, health.waiting.since
+    day = "" if since.date() == now.date() else f"{since.day} {since:%b} "
+    return f"Data up to {day}{since:%H:%M:%S} UTC; {events:,} event{' waits' if events == 1 else 's wait'}"

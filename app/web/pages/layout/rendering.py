@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -92,7 +93,7 @@ def page(
         projects=() if user is None else user.projects,
         role=role,
         navigation=navigation or [each for each in NAVIGATION if project and (role == "admin" or not each.for_admins)],
-        health=health and health_words(health),
+        health=health and health_words(health, datetime.now(UTC)),
         health_meaning=MEANING_PATH,
         sign_in_url=f"/login?next={quote(request.full_path.rstrip('?'), safe='/')}",
         **context,
