@@ -44,11 +44,11 @@ def store_some(database_url: str, project_id: int) -> None:
 @pytest.mark.parametrize(
     ("by", "label", "expected"),
     [
-        ("latest", LATENCY, ["\N{EN DASH}", "500 ms", "100.25 ms", "900 ms"]),
-        ("nonsense", LATENCY, ["\N{EN DASH}", "500 ms", "100.25 ms", "900 ms"]),
-        ("slowest", LATENCY, ["900 ms", "500 ms", "100.25 ms"]),
-        ("dearest", COST, ["$0.0031", "$0.002", "$0.001"]),
-        ("lowest", SCORE, ["\N{MINUS SIGN}1", "0.1", "0.9"]),
+        ("latest", LATENCY, ["\N{EN DASH}", "500.00 ms", "100.25 ms", "900.00 ms"]),
+        ("nonsense", LATENCY, ["\N{EN DASH}", "500.00 ms", "100.25 ms", "900.00 ms"]),
+        ("slowest", LATENCY, ["900.00 ms", "500.00 ms", "100.25 ms"]),
+        ("dearest", COST, ["$0.0031", "$0.0020", "$0.0010"]),
+        ("lowest", SCORE, ["\N{MINUS SIGN}1.0", "0.1", "0.9"]),
     ],
 )
 def test_events_stand_with_their_fields_in_the_order_asked_for(

@@ -33,6 +33,8 @@ PAGES = (
     f"/dashboard/prompts/{PROMPTS[0].prompt_id}?range=30d",
     f"/dashboard/prompts/{PROMPTS[5].prompt_id}?range=7d",
     f"/dashboard/prompts/{HOSTILE_PROMPT}?range=24h",
+    f"/dashboard/prompts/{PROMPTS[5].prompt_id}/events?range=30d&by=slowest",
+    f"/dashboard/prompts/{HOSTILE_PROMPT}/events",
     f"/dashboard/prompts/{PROMPTS[3].prompt_id}/comparisons",
     f"/dashboard/prompts/{HOSTILE_PROMPT}/comparisons",
     "/dashboard/margins",

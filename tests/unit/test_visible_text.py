@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.web.pages.layout.visible_text import head_and_tail, version_labels, visible_text
+from app.web.pages.layout.visible_text import version_labels, visible_text
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
@@ -83,8 +83,3 @@ def test_no_letter_is_cut_in_two():
     assert labels(f"{'v' * 8}{FAMILY}{'w' * 20}{ENGLAND}e\u0301\u202e") == [
         f"{'v' * 8}{FAMILY}…{'w' * 7}{ENGLAND}e\u0301[U+202E]"
     ]
-
-
-def test_of_what_is_too_long_for_its_place_the_end_stays():
-    assert head_and_tail("customer-support-reply-v10") == ("customer-support", "-reply-v10")
-    assert head_and_tail("short") == ("short", "")

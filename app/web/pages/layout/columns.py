@@ -12,12 +12,16 @@ from app.web.pages.layout.formatting import MINUS, NO_DATA, Number, count, durat
 Write = Callable[[Number | None], str]
 _MOST_DIGITS = 6
 """Of the largest value of a column, before and behind the point; what is less than its last digit is told as that."""
+_MOST_ZEROS = 12
 _LARGEST_BEFORE_UNITS = 10_000_000
 _SPACE = "\N{NO-BREAK SPACE}"
 
 
 def register_column_filters(app: Flask) -> None:
-    for function in (counted, priced, count_column, money_column, duration_column, score_column, share_column):
+    for function in (
+        *(counted, priced, count_column, money_column, duration_column, score_column, share_column),
+        *(exact_money_column, exact_duration_column, exact_score_column),
+    ):
         app.jinja_env.filters[function.__name__] = function
 
 
@@ -27,6 +31,33 @@ def exactly(text: str, exact: str) -> Markup:
         return escape(text)
     heard = Markup('<span class="visually-hidden"> exactly {}</span>').format(exact) if text[-1] in "kMBT" else ""
     return Markup('<span title="{}">{}{}</span>').format(exact, text, heard)
+
+
+def aligned(values: Iterable[Number | None], write: Callable[[Number | None], str]) -> Write:
+    """With all digits, as `write` writes them; zeros behind the point fill up to the longest, unless that is very long."""
+    decimals = max((len(_behind_point(write(value))) for value in values), default=0)
+
+    def write_aligned(value: Number | None) -> str:
+        text = write(value)
+        missing = decimals - len(_behind_point(text))
+        if value is None or not missing or decimals > _MOST_ZEROS:
+            return text
+        number, space, unit = text.partition(_SPACE)
+        return f"{number}{'' if '.' in number else '.'}{'0' * missing}{space}{unit}"
+
+    return write_aligned
+
+
+def exact_money_column(values: Iterable[Number | None]) -> Write:
+    return aligned(values, exact_money)
+
+
+def exact_duration_column(values: Iterable[Number | None]) -> Write:
+    return aligned(values, exact_duration)
+
+
+def exact_score_column(values: Iterable[Number | None]) -> Write:
+    return aligned(values, exact_score)
 
 
 def counted(number: Number | None) -> Markup:
@@ -85,6 +116,10 @@ def share_column(parts: Iterable[float | None]) -> Callable[[float | None], str]
         return f"{100 * part:.1f}{_SPACE}%"
 
     return write
+
+
+def _behind_point(text: str) -> str:
+    return text.partition(_SPACE)[0].partition(".")[2]
 
 
 def _sizes(values: Iterable[Number | None]) -> list[float]:

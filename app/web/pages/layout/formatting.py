@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from flask import Flask
 
-from app.web.pages.layout.visible_text import head_and_tail, visible_text
+from app.web.pages.layout.visible_text import visible_text
 
 NO_DATA = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -32,7 +32,7 @@ class Change:
 
 
 def register_filters(app: Flask) -> None:
-    for function in (money, duration, count, score, share, ago, utc, visible_text, head_and_tail):
+    for function in (money, duration, count, score, share, ago, utc, visible_text):
         app.jinja_env.filters[function.__name__] = function
 
 

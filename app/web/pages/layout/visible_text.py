@@ -80,13 +80,6 @@ def version_label(version_hash: str, name: str | None) -> str:
     return version_labels([(version_hash, name)])[version_hash]
 
 
-def head_and_tail(text: str) -> tuple[str, str]:
-    """Visible text in two parts, of which the second one is to stay where there is no room; it may be empty."""
-    letters = _LETTERS.findall(visible_text(text))
-    cut = len(letters) - _TAIL if len(letters) > LONGEST_LABEL else len(letters)
-    return "".join(letters[:cut]), "".join(letters[cut:])
-
-
 def _shortened(letters: Sequence[str]) -> str:
     if _HEX_DIGITS.issuperset(letters):
         return "".join(letters[:_HEAD_OF_DIGEST]) + _CUT
