@@ -16,7 +16,8 @@ PATH = f"/dashboard/prompts/{PROMPT}"
 SHOWN, SHOWN_OF_EVENTS = ("Events", "Cost", "Mean score", "p95"), ("Latency", "Cost", "Score")
 WIDTHS = ((390, "light"), (390, "dark"), (768, "light"), (1024, "light"), (1280, "dark"))
 # A label is what is touched where it holds the box; one beside a field only names it.
-SMALL_TARGETS = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, label")]
+SMALL_TARGETS = """() => [
+  ...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, label")]
   .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.closest(".visually-hidden, .skip-link"))
   .filter((each) => !(each.matches("input") && each.closest("label")))
   .filter((each) => !(each.matches("label") && !each.querySelector("input")))

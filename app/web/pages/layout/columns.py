@@ -34,7 +34,7 @@ def exactly(text: str, exact: str) -> Markup:
 
 
 def aligned(values: Iterable[Number | None], write: Callable[[Number | None], str]) -> Write:
-    """With all digits, as `write` writes them; zeros behind the point fill up to the longest, unless that is very long."""
+    """As `write` writes them, with all digits: zeros behind the point fill up to the longest, unless that is long."""
     decimals = max((len(_behind_point(write(value))) for value in values), default=0)
 
     def write_aligned(value: Number | None) -> str:
