@@ -18,6 +18,7 @@ from tests.waiting import wait_until
 
 UP = "Ctrl-C stops everything"
 START_SECONDS = 90.0
+STOP_SECONDS = 60.0
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Run:
         return [process for process in psutil.process_iter() if self._owns(process)]
 
     def wait_until_gone(self) -> None:
-        wait_until(lambda: not self.processes(), 20)
+        wait_until(lambda: not self.processes(), STOP_SECONDS)
 
     def _owns(self, process: psutil.Process) -> bool:
         try:

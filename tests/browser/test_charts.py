@@ -73,7 +73,7 @@ def test_the_points_of_a_chart_are_read_by_keyboard(page: Page, visitor: Visitor
     visitor.enter(page)
     page.goto(f"{PROMPT_PAGE}?metric=cost")
     chart = interactive_chart(page, "Cost per event over time")
-    page.get_by_role("checkbox", name="v1").focus()
+    page.get_by_role("list", name="Lines of the chart").get_by_role("checkbox", name="v1").focus()
     page.keyboard.press("Tab")
     expect(chart).to_be_focused()
     rows = table_of(page, "cost")
@@ -98,14 +98,14 @@ def test_the_legend_switches_lines(new_page: NewPage, visitor: Visitor, look: st
     page.goto(PROMPT_PAGE)
     second = page.locator("#chart-cost .chart-drawing .series-2")
     expect(second).to_be_visible()
-    page.get_by_role("checkbox", name="v1").focus()
+    page.get_by_role("list", name="Lines of the chart").get_by_role("checkbox", name="v1").focus()
     page.keyboard.press("Space")
     expect(second).to_be_hidden()
     expect(page.locator("#chart-cost .chart-drawing .series-1")).to_be_visible()
     if look == "light":
         point_at(page, interactive_chart(page), 0.85)
         expect(page.locator(".chart-tip bdi")).to_have_text(["v2"])
-    page.get_by_role("checkbox", name="v1").press("Space")
+    page.get_by_role("list", name="Lines of the chart").get_by_role("checkbox", name="v1").press("Space")
     expect(second).to_be_visible()
 
 

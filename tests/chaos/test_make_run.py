@@ -17,7 +17,7 @@ import pytest
 
 from app.local import running_environment
 from app.local.children import REPOSITORY, Guard
-from tests.local_runs import START_SECONDS, Runs
+from tests.local_runs import START_SECONDS, STOP_SECONDS, Runs
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
@@ -65,11 +65,11 @@ def test_the_printed_lines_lead_to_an_event_in_the_numbers_and_a_second_start_ke
     wait_until(lambda: send(read).json()["data"]["totals"]["events"] == before + 1, timeout_seconds=10)
     sign_in = re.findall(r"^  (?:API key|Sign-in) .*$", run.terminal(), re.MULTILINE)
     assert len(sign_in) == 2
-    run.child.stop(20)
+    run.child.stop(STOP_SECONDS)
     again = runs.start().wait_until_up()
     assert again.events() == before + 1
     assert re.findall(r"^  (?:API key|Sign-in) .*$", again.terminal(), re.MULTILINE) == sign_in
-    again.child.stop(20)
+    again.child.stop(STOP_SECONDS)
     again.wait_until_gone()
 
 
@@ -114,7 +114,7 @@ def test_a_run_can_follow_a_killed_one_at_once(runs):
     killed = runs.start().wait_until_up()
     os.kill(killed.child.pid, signal.SIGKILL)
     following = runs.start().wait_until_up()
-    following.child.stop(20)
+    following.child.stop(STOP_SECONDS)
 
 
 COMMAND_LINES = {"web": "bin/gunicorn", "worker": "-m worker", "PostgreSQL": "bin/postgres", "Redis": "redis-server"}
@@ -125,9 +125,9 @@ def test_a_crashed_process_comes_back(runs, name):
     run = runs.start().wait_until_up()
     victims = [process for process in run.processes() if COMMAND_LINES[name] in " ".join(process.cmdline())]
     os.kill(min(victims, key=lambda process: process.create_time()).pid, signal.SIGKILL)
-    wait_until(lambda: f"{name} ended with exit code -9; starting it again" in run.terminal(), 20)
+    wait_until(lambda: f"{name} ended with exit code -9; starting it again" in run.terminal(), STOP_SECONDS)
     wait_until(run.is_ready, 30)
-    run.child.stop(20)
+    run.child.stop(STOP_SECONDS)
 
 
 def test_commands_beside_a_run_find_its_servers(runs):
@@ -143,7 +143,7 @@ def test_commands_beside_a_run_find_its_servers(runs):
     )
     assert json.loads(done.stdout)
     assert (runs.data_dir / "running.json").stat().st_mode & 0o077 == 0
-    run.child.stop(20)
+    run.child.stop(STOP_SECONDS)
     assert running_environment(runs.data_dir) is None
 
 
@@ -153,7 +153,7 @@ def test_a_second_run_in_the_same_checkout_gives_one_line(runs):
     wait_until(lambda: second.child.exit_code() is not None, START_SECONDS)
     assert second.child.exit_code() == 1
     assert "another `make run` is running" in second.terminal()
-    run.child.stop(20)
+    run.child.stop(STOP_SECONDS)
 
 
 def test_a_taken_port_gives_one_line(runs):
@@ -174,17 +174,17 @@ def test_wrong_settings_give_lines_of_their_own(runs):
 
 
 def test_lost_notes_are_made_again(runs):
-    runs.start().wait_until_up().child.stop(20)
+    runs.start().wait_until_up().child.stop(STOP_SECONDS)
     for name in ("first-access.json", "secret-key", "lock"):
         (runs.data_dir / name).unlink()
     shutil.rmtree(runs.data_dir / "logs")
     run = runs.start().wait_until_up()
     assert run.events() >= 0
-    run.child.stop(20)
+    run.child.stop(STOP_SECONDS)
 
 
 def test_a_half_deleted_database_gives_one_line(runs):
-    runs.start().wait_until_up().child.stop(20)
+    runs.start().wait_until_up().child.stop(STOP_SECONDS)
     version = runs.data_dir / "postgres" / "PG_VERSION"
     kept = version.read_text()
     version.unlink()
@@ -193,15 +193,15 @@ def test_a_half_deleted_database_gives_one_line(runs):
 
 
 def test_a_deleted_database_is_made_anew_with_a_key_that_works(runs):
-    runs.start().wait_until_up().child.stop(20)
+    runs.start().wait_until_up().child.stop(STOP_SECONDS)
     shutil.rmtree(runs.data_dir / "postgres")
     run = runs.start().wait_until_up()
     assert run.events() == 0
-    run.child.stop(20)
+    run.child.stop(STOP_SECONDS)
 
 
 def test_it_uses_the_servers_that_it_is_given(runs, postgres, redis_server, clean_database, clean_redis):
     run = runs.start(database_url=postgres.url, redis_url=redis_server.url).wait_until_up()
     assert run.events() == 0
     assert not any(process.name() == "postgres" for process in run.processes())
-    run.child.stop(20)
+    run.child.stop(STOP_SECONDS)
