@@ -13,7 +13,7 @@ from uuid import UUID
 from app.core.analytics.percentiles import percentiles_of
 from app.core.database import Connection
 from app.core.errors import NotFound
-from app.core.queries.busiest import select_busiest_prompts, select_busiest_versions
+from app.core.queries.busiest import select_busiest_prompts, select_busiest_versions, select_has_more_versions
 from app.core.queries.names import PromptRow, select_prompt
 from app.core.queries.usage import (
     PromptUsageRow,
@@ -187,9 +187,12 @@ def busiest_versions(
 ) -> Listed[VersionUsageRow]:
     """The same for the versions of a prompt."""
     parts = fewest_parts(counted)
-    busiest = select_busiest_versions(connection, project_id, prompt_key, parts, limit=MAX_ROWS, only=only)
-    rows = select_versions(connection, project_id, prompt_key, parts, busiest[:MAX_ROWS] or only)
-    return Listed(sorted(rows, key=lambda row: (-row.events, row.version_hash)), len(busiest) > MAX_ROWS)
+    keys, truncated = only, False
+    if select_has_more_versions(connection, prompt_key, MAX_ROWS):
+        busiest = select_busiest_versions(connection, project_id, prompt_key, parts, limit=MAX_ROWS, only=only)
+        keys, truncated = busiest[:MAX_ROWS], len(busiest) > MAX_ROWS
+    rows = select_versions(connection, project_id, prompt_key, parts, keys)
+    return Listed(sorted(rows, key=lambda row: (-row.events, row.version_hash)), truncated)
 
 
 def merged_usage(rows: Sequence[UsageRow]) -> list[Usage]:

@@ -1,11 +1,10 @@
 """Which prompts of a project and which versions of a prompt have the most events, where there are too many to list."""
 
 from collections.abc import Sequence
-from typing import LiteralString
 
 from app.core.database import Connection
-from app.core.queries.rows import all_values
-from app.core.queries.usage import ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS, part_columns
+from app.core.queries.rows import all_values, one_value
+from app.core.queries.usage import PARTS, ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS, WITHIN_PART, part_columns
 from app.core.rollups.time_range import Part
 
 
@@ -17,9 +16,33 @@ def select_busiest_prompts(
     One more than `limit` where there are more. Where the project has no more than `limit` prompts nothing is read,
     and the list is empty.
     """
-    sql = _busiest("prompt_key", ROLLUPS_OF_PROMPTS, "prompts WHERE project_id = %(project_id)s")
+    # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
+    sql = f"""
+        SELECT rollup.prompt_key
+        FROM {ROLLUPS_OF_PROMPTS}
+        WHERE EXISTS (SELECT FROM prompts WHERE project_id = %(project_id)s OFFSET %(limit)s)
+        GROUP BY rollup.prompt_key
+        ORDER BY sum(rollup.events) DESC, rollup.prompt_key
+        LIMIT %(limit)s + 1
+    """
     parameters = {"project_id": project_id, "only": only, "limit": limit, **part_columns(parts)}
     return all_values(connection, sql, parameters)
+
+
+def select_has_more_versions(connection: Connection, prompt_key: int, limit: int) -> bool:
+    """Whether a prompt has more versions than this."""
+    sql = "SELECT EXISTS (SELECT FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET %(limit)s)"
+    return bool(one_value(connection, sql, {"prompt_key": prompt_key, "limit": limit}))
+
+
+# All of a prompt's in one go through the index: to look each of 100,000 versions up, part by part, takes seconds.
+_ROLLUPS_OF_ALL_VERSIONS = f"""{PARTS}
+CROSS JOIN LATERAL (
+    SELECT version_key, events
+    FROM rollups
+    WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key > 0 AND {WITHIN_PART}
+    OFFSET 0
+) AS rollup"""
 
 
 def select_busiest_versions(
@@ -31,19 +54,13 @@ def select_busiest_versions(
     limit: int,
     only: Sequence[int] | None,
 ) -> list[int]:
-    """The same for the versions of a prompt."""
-    sql = _busiest("version_key", ROLLUPS_OF_VERSIONS, "prompt_versions WHERE prompt_key = %(prompt_key)s")
-    parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, "limit": limit}
-    return all_values(connection, sql, parameters | part_columns(parts))
-
-
-def _busiest(key: LiteralString, rollups: LiteralString, all_of_them: LiteralString) -> LiteralString:
-    # OFFSET in EXISTS: nothing is read unless there are more than `limit` of them.
-    return f"""
-        SELECT rollup.{key}
-        FROM {rollups}
-        WHERE EXISTS (SELECT FROM {all_of_them} OFFSET %(limit)s)
-        GROUP BY rollup.{key}
-        ORDER BY sum(rollup.events) DESC, rollup.{key}
+    """Keys of the versions of a prompt with the most events (of all, or of `only` these): `limit` and one more."""
+    sql = f"""
+        SELECT rollup.version_key
+        FROM {_ROLLUPS_OF_ALL_VERSIONS if only is None else ROLLUPS_OF_VERSIONS}
+        GROUP BY rollup.version_key
+        ORDER BY sum(rollup.events) DESC, rollup.version_key
         LIMIT %(limit)s + 1
     """
+    parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, "limit": limit}
+    return all_values(connection, sql, parameters | part_columns(parts))

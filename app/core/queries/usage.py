@@ -58,29 +58,29 @@ _MEASURES = """prompt_key, version_key, bucket_start, events, cost_count, cost_s
            latency_count, latency_sum, latency_min, latency_max, latency_histogram,
            score_count, score_sum, score_min, score_max,
            cost_sum_squares, latency_log_sum, latency_log_sum_squares, score_sum_squares"""
-_PARTS = """unnest(%(grains)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+PARTS = """unnest(%(grains)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
      AS part (grain, start_at, end_at)"""
-_WITHIN_PART = "grain = part.grain AND bucket_start >= part.start_at AND bucket_start < part.end_at"
+WITHIN_PART = "grain = part.grain AND bucket_start >= part.start_at AND bucket_start < part.end_at"
 
 # OFFSET 0 keeps the planner from a hash join with all rollups: each part is one range of an index, ten times as fast.
-_ROLLUPS_OF_ONE = f"""{_PARTS}
+_ROLLUPS_OF_ONE = f"""{PARTS}
 CROSS JOIN LATERAL (
     SELECT {_MEASURES}
     FROM rollups
-    WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = 0 AND {_WITHIN_PART}
+    WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = 0 AND {WITHIN_PART}
     OFFSET 0
 ) AS rollup"""
 
-ROLLUPS_OF_PROMPTS = f"""{_PARTS}
+ROLLUPS_OF_PROMPTS = f"""{PARTS}
 CROSS JOIN LATERAL (
     SELECT {_MEASURES}
     FROM rollups
-    WHERE project_id = %(project_id)s AND prompt_key > 0 AND version_key = 0 AND {_WITHIN_PART}
+    WHERE project_id = %(project_id)s AND prompt_key > 0 AND version_key = 0 AND {WITHIN_PART}
       AND (%(only)s::bigint[] IS NULL OR prompt_key = ANY (%(only)s::bigint[]))
     OFFSET 0
 ) AS rollup"""
 
-ROLLUPS_OF_VERSIONS = f"""{_PARTS}
+ROLLUPS_OF_VERSIONS = f"""{PARTS}
 CROSS JOIN (
     SELECT id, version_hash, name
     FROM prompt_versions
@@ -89,7 +89,7 @@ CROSS JOIN (
 CROSS JOIN LATERAL (
     SELECT {_MEASURES}
     FROM rollups
-    WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.id AND {_WITHIN_PART}
+    WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.id AND {WITHIN_PART}
     OFFSET 0
 ) AS rollup"""
 
