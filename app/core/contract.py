@@ -16,3 +16,12 @@ EXAMPLE_EVENT = {
     "cost_usd": 0.00042,
     "score": 0.87,
 }
+
+_EVENT_FIELDS = frozenset({"prompt_id", "version_hash", "latency_ms", "cost_usd", "score", "timestamp"})
+FIELD_NAMES = (
+    _EVENT_FIELDS
+    | {"body", "Idempotency-Key", "events", "events[]"}
+    | {f"events[].{name}" for name in _EVENT_FIELDS}
+    | {"from", "to", "interval", "baseline", "candidate"}
+)
+"""All that an answer names as wrong, but for parameters that the API does not know."""

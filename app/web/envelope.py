@@ -11,7 +11,10 @@ _CODES = {HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR", HTTPStatus.REQUEST
 
 
 class Detail(TypedDict):
-    """One thing that is wrong. `field` is a name of the body or a header, or "body" for the body as a whole."""
+    """One thing that is wrong. `field` is a name of the body or a header, or "body" for the body as a whole.
+
+    Of the query string it may also be a name of the client's own.
+    """
 
     field: str
     message: str

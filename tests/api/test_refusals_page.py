@@ -105,14 +105,24 @@ def test_the_client_of_a_revoked_and_of_an_expired_key_is_told_of(admin, post, p
     assert "with one that is revoked" in admin.get(PAGE).text
 
 
-def test_nothing_that_a_client_sent_is_kept(database_url, redis_url, admin, post, project):
-    key = create_key(database_url, project=project)
+def test_nothing_that_a_client_sent_is_kept(web, database_url, redis_url, admin, *, post, project):
+    key = create_key(database_url, project=project, scopes=["ingest", "read"])
     secret = uuid4().hex
     post(key, json={secret: secret, "prompt_id": secret, "version_hash": f"{secret}\0", "score": secret})
     post(key, f"{API}/batch", json={"events": [{secret: 1}, {"prompt_id": secret}, secret], secret: 1})
     post(key, content=f'{{"{secret}', headers={"Content-Type": "application/json", "User-Agent": secret})
     post(key, json={}, params={secret: secret}, headers={"Idempotency-Key": f"{secret} {secret}", "Cookie": secret})
-    wait_until(lambda: len(rows_of(admin)) == 4)
+    with httpx.Client(base_url=web, headers={"Authorization": f"Bearer {key}"}) as reader:
+        for query in (
+            {secret: "1"},
+            {secret: ["1", "2"]},
+            {f"from[{secret}]": "1"},
+            {f"{secret}-{n}": "" for n in range(100)},
+        ):
+            assert reader.get(API, params=query).status_code == 400
+        assert reader.get(f"{API}/{secret}x/comparison", params={secret: secret}).status_code == 400
+    wait_until(lambda: len(rows_of(admin)) == 9)
+    assert {row["fields"] for row in rows_of(admin) if row["call"] == "read"} == {"(unknown field)", "prompt_id"}
     assert secret not in dump_redis(redis_url)
     assert secret not in admin.get(PAGE).text + admin.get(f"{PAGE}.csv").text
 

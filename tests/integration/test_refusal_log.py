@@ -9,16 +9,15 @@ import pytest
 import redis
 
 from app.core import redis_client
+from app.core.operations.refusal_entries import Fault
 from app.core.operations.refusal_log import (
     BURST,
     KEPT_ENTRIES,
     KEPT_SECONDS,
     MAX_WAITING,
     REFUSED,
-    Fault,
     RefusalLog,
     Refused,
-    faults_of,
     read_refusals,
 )
 from app.local.redis_server import RunningRedis
@@ -136,7 +135,7 @@ def test_of_a_huge_batch_no_more_waits_than_its_faults(client, clock):
     details = [{"field": f"events[{number}].score", "message": "Must be a number."} for number in range(5_000)]
     log.note(refused()._replace(details=details))
     assert log._noted[0].refused.details == ()
-    assert log._noted[0].faults == [Fault("events[].score", "Must be a number.")]
+    assert log._noted[0].faults.kept == (Fault("events[].score", "Must be a number."),)
 
 
 def test_a_request_without_a_project_is_in_no_project_s_log_and_yet_in_the_process_s(client, clock, caplog):
@@ -167,9 +166,3 @@ def test_refusals_of_an_outage_are_bounded_and_written_after_it(client, clock, r
 def test_an_entry_of_another_release_is_passed_over(client, clock):
     client.zadd(f"{REFUSED}:7", {b"[1]": NOW.timestamp(), b"nonsense": NOW.timestamp(), b'{"at": 1}': NOW.timestamp()})
     assert read_refusals(client, 7, NOW) == []
-
-
-def test_a_fault_of_many_events_of_a_batch_is_one():
-    details = [{"field": f"events[{number}].score", "message": "Must be a number."} for number in range(1_000)]
-    details.append({"field": "body", "message": "Is no JSON."})
-    assert faults_of(details) == [Fault("events[].score", "Must be a number."), Fault("body", "Is no JSON.")]

@@ -1,24 +1,23 @@
 """The last refused requests of each project, kept in Redis: for whoever asks why a client is refused.
 
 Of what a client sent there is nothing but the id of the request, where it chose that itself: names of fields and what
-is wrong with them are the service's own words. Whoever is refused thousands of times a second fills neither Redis nor
-the time of the web process: of each kind (one key, one code) a hundred are kept, then one a second in each process, and
-of the others their number.
+is wrong with them are the service's own words (refusal_entries.py). Whoever is refused thousands of times a second
+fills neither Redis nor the time of the web process: of each kind (one key, one code) a hundred are kept, then one a
+second in each process, and of the others their number.
 """
 
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
-import orjson
 import redis
 
 from app.core.background import DelayedCall
 from app.core.errors import Rejected, Unavailable
+from app.core.operations.refusal_entries import Faults, RefusalEntry, decode, encode, faults_of
 from app.core.redis_client import redis_errors
 
 REFUSED = "pa:refused"
@@ -33,13 +32,6 @@ MAX_WAITING = 1_000
 log = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
-
-
-class Fault(NamedTuple):
-    """What is wrong with a request: the field, without its place in a batch, and in words of ours what it should be."""
-
-    field: str
-    message: str
 
 
 class Refused(NamedTuple):
@@ -57,26 +49,12 @@ class Refused(NamedTuple):
     details: Sequence[Mapping[str, object]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusalEntry:
-    """A line of a project's log. `left_out`: how many like it the same process refused before it and did not keep."""
-
-    at: datetime
-    key_id: int
-    call: str
-    status: int
-    code: str
-    request_id: str
-    faults: tuple[Fault, ...]
-    left_out: int
-
-
 class _Noted(NamedTuple):
     """What is to be told of a request: of its details no more than their faults, for there may be thousands."""
 
     refused: Refused
     at: float
-    faults: Sequence[Fault]
+    faults: Faults
     left_out: int
 
 
@@ -109,8 +87,9 @@ class RefusalLog:
         """Each in the process's log, and those with a project in Redis; whether Redis took them all."""
         for noted in _taken_from(self._noted):
             log.info("request refused", extra=_line(noted))
-            if noted.refused.project_id is not None:
-                self._unwritten.append((noted.refused.project_id, noted.at, _encode(noted)))
+            project_id, key_id = noted.refused.project_id, noted.refused.key_id
+            if project_id is not None and key_id is not None:
+                self._unwritten.append((project_id, noted.at, encode(_entry(noted, key_id))))
         return self._write()
 
     def _write(self) -> bool:
@@ -171,51 +150,29 @@ def read_refusals(
         found = client.zrevrangebyscore(
             _key(project_id), "+inf", oldest if since is None else max(oldest, since.timestamp())
         )
-    return [entry for each in found if (entry := _decode(cast(bytes, each))) is not None]
-
-
-def faults_of(details: Sequence[Mapping[str, object]]) -> list[Fault]:
-    """Each once, however many events of a batch have it: so no more than there are rules."""
-    return list(dict.fromkeys(Fault(_without_place(str(each["field"])), str(each["message"])) for each in details))
-
-
-def _without_place(field: str) -> str:
-    """events[17].score is events[].score."""
-    before, bracket, after = field.partition("[")
-    return f"{before}[]{after.partition(']')[2]}" if bracket else field
+    return [entry for each in found if (entry := decode(cast(bytes, each))) is not None]
 
 
 def _line(noted: _Noted) -> dict[str, object]:
     """The fields of the line in the log of the process."""
     told = noted.refused._asdict()
     del told["details"]
-    return {**told, "fields": [fault.field for fault in noted.faults], "left_out": noted.left_out}
+    fields = [fault.field for fault in noted.faults.kept]
+    return {**told, "fields": fields, "more_faults": noted.faults.more, "left_out": noted.left_out}
 
 
-def _encode(noted: _Noted) -> bytes:
-    told = noted.refused._asdict()
-    for name in ("project_id", "details"):
-        del told[name]
-    faults = [list(fault) for fault in noted.faults]
-    return orjson.dumps({**told, "at": noted.at, "faults": faults, "left_out": noted.left_out})
-
-
-def _decode(entry: bytes) -> RefusalEntry | None:
-    """None for an entry of another shape (another version's)."""
-    try:
-        fields: dict[str, Any] = orjson.loads(entry)
-        return RefusalEntry(
-            at=datetime.fromtimestamp(fields["at"], UTC),
-            key_id=fields["key_id"],
-            call=fields["call"],
-            status=fields["status"],
-            code=fields["code"],
-            request_id=fields["request_id"],
-            faults=tuple(Fault(*each) for each in fields["faults"]),
-            left_out=fields["left_out"],
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
+def _entry(noted: _Noted, key_id: int) -> RefusalEntry:
+    return RefusalEntry(
+        at=datetime.fromtimestamp(noted.at, UTC),
+        key_id=key_id,
+        call=noted.refused.call,
+        status=noted.refused.status,
+        code=noted.refused.code,
+        request_id=noted.refused.request_id,
+        faults=noted.faults.kept,
+        more_faults=noted.faults.more,
+        left_out=noted.left_out,
+    )
 
 
 def _key(project_id: int) -> str:

@@ -8,7 +8,8 @@ from werkzeug.wrappers import Response
 
 from app.core.errors import RedisUnavailable
 from app.core.keys.uses import first_event_at
-from app.core.operations.refusal_log import RefusalEntry, read_refusals
+from app.core.operations.refusal_entries import RefusalEntry
+from app.core.operations.refusal_log import read_refusals
 from app.core.queries.api_keys import ApiKeyDescription
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in

@@ -10,7 +10,8 @@ from werkzeug.wrappers import Response
 
 from app.core.database import MAX_INTEGER
 from app.core.errors import RedisUnavailable
-from app.core.operations.refusal_log import KEPT_ENTRIES, RefusalEntry, read_refusals
+from app.core.operations.refusal_entries import RefusalEntry
+from app.core.operations.refusal_log import KEPT_ENTRIES, read_refusals
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.queries.key_facts import KeyName, select_key_names
 from app.web.pages.access.blueprint import page_blueprint
@@ -62,6 +63,7 @@ CSV_COLUMNS: dict[str, Callable[[Listed], object]] = {
     "code": lambda listed: listed.entry.code,
     "fields": lambda listed: ", ".join(dict.fromkeys(fault.field for fault in listed.entry.faults)),
     "problems": lambda listed: " ".join(f"{fault.field}: {fault.message}" for fault in listed.entry.faults),
+    "more_problems": lambda listed: listed.entry.more_faults,
     "request_id": lambda listed: listed.entry.request_id,
     "left_out_before": lambda listed: listed.entry.left_out,
 }
