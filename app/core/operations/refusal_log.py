@@ -2,8 +2,9 @@
 
 Of what a client sent there is nothing but the id of the request, where it chose that itself: names of fields and what
 is wrong with them are the service's own words (refusal_entries.py). Whoever is refused thousands of times a second
-fills neither Redis nor the time of the web process: of each kind (one key, one code) a hundred are kept, then one a
-second in each process, and of the others their number.
+fills neither Redis nor the time of the web process: of each kind (one key, one code) a hundred are kept, then one in
+ten seconds in each process, and of the others their number. A full log drops the oldest of the kind that has the most,
+so that a loud key pushes out nobody else's entries (refusal_shares.py).
 """
 
 import logging
@@ -18,13 +19,16 @@ import redis
 from app.core.background import DelayedCall
 from app.core.errors import Rejected, Unavailable
 from app.core.operations.refusal_entries import Faults, RefusalEntry, decode, encode, faults_of
+from app.core.operations.refusal_shares import surplus_of
 from app.core.redis_client import redis_errors
 
 REFUSED = "pa:refused"
 KEPT_ENTRIES = 1_000
+LEFT_ENTRIES = 900
+"""So many are left of more than KEPT_ENTRIES: all are read for that, so it is done once for a hundred new ones."""
 KEPT_SECONDS = 7 * 86_400
 BURST = 100
-PER_SECOND = 1.0
+SECONDS_BETWEEN = 10.0
 MAX_KINDS = 10_000
 MAX_WAITING = 1_000
 """So many entries wait at most, in each process, for a Redis that does not answer."""
@@ -96,13 +100,17 @@ class RefusalLog:
         unwritten = _taken_from(self._unwritten)
         if not unwritten:
             return True
+        project_ids = {project_id for project_id, _, _ in unwritten}
         try:
             with redis_errors(), self._client.pipeline(transaction=True) as pipeline:
                 for project_id, at, entry in unwritten:
                     pipeline.zadd(_key(project_id), {entry: at})
-                for project_id in {project_id for project_id, _, _ in unwritten}:
-                    _trim(pipeline, _key(project_id), self._clock())
+                for project_id in project_ids:
+                    pipeline.zremrangebyscore(_key(project_id), "-inf", self._clock() - KEPT_SECONDS)
+                    pipeline.expire(_key(project_id), KEPT_SECONDS)
                 pipeline.execute()
+            for project_id in project_ids:
+                _make_room(self._client, _key(project_id))
         except (Unavailable, Rejected):
             # an outage is when refusals are worth seeing; what was written all the same is the same entry again
             self._unwritten.extendleft(reversed(unwritten))
@@ -116,14 +124,18 @@ def _taken_from(waiting: "deque[_Item]") -> "list[_Item]":
     return [waiting.popleft() for _ in range(len(waiting))]
 
 
-def _trim(pipeline: "redis.client.Pipeline", key: str, now: float) -> None:
-    pipeline.zremrangebyrank(key, 0, -KEPT_ENTRIES - 1)
-    pipeline.zremrangebyscore(key, "-inf", now - KEPT_SECONDS)
-    pipeline.expire(key, KEPT_SECONDS)
+def _make_room(client: redis.Redis, key: str) -> None:
+    """Two processes that do it at once choose the same entries."""
+    with redis_errors():
+        if client.zcard(key) <= KEPT_ENTRIES:
+            return
+        surplus = surplus_of(cast(list[bytes], client.zrange(key, 0, -1)), LEFT_ENTRIES)
+        if surplus:
+            client.zrem(key, *surplus)
 
 
 class _Sample:
-    """Which of many things of a kind to keep: BURST of them, and of more PER_SECOND."""
+    """Which of many things of a kind to keep: BURST of them, and one in SECONDS_BETWEEN."""
 
     def __init__(self) -> None:
         # of each kind: how many may be kept now, as of when that was, and how many were left out since the last one
@@ -133,7 +145,7 @@ class _Sample:
         """None for one that is left out; else how many of its kind were, since the last one that was not."""
         allowance, at, left_out = self._kinds.get(kind, (BURST, now, 0))
         # a clock that was set back gives nothing
-        allowance = min(BURST, allowance + PER_SECOND * max(0.0, now - at))
+        allowance = min(BURST, allowance + max(0.0, now - at) / SECONDS_BETWEEN)
         if len(self._kinds) >= MAX_KINDS:
             self._kinds.clear()
         is_kept = allowance >= 1
@@ -147,8 +159,13 @@ def read_refusals(
     """A project's log, the newest first, or what came since then. Raises RedisUnavailable."""
     oldest = now.timestamp() - KEPT_SECONDS
     with redis_errors():
+        # there are more for the moment in which a process makes room
         found = client.zrevrangebyscore(
-            _key(project_id), "+inf", oldest if since is None else max(oldest, since.timestamp())
+            _key(project_id),
+            "+inf",
+            oldest if since is None else max(oldest, since.timestamp()),
+            start=0,
+            num=KEPT_ENTRIES,
         )
     return [entry for each in found if (entry := decode(cast(bytes, each))) is not None]
 
