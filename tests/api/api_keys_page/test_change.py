@@ -66,6 +66,11 @@ def test_a_limit_that_the_form_cannot_say_is_left_alone_unless_another_is_chosen
     assert "as it is: 10 per 2 minute" in admin.get(f"{PAGE}/{key_id}/change").text
     change(admin, key_id, unit="kept", name="renamed")
     assert stored()[0][1:4] == ("renamed", ["ingest"], "10 per 2 minute")
+    # what is to be of a number beside "as it is" nobody can know
+    answer = change(admin, key_id, unit="kept", limit="500", name="again")
+    assert (answer.status_code, "Choose what the number is for" in answer.text) == (400, True)
+    assert 'value="500"' in answer.text
+    assert stored()[0][1:4] == ("renamed", ["ingest"], "10 per 2 minute")
     change(admin, key_id, unit="minute", limit="5")
     assert stored()[0][3] == "5/minute"
 

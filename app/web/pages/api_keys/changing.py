@@ -2,10 +2,12 @@
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
 from wtforms import SelectField
+from wtforms.validators import ValidationError
 
 from app.core.errors import DatabaseUnavailable
 from app.core.keys.change import NotChangeable, change_key
@@ -40,6 +42,11 @@ class ChangeKeyForm(NamedKeyForm):
         self.expiry.choices = [(AS_IT_IS, f"As it is: {end}"), *EXPIRIES]
         if self._is_odd_limit:
             self.unit.choices = [(AS_IT_IS, f"as it is: {key.rate_limit}"), *UNITS]
+
+    def validate_unit(self, field: Any) -> None:
+        """A number beside a limit that stays would be ignored without a word."""
+        if field.data == AS_IT_IS and self.limit.data is not None:
+            raise ValidationError("Choose what the number is for, or leave the number empty.")
 
     @property
     def rate_limit(self) -> str | None:
