@@ -91,6 +91,14 @@ def register_thousands(database: Connection, project_id: int) -> int:
     return prompt_key
 
 
+def store_another_prompt(database: Connection, project_id: int, number: int = 2, *, versions: int = 1) -> int:
+    """Its versions are registered now; returns its key."""
+    for version in range(versions):
+        event = Event(new_event_id(), project_id, UUID(int=number), f"v{version}")
+        store_in_batches(database, [ReceivedEvent(event, int(NOON.timestamp() * 1_000))], batch_size=1)
+    return find_prompt(database, project_id, UUID(int=number)).prompt_key
+
+
 def test_of_thousands_of_versions_only_the_last_ones_are_read(database: Connection, project_id: int):
     prompt_key = register_thousands(database, project_id)
     read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'prompt_versions'"
@@ -103,6 +111,30 @@ def test_of_thousands_of_versions_only_the_last_ones_are_read(database: Connecti
     assert len(began) == 24
     assert rows_read is not None
     assert 0 < rows_read[0] < 300
+
+
+def test_what_was_renewed_is_found_without_a_look_at_other_projects(database: Connection, project_id: int):
+    register_thousands(database, new_project(database))
+    prompt_key = register(database, project_id, [("a", hours(9), hours(9)), ("b", hours(3), hours(3))])
+    new = store_another_prompt(database, project_id)
+    database.execute("ANALYZE prompt_versions")
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'prompt_versions'"
+    with database.transaction():
+        before = database.execute(read).fetchone()
+        renewed = select_renewed_prompts(database, project_id, NOON - hours(4_000), limit=5)
+        after = database.execute(read).fetchone()
+    assert [prompt.prompt_key for prompt in renewed] == [prompt_key] != [new]
+    assert before is not None
+    assert after is not None
+    assert after[0] - before[0] < 30
+
+
+def test_those_renewed_last_come_first_and_only_so_many(database: Connection, project_id: int):
+    keys = [store_another_prompt(database, project_id, number, versions=3) for number in (5, 3, 4, 2)]
+    renewed = select_renewed_prompts(database, project_id, NOON - hours(4_000), limit=3)
+    assert [prompt.prompt_key for prompt in renewed] == keys[:0:-1]
+    database.execute("UPDATE prompt_versions SET created_at = %s", [NOON - hours(48)])
+    assert select_renewed_prompts(database, project_id, NOON - hours(24), limit=3) == []
 
 
 def test_postgresql_compiles_no_statement_that_reads_a_few_rows(database: Connection):

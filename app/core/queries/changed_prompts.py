@@ -22,18 +22,32 @@ def select_renewed_prompts(
     connection: Connection, project_id: int, since: datetime, *, limit: int
 ) -> list[PromptNames]:
     """Those that had a version registered since then and another one before it, the latest first."""
+    # One look at the index for each prompt of the project, whatever others have. With = and few prompts that have most
+    # of the versions, the planner would rather walk those of all projects. Ordered inside, so that a second version is
+    # looked for only until there are enough.
     sql = """
-        SELECT prompts.id AS prompt_key, prompts.prompt_id, prompts.name
+        SELECT prompt_key, prompt_id, name
         FROM (
-            SELECT prompt_key, max(id) AS id
-            FROM prompt_versions
-            WHERE created_at >= %(since)s
-            GROUP BY prompt_key
+            SELECT prompts.id AS prompt_key, prompts.prompt_id, prompts.name, newest.created_at
+            FROM prompts
+            CROSS JOIN LATERAL (
+                SELECT created_at
+                FROM prompt_versions
+                WHERE prompt_key BETWEEN prompts.id AND prompts.id
+                ORDER BY prompt_key DESC, created_at DESC
+                LIMIT 1
+            ) AS newest
+            WHERE prompts.project_id = %(project_id)s AND newest.created_at >= %(since)s
+            ORDER BY newest.created_at DESC, prompts.id DESC
         ) AS newest
-        JOIN prompts ON prompts.id = newest.prompt_key
-        WHERE prompts.project_id = %(project_id)s
-          AND EXISTS (SELECT FROM prompt_versions WHERE prompt_key = prompts.id AND id < newest.id)
-        ORDER BY newest.id DESC
+        WHERE EXISTS (
+            SELECT
+            FROM prompt_versions AS version
+            WHERE version.prompt_key BETWEEN newest.prompt_key AND newest.prompt_key
+            ORDER BY version.prompt_key, version.created_at
+            OFFSET 1
+        )
+        ORDER BY created_at DESC, prompt_key DESC
         LIMIT %(limit)s
     """
     return all_rows(connection, PromptNames, sql, {"project_id": project_id, "since": since, "limit": limit})
