@@ -12,6 +12,7 @@ from tests.api_keys import create_key, skip_key_ids
 from tests.browser.conftest import NewPage
 from tests.browser.page_faults import page_faults
 from tests.browser.visitors import Visitor, new_visitor
+from tests.waiting import wait_until
 
 PATH = "/api/v1/prompts/analytics"
 EVENT: dict[str, Any] = {"prompt_id": "123e4567-e89b-12d3-a456-426614174000", "version_hash": "v"}
@@ -149,6 +150,8 @@ def test_keys_are_changed_and_those_that_end_soon_are_told_in_the_header(
     assert page_faults(page) == []
     page.goto("/account")
     assert page_faults(page) == []
+    # each process remembers for ten seconds how many there are
+    wait_until(lambda: page.reload() and note.count(), timeout_seconds=40, interval_seconds=1)
     note.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("API keys")
 

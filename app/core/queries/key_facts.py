@@ -28,11 +28,18 @@ def select_key_names(connection: Connection, project_id: int, key_ids: Sequence[
 
 
 def count_keys_ending(connection: Connection, project_id: int, *, now: datetime, until: datetime) -> int:
-    """How many keys of a project work now and end by then."""
+    """How many keys of a project work now and end by then, and have no successor that works."""
     sql = """
         SELECT count(*)
         FROM api_keys
         WHERE project_id = %(project_id)s AND revoked_at IS NULL
           AND expires_at > %(now)s AND expires_at <= %(until)s
+          AND NOT EXISTS (
+              SELECT
+              FROM api_keys AS successor
+              WHERE successor.project_id = %(project_id)s AND successor.rotated_from = api_keys.id
+                AND successor.revoked_at IS NULL
+                AND (successor.expires_at IS NULL OR successor.expires_at > %(now)s)
+          )
     """
     return int(one_value(connection, sql, {"project_id": project_id, "now": now, "until": until}))

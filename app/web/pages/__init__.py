@@ -10,7 +10,7 @@ from app.web.pages.access.guards import add_project_to_urls
 from app.web.pages.access.session_cookie import register_sessions
 from app.web.pages.api_keys import changing, first_event
 from app.web.pages.api_keys import views as api_keys
-from app.web.pages.api_keys.ending import keys_ending_soon
+from app.web.pages.api_keys.ending import register_keys_ending
 from app.web.pages.audit_log import views as audit_log
 from app.web.pages.dashboard import project_charts, raw_events
 from app.web.pages.dashboard import views as dashboard
@@ -41,7 +41,7 @@ def register_pages(app: Flask, secret_key: str) -> None:
     register_sessions(app, secret_key)
     register_forgery_protection(app, secret_key)
     register_templates(app)
-    app.jinja_env.globals["keys_ending_soon"] = keys_ending_soon
+    register_keys_ending(app)
     register_current_health(app)
     for module in PAGES:
         app.register_blueprint(module.blueprint)
