@@ -13,6 +13,7 @@ from app.core.operations.health import (
     Waiting,
     health_of,
 )
+from app.core.queries.dead_letters import COUNTED_LETTERS
 from app.core.stream.state import BufferState
 from app.web.pages.layout.health_words import health_words
 
@@ -63,6 +64,22 @@ def test_dead_letters_are_those_that_one_may_see(sees_all: bool, letters: int) -
     health = seen(redis_of(0, 0), DatabaseHealth({"postgresql": None}, {7: 2, 8: 3, None: 5}), sees_all=sees_all)
     assert (health.state, health.dead_letters) == ("delayed", letters)
     assert health_words(health, NOW).word == f"{letters} set aside"
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({7: COUNTED_LETTERS - 1}, "9,999"),
+        ({7: COUNTED_LETTERS, 8: 5}, "10,000+"),
+        ({7: 6_000, None: 6_000}, "10,000+"),
+    ],
+)
+def test_dead_letters_that_are_too_many_to_be_counted_are_told_as_such(
+    counts: dict[int | None, int], words: str
+) -> None:
+    health = seen(redis_of(0, 0), DatabaseHealth({"postgresql": None}, counts), sees_all=True)
+    assert health_words(health).word == f"{words} set aside"
+    assert health.reasons[0].text.endswith(f"could not be stored: {words}.")
 
 
 def test_dead_letters_of_others_are_no_reason() -> None:

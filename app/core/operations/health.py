@@ -10,7 +10,7 @@ import redis
 from app.core.database import ConnectionPool, connection_from
 from app.core.errors import BufferDamaged, Rejected, Unavailable
 from app.core.operations.readiness import POSTGRESQL_SILENT, REDIS_SILENT, Problems, check_database, check_redis
-from app.core.queries.dead_letters import count_dead_letters_by_project
+from app.core.queries.dead_letters import COUNTED_LETTERS, count_dead_letters_by_project
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.state import BufferState
 
@@ -33,7 +33,10 @@ class RedisHealth:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseHealth:
-    """What PostgreSQL tells. `dead_letters`: by project, None for those of nobody; None where it does not tell."""
+    """What PostgreSQL tells. `dead_letters`: by project, None for those of nobody; None where it does not tell.
+
+    Of each they are counted up to COUNTED_LETTERS.
+    """
 
     problems: Problems
     dead_letters: Mapping[int | None, int] | None
@@ -59,7 +62,7 @@ class Waiting:
 class Health:
     """`waiting` is None where nothing waits for longer than a moment, and where `knows_what_waits` is false.
 
-    `dead_letters`: those that who looks may see; None where that is not known.
+    `dead_letters`: those that who looks may see, or from COUNTED_LETTERS on at least so many; None where not known.
     """
 
     state: State
@@ -112,7 +115,7 @@ def health_of(in_redis: RedisHealth, in_database: DatabaseHealth, *, project_id:
         counts = in_database.dead_letters
         letters = sum(counts.values()) if sees_all else counts.get(project_id, 0) if project_id else 0
         if letters:
-            text = f"Accepted events were set aside, because they could not be stored: {letters:,}."
+            text = f"Accepted events were set aside, because they could not be stored: {letters_in_words(letters)}."
             delayed.append(Reason(text, "dead_letters", "delayed"))
     return Health(
         state="broken" if broken else "delayed" if delayed else "ok",
@@ -121,6 +124,11 @@ def health_of(in_redis: RedisHealth, in_database: DatabaseHealth, *, project_id:
         knows_what_waits=in_redis.buffer is not None,
         dead_letters=letters,
     )
+
+
+def letters_in_words(letters: int) -> str:
+    """Those of a project are counted no further than COUNTED_LETTERS."""
+    return f"{letters:,}" if letters < COUNTED_LETTERS else f"{COUNTED_LETTERS:,}+"
 
 
 def _waiting(in_redis: RedisHealth) -> Waiting | None:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.core.operations.health import Health, State
+from app.core.operations.health import Health, State, letters_in_words
 from app.core.runbook import runbook_path
-from app.web.pages.layout.formatting import count
 
 MEANING_PATH = "/docs/dashboard#the-light-in-the-header"
 
@@ -44,7 +43,10 @@ def _word_and_sentence(health: Health) -> tuple[str, str]:
     if health.waiting:
         return "Delayed", "Events are taken, and reach the numbers later than usual."
     if health.state == "delayed":
-        return f"{count(health.dead_letters)} set aside", "Events flow, but for those that could not be stored."
+        return (
+            f"{letters_in_words(health.dead_letters or 0)} set aside",
+            "Events flow, but for those that could not be stored.",
+        )
     return "OK", "Events flow: nothing waits, and nothing is missing."
 
 
