@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.core.analytics.evidence import Evidence
-from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, Floats, decode_histograms
+from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, Floats, decode_histograms, percentiles_of
 from app.core.analytics.tail import Tail
 from app.core.rollups.latency_histogram import LOG_GROWTH
 
 MAX_BARS = 36
+QUARTILES = (25, 75)
 _HIDDEN_SHARE = 0.002
 """So much at either end is left out, of the version that has more there: a few slowest ones would squeeze all else."""
 
@@ -30,13 +31,18 @@ class LatencyShares:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """The shares of all latencies between edges in milliseconds, as `LatencyShares`."""
+    """The shares of all latencies between edges in milliseconds, as `LatencyShares`.
+
+    The quartiles, the first and the third, are those of all latencies, of which `zeros` is the share that is zero.
+    """
 
     edges_ms: list[float]
     shares: list[float]
+    quartiles_ms: tuple[float, float]
+    zeros: float
 
 
-NO_LATENCIES = Distribution([], [])
+NO_LATENCIES = Distribution([], [], (math.nan, math.nan), 0.0)
 
 
 def distribution(histogram: bytes) -> Distribution | None:
@@ -47,7 +53,9 @@ def distribution(histogram: bytes) -> Distribution | None:
     if not shares.any():
         return None
     edges, (bars,) = _bars([shares], lowest)
-    return Distribution(edges, bars)
+    ((first, third),) = percentiles_of([histogram], QUARTILES)
+    zeros = float(decoded.count[decoded.bucket == BELOW_ALL_BUCKETS].sum() / decoded.count.sum())
+    return Distribution(edges, bars, (first, third), zeros)
 
 
 def latency_shares(evidence: Evidence) -> LatencyShares | None:

@@ -35,9 +35,9 @@ _BATCH_HISTOGRAMS = 32
 _BATCH_BYTES = 100_000
 
 
-def percentiles_of(histograms: Sequence[bytes]) -> list[list[float]]:
-    """The 50th, 95th and 99th percentile of each histogram, in milliseconds. None of them may be empty."""
-    return [found for batch in _batches(histograms) for found in _percentiles(batch)]
+def percentiles_of(histograms: Sequence[bytes], percentiles: Sequence[int] = PERCENTILES) -> list[list[float]]:
+    """These percentiles of each histogram, in milliseconds. None of them may be empty."""
+    return [found for batch in _batches(histograms) for found in _percentiles(batch, percentiles)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,14 @@ def decode_histograms(histograms: Sequence[bytes]) -> DecodedHistograms:
     )
 
 
-def _percentiles(histograms: Sequence[bytes]) -> list[list[float]]:
+def _percentiles(histograms: Sequence[bytes], percentiles: Sequence[int]) -> list[list[float]]:
     decoded = decode_histograms(histograms)
     lowest = int(decoded.bucket.min())
     width = int(decoded.bucket.max()) - lowest + 1
     places = decoded.owner * width + decoded.bucket - lowest
     counts = np.bincount(places, decoded.count, len(histograms) * width)
     running = counts.reshape(-1, width).cumsum(axis=1)
-    ranks = [-(-running[:, -1:] * percentile // 100) for percentile in PERCENTILES]
+    ranks = [-(-running[:, -1:] * percentile // 100) for percentile in percentiles]
     found = np.column_stack([(running < rank).sum(axis=1) for rank in ranks]) + lowest
     return [[_middle_of(bucket) for bucket in row] for row in found.tolist()]
 

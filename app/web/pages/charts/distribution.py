@@ -23,12 +23,18 @@ def latency_histogram(found: Distribution | None) -> LatencyHistogram | None:
     if found is None or len(found.shares) < _FEWEST_BARS:
         return None
     edges = [duration(edge) for edge in found.edges_ms]
-    peak = edges[found.shares.index(max(found.shares))]
     return LatencyHistogram(
         build_histogram(found.edges_ms, [found.shares], duration, share_tick),
-        f"Most latencies lie around {peak}.",
+        _summary(found),
         list(zip(edges, edges[1:], map(share, found.shares), strict=False)),
     )
+
+
+def _summary(found: Distribution) -> str:
+    first, third = map(duration, found.quartiles_ms)
+    middle = f"around {first}" if first == third else f"between {first} and {third}"
+    zeros = f"; {share(found.zeros)} are 0" if found.zeros else ""
+    return f"The middle half lies {middle}{zeros}."
 
 
 def share_tick(part: float) -> str:
