@@ -69,6 +69,18 @@ def test_a_day_that_has_just_begun_is_a_range_too(key: str):
     assert found.start == monday < found.end
 
 
+def test_what_was_fixed_says_that_it_grew_to_full_hours_once_minutes_are_gone():
+    half_past = at("2026-03-10T00:30")
+    fixed = read_range(MultiDict({"range": "24h"}), half_past).fixed
+    for later in (timedelta(0), timedelta(days=5)):
+        found = read_range(MultiDict(fixed), half_past + later)
+        assert (found.times, found.grown_from) == ("2026-03-09 00:30 to 2026-03-10 00:30 UTC", None)
+    found = read_range(MultiDict(fixed), half_past + timedelta(days=8))
+    assert found.times == "2026-03-09 00:00 to 2026-03-10 01:00 UTC"
+    assert found.grown_from == "2026-03-09 00:30 to 2026-03-10 00:30 UTC"
+    assert read_range(MultiDict({"range": "7d"}), half_past).grown_from is None
+
+
 def test_a_range_that_moves_says_so_and_can_be_fixed():
     found = read_range(MultiDict({"range": "7d"}), NOW)
     assert (found.moving, found.back) == ("the last 7 days", None)

@@ -75,6 +75,7 @@ class WayBack(NamedTuple):
 class PageRange:
     """A range. `arguments` name it in URLs; `problem` says what was wrong with the one that was asked for.
 
+    `grown_from`: the times of a URL, where the full hours around them are shown, because that is how fine rollups are.
     `back` is None for a range that is there whenever somebody asks for it.
     """
 
@@ -84,6 +85,7 @@ class PageRange:
     arguments: dict[str, str]
     problem: str | None = None
     back: WayBack | None = None
+    grown_from: str | None = None
 
     @property
     def refresh_seconds(self) -> int:
@@ -104,7 +106,7 @@ class PageRange:
 
     @property
     def times(self) -> str:
-        return f"{self.time_range.start:{_WRITTEN}} to {self.time_range.end:{_WRITTEN}} UTC"
+        return _times(self.time_range.start, self.time_range.end)
 
     @property
     def fixed(self) -> dict[str, str]:
@@ -149,24 +151,31 @@ def _recent(key: str, now: datetime, problem: str | None = None) -> PageRange:
 
 
 def _custom(start_text: str, end_text: str, back: str, now: datetime) -> PageRange:
-    time_range = _between(start_text, end_text, now)
+    bounds = _bounds(start_text, end_text, now)
+    time_range = answerable_range(*bounds, now)
+    is_grown = bool(end_text) and time_range.resolution == "hour" and bounds != (time_range.start, time_range.end)
     arguments = {"from": start_text, "to": end_text} if end_text else {"from": start_text}
     way_back = _way_back(back, now)
     if way_back is None:
         way_back = WayBack(RANGES[DEFAULT_RANGE].words, {"range": DEFAULT_RANGE})
     else:
         arguments["back"] = back
-    return PageRange(CUSTOM, time_range, interval_of(time_range), arguments, back=way_back)
+    grown_from = _times(*bounds) if is_grown else None
+    return PageRange(CUSTOM, time_range, interval_of(time_range), arguments, back=way_back, grown_from=grown_from)
 
 
-def _between(start_text: str, end_text: str, now: datetime) -> TimeRange:
+def _times(start: datetime, end: datetime) -> str:
+    return f"{start:{_WRITTEN}} to {end:{_WRITTEN}} UTC"
+
+
+def _bounds(start_text: str, end_text: str, now: datetime) -> tuple[datetime, datetime]:
     start = _parse(start_text, "from")
     end = _parse(end_text, "to") if end_text else now
     if start >= end:
         raise ValueError("The range must begin before it ends.")
     if end - start > LONGEST_RANGE:
         raise ValueError(f"The range must be at most {LONGEST_RANGE.days} days long.")
-    return answerable_range(start, end, now)
+    return start, end
 
 
 def _way_back(text: str, now: datetime) -> WayBack | None:
@@ -175,11 +184,12 @@ def _way_back(text: str, now: datetime) -> WayBack | None:
         return WayBack(RANGES[text].words, {"range": text})
     start_text, _, end_text = text.partition("/")
     try:
-        found = _between(start_text, end_text, now)
+        found = answerable_range(*_bounds(start_text, end_text, now), now)
     except ValueError:
         return None
-    words = f"{found.start:{_WRITTEN}} to {found.end:{_WRITTEN}} UTC"
-    return WayBack(words, {"from": start_text, "to": end_text} if end_text else {"from": start_text})
+    return WayBack(
+        _times(found.start, found.end), {"from": start_text, "to": end_text} if end_text else {"from": start_text}
+    )
 
 
 def _parse(text: str, name: str) -> datetime:
