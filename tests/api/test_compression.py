@@ -17,6 +17,7 @@ from config.settings import load_settings
 from tests.api_keys import create_key
 from tests.sign_in import signed_in_client, submit
 from tests.stored_events import PROMPT, an_event, store_events
+from tests.waiting import wait_until
 
 GZIP = {"Accept-Encoding": "gzip"}
 PLAIN = {"Accept-Encoding": "identity"}
@@ -123,6 +124,32 @@ def test_a_refresh_that_finds_nothing_new_costs_less_than_a_kilobyte(member: htt
 def refreshed(client: httpx.Client, path: str) -> tuple[httpx.Response, httpx.Response, bytes]:
     first, _ = received(client, path, GZIP, project="1")
     return first, *received(client, path, {**GZIP, "If-None-Match": first.headers["ETag"]}, project="1")
+
+
+@pytest.mark.parametrize(
+    ("path", "new_each_time"),
+    [("/dashboard", r'name="once" value="\w+"'), ("/dashboard/refusals", r"As of [\d:]+ UTC")],
+)
+def test_what_is_new_in_every_page_makes_no_other_one_of_it(
+    web: str, database_url: str, project_id: int, *, path: str, new_each_time: str
+):
+    with signed_in_client(web, database_url) as admin:
+        query = {"project": str(project_id)}
+
+        def seen() -> tuple[str, str]:
+            answer = admin.get(path, params=query)
+            found = re.search(new_each_time, answer.text)
+            assert found is not None
+            return found[0], answer.headers["ETag"]
+
+        def are_the_same() -> bool:
+            new, tag = seen()
+            wait_until(lambda: seen()[0] != new)
+            again = admin.get(path, params=query, headers={"If-None-Match": tag})
+            return (again.status_code, again.content) == (304, b"")
+
+        # a page tells minutes: at the turn of one it has changed
+        wait_until(are_the_same)
 
 
 def test_a_refresh_after_something_new_brings_the_page(

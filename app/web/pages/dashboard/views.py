@@ -42,6 +42,7 @@ def dashboard() -> Response:
         now=now,
         search=query.search,
     )
+    steps = None if found.ever_used else first_steps()
     return page_of_range(
         "dashboard/dashboard.html",
         shown,
@@ -53,7 +54,8 @@ def dashboard() -> Response:
         latencies=latency_histogram(found.period.latencies),
         spend=found.changes.spend,
         ever_used=found.ever_used,
-        first_steps=None if found.ever_used else first_steps(),
+        first_steps=steps,
+        volatile=[steps.once] if steps and steps.once else [],
         table=page_of(found.listed.rows, query),
         changes=change_list(found.changes),
         change_of_prompt=change_of_prompt,

@@ -20,6 +20,7 @@ from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.paging import read_id
 from app.web.pages.layout.rendering import page
 from app.web.pages.system.facts import REFUSAL_MEANINGS
+from app.web.pages.system.views import as_of
 from app.web.request_context import visitor
 from app.web.services import ask_database, services
 
@@ -89,7 +90,8 @@ def refusals() -> Response:
     return page(
         "refusals/refusals.html",
         active="api-keys",
-        now=now,
+        as_of=as_of(now),
+        volatile=[as_of(now)],
         is_known=entries is not None,
         counts=counts,
         listed=[
