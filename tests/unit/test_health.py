@@ -78,7 +78,7 @@ def test_dead_letters_that_are_too_many_to_be_counted_are_told_as_such(
     counts: dict[int | None, int], words: str
 ) -> None:
     health = seen(redis_of(0, 0), DatabaseHealth({"postgresql": None}, counts), sees_all=True)
-    assert health_words(health).word == f"{words} set aside"
+    assert health_words(health, NOW).word == f"{words} set aside"
     assert health.reasons[0].text.endswith(f"could not be stored: {words}.")
 
 
