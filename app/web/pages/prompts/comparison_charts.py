@@ -65,10 +65,12 @@ def latencies_of(comparison: Comparison) -> LatencyChart | None:
         return None
     edges = [duration(edge) for edge in found.edges_ms]
     shares = [[share(each) for each in group] for group in (found.baseline, found.candidate)]
-    peaks = [edges[group.index(max(group))] for group in (found.baseline, found.candidate)]
+    highest = [
+        f"{share(max(group))} from {edges[group.index(max(group))]} on" for group in (found.baseline, found.candidate)
+    ]
     return LatencyChart(
         build_histogram(found.edges_ms, (found.baseline, found.candidate), duration, share_tick),
-        f"Most latencies of the baseline lie around {peaks[0]}, most of the candidate around {peaks[1]}.",
+        f"The highest bar of the baseline has {highest[0]}, that of the candidate {highest[1]}.",
         list(zip(edges, edges[1:], *shares, strict=False)),
     )
 
