@@ -5,6 +5,7 @@ import hashlib
 import logging
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
@@ -114,7 +115,9 @@ def _close(numbering: Numbering, pool: ConnectionPool) -> None:
             "what was acknowledged could not be written down: if Redis loses it, nobody will miss it",
             extra={"see": runbook_entry("losses")},
         )
-    pool.close()
+    # garbage may be collected in a thread of the pool, which can't wait for itself
+    with suppress(RuntimeError):
+        pool.close()
 
 
 def services() -> Services:

@@ -120,7 +120,7 @@ def test_a_page_that_nobody_refreshes_asks_how_it_stands(page: Page, visitor: Vi
     page.clock.install()
     visitor.enter(page)
     page.goto("/dashboard/api-keys")
-    expect(page.locator("#health")).to_have_attribute("data-state", "delayed")
+    wait_until(lambda: _state_in_half_a_minute(page) == "delayed")
     waiting_events.delete(STREAM)
     wait_until(lambda: _state_in_half_a_minute(page) == "ok")
 
