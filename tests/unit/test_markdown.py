@@ -65,7 +65,7 @@ def test_html_is_shown_as_it_is_written(hostile: str):
 
 def test_commands_can_be_copied_as_they_stand():
     html = rendered('```\npsql "$A" -c "SELECT 1 < 2"\n```\n\ntext\n\n```\nsecond\n```\n')
-    ids = re.findall(r'<pre id="([^"]+)">', html)
+    ids = re.findall(r'<pre id="([^"]+)" tabindex="0">', html)
     assert re.findall(r'data-copy="([^"]+)" hidden', html) == ids
     assert len(set(ids)) == 2
     assert "<code>psql &#34;$A&#34; -c &#34;SELECT 1 &lt; 2&#34;\n</code>" in html

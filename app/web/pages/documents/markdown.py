@@ -15,7 +15,7 @@ AddressOf = Callable[[str], str | None]
 """Where the target of a link is for who reads the page; None for one that is not served: its text stays."""
 
 _CODE = Markup(
-    '<div class="commands"><pre id="{id}"><code>{code}</code></pre>'
+    '<div class="commands"><pre id="{id}" tabindex="0"><code>{code}</code></pre>'
     '<button class="button small" type="button" data-copy="{id}" hidden>Copy</button></div>\n'
 )
 _TABLE = Markup('<div class="table-scroll" tabindex="0" role="region" aria-label="Table: {label}">\n')
@@ -90,14 +90,18 @@ def _lead_links(tokens: Sequence["Token"], address_of: AddressOf) -> None:
 
 
 def _for_a_page(tokens: Sequence["Token"], title: str) -> Iterator["Token"]:
-    label = title
+    label, tables = title, 0
     for number, token in enumerate(tokens):
         if token.type == "heading_open":
-            label = _plain(tokens[number + 1])
+            label, tables = _plain(tokens[number + 1]), 0
         if token.type == "table_open":
-            yield _html(token, _TABLE.format(label=label))
-        if token.type == "th_open":
+            tables += 1
+            yield _html(token, _TABLE.format(label=label if tables == 1 else f"{label}, {tables}"))
+        if token.type == "th_open" and _plain(tokens[number + 1]):
             token.attrSet("scope", "col")
+        elif token.tag == "th" and not _plain(tokens[number + (1 if token.nesting > 0 else -1)]):
+            # a heading without words heads nothing
+            token.tag = "td"
         if token.tag == "code":
             yield _html(token, _CODE.format(id=f"commands-{number}", code=token.content))
         else:
