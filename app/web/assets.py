@@ -4,7 +4,6 @@ Those of the pages have a hash in their URL, and browsers keep them for ever; th
 """
 
 import functools
-import hashlib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
@@ -13,10 +12,9 @@ from pathlib import Path
 from flask import Blueprint, Response, abort
 
 from app.web.access import public
-from app.web.compression import kept_answer
+from app.web.compression import digest_of, kept_answer
 
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "png": "image/png"}
-_HASH_LENGTH = 16
 
 
 def _package_folder(name: str) -> Path:
@@ -44,7 +42,7 @@ blueprint = Blueprint("assets", __name__)
 @functools.cache
 def asset_hash(name: str) -> str:
     """The beginning of the SHA-256 of a file. Raises KeyError for one that is not on the list."""
-    return hashlib.sha256(ASSETS[name].read_bytes()).hexdigest()[:_HASH_LENGTH]
+    return digest_of(ASSETS[name].read_bytes())
 
 
 def asset_url(name: str) -> str:

@@ -92,7 +92,7 @@ def kept_answer(name: str, read: Callable[[], bytes], mimetype: str) -> Response
     # once compressed, a file does not wait for a thread: in a rush of sign-ins passwords have them all
     if name not in _kept:
         plain = read()
-        _kept[name] = _Kept(plain, run_in_thread(lambda: gzip.compress(plain, mtime=0)), _digest(plain))
+        _kept[name] = _Kept(plain, run_in_thread(lambda: gzip.compress(plain, mtime=0)), digest_of(plain))
     kept = _kept[name]
     welcome = _gzip_is_welcome()
     answer = Response(kept.gzipped if welcome else kept.plain, mimetype=mimetype)
@@ -104,7 +104,8 @@ def kept_answer(name: str, read: Callable[[], bytes], mimetype: str) -> Response
     return answer
 
 
-def _digest(plain: bytes) -> str:
+def digest_of(plain: bytes) -> str:
+    """The beginning of its SHA-256."""
     return hashlib.sha256(plain).hexdigest()[:_HASH_LENGTH]
 
 

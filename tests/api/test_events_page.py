@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.core.analytics.first_events import MOST_EVENTS
+from app.core.analytics.single_events import MOST_EVENTS
 from tests.prompt_page import PATH, TAG
 from tests.sign_in import create_project, page_of
 from tests.stored_events import an_event, store_events

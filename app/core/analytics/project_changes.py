@@ -103,11 +103,8 @@ def _new_versions(connection: Connection, project_id: int, margins: ProjectMargi
             (beginning, project_id, prompt.prompt_key, pair, own_margins, floor_to("minute", now)),
             partial(_verdict, connection, project_id, prompt.prompt_key, pair, margins=own_margins, now=now),
         )
-        for (prompt, pair), own_margins in zip(
-            found[:MOST_COMPARED],
-            margins.of([prompt.prompt_key for prompt, _ in found[:MOST_COMPARED]]),
-            strict=True,
-        )
+        for prompt, pair in found[:MOST_COMPARED]
+        for own_margins in margins.of([prompt.prompt_key])
     ]
     return [
         NewVersion(prompt.prompt_id, prompt.name, pair.candidate, comparison)

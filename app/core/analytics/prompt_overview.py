@@ -17,6 +17,7 @@ from app.core.analytics.prompt_versions import (
     Shown,
     VersionSummary,
     find_versions,
+    keys_of,
     list_versions,
 )
 from app.core.analytics.usage import NOTHING, Listed, Usage, counted_range, find_prompt, merged_by_group
@@ -102,7 +103,7 @@ def read_prompt_overview(
     counted = counted_range(connection, project_id, time_range)
     interval = _calm_interval(connection, project_id, prompt_key, time_range, interval=interval)
     only = find_versions(connection, prompt_key, shown.only)
-    keys = [version.version_key for version in only] or None
+    keys = keys_of(only)
     period = read_period(connection, project_id, prompt_key, time_range, counted, interval=interval, now=now, only=keys)
     listed, matching = list_versions(
         connection, project_id, prompt_key, counted, events=period.totals.events, only=keys, search=shown.search
@@ -130,7 +131,7 @@ def read_prompt_latencies(
 ) -> Distribution | None:
     """The latencies alone. Raises NotFound as `read_prompt_overview`."""
     prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
-    keys = [version.version_key for version in find_versions(connection, prompt_key, shown.only)] or None
+    keys = keys_of(find_versions(connection, prompt_key, shown.only))
     return read_latencies(connection, project_id, prompt_key, time_range, only=keys)
 
 

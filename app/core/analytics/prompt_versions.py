@@ -57,7 +57,7 @@ def read_versions(
     """The versions alone. Raises NotFound for a prompt that the project has never used, or a version that is named."""
     prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
     counted = counted_range(connection, project_id, time_range)
-    keys = [version.version_key for version in find_versions(connection, prompt_key, shown.only)] or None
+    keys = keys_of(find_versions(connection, prompt_key, shown.only))
     parts = fewest_parts(counted)
     totals, _ = select_series(connection, project_id, prompt_key, parts, interval="day", only=keys)
     _, matching = list_versions(
@@ -72,6 +72,11 @@ def find_versions(connection: Connection, prompt_key: int, hashes: Sequence[str]
     if len(found) < len(set(hashes)):
         raise VersionNotFound("version")
     return found
+
+
+def keys_of(versions: Sequence[VersionKey]) -> list[int] | None:
+    """As queries take them: None, for all of a prompt's, where none is named."""
+    return [version.version_key for version in versions] or None
 
 
 def list_versions(

@@ -77,8 +77,8 @@ def follow_replays(client: redis.Redis, project_id: int | None, letters: Mapping
         return
     key, known = _key(project_id), _read(client, project_id)
     again = {each.first_id for each in letters.values()}
-    old = list(known) if len(known) + len(letters) > MOST_FOLLOWED else []
-    old += [entry_id for entry_id, each in known.items() if {each.first_id, entry_id} & again and entry_id not in old]
+    is_full = len(known) + len(letters) > MOST_FOLLOWED
+    old = [entry_id for entry_id, each in known.items() if is_full or {each.first_id, entry_id} & again]
     with redis_errors(), client.pipeline(transaction=True) as pipeline:
         if old:
             pipeline.hdel(key, *old)

@@ -99,7 +99,7 @@ class FoundEvent:
     score: Decimal | None
 
 
-def select_first_events(
+def select_single_events(
     connection: Connection, whose: EventsOf, day: date, *, start: datetime, end: datetime, order: Order, limit: int
 ) -> list[FoundEvent]:
     """The first events of a UTC day in [start, end) in an order; without those that lack what it goes by."""

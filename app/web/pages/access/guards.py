@@ -60,16 +60,18 @@ def signed_in(
             if found is None:
                 return _ask_to_sign_in()
             context().visitor = Visitor(found, None)
-            # pages that refuse show a light, too: without one they look as if nobody had answered
-            context().health = current_health(project_id=None, sees_all=found.is_operator)
-            # Whom PostgreSQL knows may look while Redis is full or gone: that is when the system page is needed.
-            with suppress(RedisFull, RedisUnavailable):
-                charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
-            project = _usual_project(found.projects) if role is None else _named_project(found.projects)
-            context().visitor = Visitor(found, project)
-            context().health = current_health(
-                project_id=project.project_id if project else None, sees_all=found.is_operator
-            )
+            project = None
+            try:
+                # Whom PostgreSQL knows may look while Redis is full or gone: that is when the system page is needed.
+                with suppress(RedisFull, RedisUnavailable):
+                    charge(REQUESTS_OF_A_USER, "user", str(found.user_id))
+                project = _usual_project(found.projects) if role is None else _named_project(found.projects)
+                context().visitor = Visitor(found, project)
+            finally:
+                # also for pages that refuse: without a light they look as if nobody had answered
+                context().health = current_health(
+                    project_id=project.project_id if project else None, sees_all=found.is_operator
+                )
             if role is not None:
                 if project is None:
                     return _name_project(found.projects)

@@ -13,7 +13,7 @@ from app.core.rollups.rollup import WHOLE
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
-from app.web.pages.charts.measures import COST, EVENTS, LATENCY, SCORE, ValueOf, frame_of
+from app.web.pages.charts.measures import COST, EVENTS, LATENCY, OF_VERSIONS, SCORE, ValueOf, frame_of
 from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, latencies_csv, no_such_chart
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.visible_text import version_label, visible_text
@@ -22,23 +22,17 @@ from app.web.services import ask_snapshot
 
 
 class Plot(NamedTuple):
-    """What a chart shows: by the name of each line how it is called in a CSV, and its values."""
+    """What a chart shows: by the name of each line what it is, and its values."""
 
     measure: Measure
-    lines: dict[str, tuple[str, ValueOf]]
+    lines: dict[str, tuple[Measure, ValueOf]]
 
 
 PLOTS = (
-    Plot(EVENTS, {"Events": ("events", lambda usage: usage.events)}),
-    Plot(COST, {"Cost": ("cost_usd", lambda usage: usage.cost_usd.sum or 0)}),
-    Plot(
-        LATENCY,
-        {
-            "p50": ("p50_latency_ms", lambda usage: usage.latency_ms.p50),
-            "p95": ("p95_latency_ms", lambda usage: usage.latency_ms.p95),
-        },
-    ),
-    Plot(SCORE, {"Mean score": ("mean_score", lambda usage: usage.score.mean)}),
+    Plot(EVENTS, {"Events": OF_VERSIONS["events"]}),
+    Plot(COST, {"Cost": (COST, lambda usage: usage.cost_usd.sum or 0)}),
+    Plot(LATENCY, {"p50": OF_VERSIONS["p50"], "p95": OF_VERSIONS["p95"]}),
+    Plot(SCORE, {"Mean score": OF_VERSIONS["score"]}),
 )
 
 blueprint = page_blueprint("project_charts")
@@ -79,7 +73,7 @@ def chart_csv() -> Response:
         [*cells, *(value_of(point.usage) for value_of in values)]
         for point, cells in bucket_cells(points, shown.interval)
     )
-    columns = [column for column, _ in plot.lines.values()]
+    columns = [measure.column for measure, _ in plot.lines.values()]
     return csv_response(f"{plot.measure.key}.csv", [*BUCKET_COLUMNS, *columns], rows)
 
 

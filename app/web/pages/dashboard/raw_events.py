@@ -4,17 +4,16 @@ from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 
 from flask import Response as FlaskResponse
-from flask import request
 from werkzeug.wrappers import Response
 
 from app.core.analytics.event_download import iterate_events
 from app.core.queries.raw_events import EventsOf, RawEvent
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
+from app.web.pages.charts.series_csv import asked_range
 from app.web.pages.dashboard.download_slots import DownloadSlots
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.errors import PageError
-from app.web.pages.layout.ranges import read_range
 from app.web.request_context import visitor
 from app.web.services import services
 
@@ -43,9 +42,7 @@ def download(find: Callable[[], EventsOf], name: str) -> Response:
     `find` says whose; it is asked once the range makes sense. Where PostgreSQL fails in the middle, the answer breaks
     off, and the browser says that the download failed.
     """
-    shown = read_range(request.args, datetime.now(UTC))
-    if shown.problem is not None:
-        raise PageError(400, "VALIDATION_ERROR", "There is no such range", shown.problem)
+    shown = asked_range(datetime.now(UTC))
     # the edges of a range are cut to whole hours, which adds up to one at each end
     if shown.time_range.end - shown.time_range.start > LONGEST_RANGE + timedelta(hours=2):
         raise PageError(

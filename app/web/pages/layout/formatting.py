@@ -148,6 +148,11 @@ def utc(time: datetime | None) -> str:
     return NO_DATA if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def as_of(now: datetime) -> str:
+    """When a page was made, for who has no JavaScript."""
+    return f"As of {now:%H:%M:%S} UTC"
+
+
 def listed(parts: Sequence[str], last: str = "and") -> str:
     """a, b and c."""
     if len(parts) < 2:

@@ -1,5 +1,7 @@
 """What the address of a prompt's page says: a range, what chart and table show, and which versions are compared."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -97,6 +99,15 @@ def no_such_version(error: VersionNotFound | str) -> PageError:
         "There is no such version",
         f"The prompt has no version with the hash that the address names as {error}, or none with events.",
     )
+
+
+@contextmanager
+def versions_looked_up() -> Iterator[None]:
+    """Raises the 404 of a version that is named and is not there."""
+    try:
+        yield
+    except VersionNotFound as error:
+        raise no_such_version(error) from None
 
 
 def _version(name: str) -> str | None:

@@ -1,6 +1,7 @@
 """/dashboard/prompts/<id>/intervals.csv and compared-latencies.csv: the pictures of a comparison in numbers."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,12 +10,12 @@ from werkzeug.wrappers import Response
 from app.core.analytics.latency_shares import latency_shares
 from app.core.analytics.version_choice import compare_chosen
 from app.core.analytics.version_comparison import Comparison, history
-from app.core.errors import NothingToCompare, VersionNotFound
+from app.core.errors import NothingToCompare
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.series_csv import latencies_csv
 from app.web.pages.layout.csv_download import csv_response
-from app.web.pages.prompts.addresses import no_such_version, read_address
+from app.web.pages.prompts.addresses import read_address, versions_looked_up
 from app.web.pages.prompts.comparisons import end_of
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
@@ -55,10 +56,7 @@ def latencies(prompt_id: UUID) -> Response:
 
 def _compared(prompt_id: UUID) -> Comparison | None:
     """The versions of the address; None where there is nothing to compare."""
-    choice = read_address().choice
-    try:
-        return ask_snapshot(compare_chosen, visitor().project_id, prompt_id, **choice._asdict(), now=datetime.now(UTC))
-    except VersionNotFound as error:
-        raise no_such_version(error) from None
-    except NothingToCompare:
-        return None
+    choice = read_address().choice._asdict()
+    with suppress(NothingToCompare), versions_looked_up():
+        return ask_snapshot(compare_chosen, visitor().project_id, prompt_id, **choice, now=datetime.now(UTC))
+    return None

@@ -14,12 +14,11 @@ from app.core.analytics.prompt_overview import MAX_CHOICES
 from app.core.analytics.usage import CostUsage, LatencyUsage, ScoreUsage, Usage
 from app.core.analytics.version_comparison import ComparedVersion, Comparison
 from app.core.analytics.version_table import MAX_CANDIDATES, VersionTable, read_version_table
-from app.core.errors import VersionNotFound
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.rendering import page
-from app.web.pages.prompts.addresses import Address, no_such_version, read_address
+from app.web.pages.prompts.addresses import Address, read_address, versions_looked_up
 from app.web.pages.prompts.comparison_card import labels_of, options_of
 from app.web.pages.prompts.comparison_words import BADGES
 from app.web.pages.prompts.measure_words import VOCABULARY, Row, rows_of
@@ -71,7 +70,7 @@ def download(prompt_id: UUID) -> Response:
 
 
 def _read(prompt_id: UUID, address: Address) -> VersionTable:
-    try:
+    with versions_looked_up():
         return ask_snapshot(
             read_version_table,
             visitor().project_id,
@@ -80,8 +79,6 @@ def _read(prompt_id: UUID, address: Address) -> VersionTable:
             max_choices=MAX_CHOICES,
             now=datetime.now(UTC),
         )
-    except VersionNotFound as error:
-        raise no_such_version(error) from None
 
 
 def _line(comparison: Comparison) -> Line:

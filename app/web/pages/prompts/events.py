@@ -5,11 +5,10 @@ from uuid import UUID
 from flask import request
 from werkzeug.wrappers import Response
 
-from app.core.analytics.first_events import MOST_EVENTS, read_first_events
-from app.core.analytics.prompt_versions import find_versions
+from app.core.analytics.prompt_versions import find_versions, keys_of
+from app.core.analytics.single_events import MOST_EVENTS, read_single_events
 from app.core.analytics.usage import find_prompt
 from app.core.database import Connection
-from app.core.errors import VersionNotFound
 from app.core.queries.raw_events import EventsOf, Order
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
@@ -17,7 +16,7 @@ from app.web.pages.dashboard.raw_events import download
 from app.web.pages.layout.ranges import RANGES
 from app.web.pages.layout.rendering import page
 from app.web.pages.layout.visible_text import version_labels
-from app.web.pages.prompts.addresses import no_such_version, read_address
+from app.web.pages.prompts.addresses import read_address, versions_looked_up
 from app.web.request_context import visitor
 from app.web.services import ask_database, services
 
@@ -39,12 +38,10 @@ def events(prompt_id: UUID) -> Response:
     address = read_address()
     shown = address.shown
     order: Order = next((key for key in ORDERS if key == request.args.get("by")), "latest")
-    try:
+    with versions_looked_up():
         found = ask_database(
-            read_first_events, visitor().project_id, prompt_id, shown.time_range, only=address.only, order=order
+            read_single_events, visitor().project_id, prompt_id, shown.time_range, only=address.only, order=order
         )
-    except VersionNotFound as error:
-        raise no_such_version(error) from None
     versions = {(event.version_hash, event.version_name) for event in found.events}
     return page(
         "prompts/events.html",
@@ -70,15 +67,12 @@ def events_csv(prompt_id: UUID) -> Response:
     """All raw events of the prompt, or of the versions that the address names, as `download` sends them."""
 
     def find() -> EventsOf:
-        try:
+        with versions_looked_up():
             return ask_database(_find, visitor().project_id, prompt_id, read_address().only)
-        except VersionNotFound as error:
-            raise no_such_version(error) from None
 
     return download(find, f"events-{prompt_id}")
 
 
 def _find(connection: Connection, project_id: int, prompt_id: UUID, only: tuple[str, ...]) -> EventsOf:
     prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
-    keys = [version.version_key for version in find_versions(connection, prompt_key, only)]
-    return EventsOf(project_id, prompt_key, keys or None)
+    return EventsOf(project_id, prompt_key, keys_of(find_versions(connection, prompt_key, only)))

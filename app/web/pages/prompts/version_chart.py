@@ -14,7 +14,6 @@ from app.core.analytics.prompt_overview import (
     read_prompt_overview,
 )
 from app.core.analytics.usage import Usage
-from app.core.errors import VersionNotFound
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, build_chart
@@ -23,7 +22,7 @@ from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.formatting import count
 from app.web.pages.layout.visible_text import version_label
-from app.web.pages.prompts.addresses import Address, no_such_version, read_address
+from app.web.pages.prompts.addresses import Address, read_address, versions_looked_up
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
 
@@ -32,7 +31,7 @@ blueprint = page_blueprint("version_chart")
 
 def overview_at(prompt_id: UUID, address: Address) -> PromptOverview:
     """What the page of a prompt shows. Raises NotFound for a prompt never used, a 404 for what is no version."""
-    try:
+    with versions_looked_up():
         return ask_snapshot(
             read_prompt_overview,
             visitor().project_id,
@@ -43,8 +42,6 @@ def overview_at(prompt_id: UUID, address: Address) -> PromptOverview:
             choice=address.choice,
             shown=address.shown_versions,
         )
-    except VersionNotFound as error:
-        raise no_such_version(error) from None
 
 
 def metric_of(asked: str | None, totals: Usage) -> str:
@@ -99,12 +96,10 @@ def chart_csv(prompt_id: UUID) -> Response:
 def latencies(prompt_id: UUID) -> Response:
     """The bars of the distribution; 404 for a prompt or a version that is not there, 400 for a senseless range."""
     shown, address = asked_range(datetime.now(UTC)), read_address()
-    try:
+    with versions_looked_up():
         found = ask_snapshot(
             read_prompt_latencies, visitor().project_id, prompt_id, shown.time_range, address.shown_versions
         )
-    except VersionNotFound as error:
-        raise no_such_version(error) from None
     found = found or NO_LATENCIES
     return latencies_csv(f"latencies-{prompt_id}.csv", found.edges_ms, share=found.shares)
 

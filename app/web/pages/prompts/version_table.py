@@ -6,12 +6,11 @@ from uuid import UUID
 from werkzeug.wrappers import Response
 
 from app.core.analytics.prompt_versions import VersionSummary, read_versions
-from app.core.errors import VersionNotFound
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.tables import in_order
-from app.web.pages.prompts.addresses import no_such_version, read_address
+from app.web.pages.prompts.addresses import read_address, versions_looked_up
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
 
@@ -37,10 +36,8 @@ blueprint = page_blueprint("version_table")
 def versions_csv(prompt_id: UUID) -> Response:
     """All rows of the table of the same address, in its order; 404 for a prompt or a version that is not there."""
     address = read_address()
-    try:
+    with versions_looked_up():
         found = ask_snapshot(
             read_versions, visitor().project_id, prompt_id, address.shown.time_range, address.shown_versions
         )
-    except VersionNotFound as error:
-        raise no_such_version(error) from None
     return csv_table(f"versions-{prompt_id}.csv", CSV_COLUMNS, in_order(found.rows, address.table))

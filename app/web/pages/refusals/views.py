@@ -17,10 +17,10 @@ from app.core.queries.key_facts import KeyName, select_key_names
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
+from app.web.pages.layout.formatting import as_of
 from app.web.pages.layout.paging import read_id
 from app.web.pages.layout.rendering import page
 from app.web.pages.system.facts import REFUSAL_MEANINGS
-from app.web.pages.system.views import as_of
 from app.web.request_context import visitor
 from app.web.services import ask_database, services
 

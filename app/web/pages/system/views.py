@@ -19,6 +19,7 @@ from app.web.health import current_problems
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
+from app.web.pages.layout.formatting import as_of
 from app.web.pages.layout.health_words import heading_of
 from app.web.pages.layout.paging import read_id
 from app.web.pages.layout.rendering import NavigationItem, page
@@ -108,11 +109,6 @@ def system() -> Response:
         at_once=AT_ONCE,
         unknown_proxy=visitor().user.is_operator and notice_proxy(request.environ),
     )
-
-
-def as_of(now: datetime) -> str:
-    """When the page was made, for who has no JavaScript."""
-    return f"As of {now:%H:%M:%S} UTC"
 
 
 def _checks(problems: Problems) -> list[tuple[str, str | None, str]]:

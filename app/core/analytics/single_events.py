@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from app.core.analytics.prompt_versions import find_versions
+from app.core.analytics.prompt_versions import find_versions, keys_of
 from app.core.analytics.usage import find_prompt
 from app.core.database import Connection, database_errors
 from app.core.errors import DatabaseTooSlow
@@ -22,7 +22,7 @@ from app.core.queries.raw_events import (
     FoundEvent,
     Order,
     select_days_with_events,
-    select_first_events,
+    select_single_events,
     set_statement_timeout,
 )
 from app.core.rollups.time_range import TimeRange
@@ -33,7 +33,7 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class FirstEvents:
+class SingleEvents:
     """At most MOST_EVENTS, in the order that was asked for, out of those since `looked_since`.
 
     `is_whole`: nothing that lies further back in the range could stand among them. `only` as in PromptOverview.
@@ -46,7 +46,7 @@ class FirstEvents:
     is_whole: bool
 
 
-def read_first_events(
+def read_single_events(
     connection: Connection,
     project_id: int,
     prompt_id: UUID,
@@ -55,7 +55,7 @@ def read_first_events(
     only: tuple[str, ...],
     order: Order,
     clock: Callable[[], float] = time.monotonic,
-) -> FirstEvents:
+) -> SingleEvents:
     """Of a prompt, or of `only` some of its versions; `connection` is in autocommit mode.
 
     Raises NotFound for a prompt that the project has never used, or for a version that is named.
@@ -63,7 +63,7 @@ def read_first_events(
     until = clock() + LONGEST_LOOK_SECONDS
     prompt = find_prompt(connection, project_id, prompt_id)
     versions = find_versions(connection, prompt.prompt_key, only)
-    whose = EventsOf(project_id, prompt.prompt_key, [version.version_key for version in versions] or None)
+    whose = EventsOf(project_id, prompt.prompt_key, keys_of(versions))
     found: list[FoundEvent] = []
     since, is_whole = time_range.end, False
     for day in select_days_with_events(connection, whose, start=time_range.start, end=time_range.end):
@@ -77,7 +77,7 @@ def read_first_events(
             break
     else:
         since, is_whole = time_range.start, True
-    return FirstEvents(prompt.name, versions, found, since, is_whole)
+    return SingleEvents(prompt.name, versions, found, since, is_whole)
 
 
 def _of_day(
@@ -90,7 +90,7 @@ def _of_day(
     try:
         with database_errors(), connection.transaction():
             set_statement_timeout(connection, seconds)
-            return select_first_events(
+            return select_single_events(
                 connection, whose, day.date(), start=start, end=end, order=order, limit=MOST_EVENTS
             )
     except DatabaseTooSlow:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.core.analytics.first_events import LONGEST_LOOK_SECONDS, read_first_events
+from app.core.analytics.single_events import LONGEST_LOOK_SECONDS, read_single_events
 from app.core.database import Connection
 from app.core.rollups.time_range import TimeRange
 from tests.drains import open_connection
@@ -35,7 +35,7 @@ def test_it_looks_no_further_back_than_there_is_time_for(database_url: str, conn
     store_events(database_url, [an_event(project_id, timedelta(days=day), latency_ms=f"{day + 1}") for day in range(5)])
     # the days are begun at these times, after the one at which the time begins to count
     times = iter([0.0, 0.0, 1.0, LONGEST_LOOK_SECONDS])
-    found = read_first_events(
+    found = read_single_events(
         connection, project_id, PROMPT, last_week(), only=(), order="slowest", clock=lambda: next(times)
     )
     assert [event.latency_ms for event in found.events] == [2, 1]
@@ -51,8 +51,8 @@ def test_a_day_that_takes_too_long_ends_the_look_and_harms_nothing(
     times = iter([0.0, LONGEST_LOOK_SECONDS - 0.001])
     with open_connection(database_url) as other, other.transaction():
         other.execute(LOCK)
-        found = read_first_events(
+        found = read_single_events(
             connection, project_id, PROMPT, last_week(), only=(), order="latest", clock=lambda: next(times)
         )
     assert (found.events, found.is_whole) == ([], False)
-    assert read_first_events(connection, project_id, PROMPT, last_week(), only=(), order="latest").is_whole
+    assert read_single_events(connection, project_id, PROMPT, last_week(), only=(), order="latest").is_whole
