@@ -1,5 +1,6 @@
-"""A clock that tests set."""
+"""Clocks that tests set, and what counts how often it is asked."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
@@ -15,3 +16,24 @@ class Clock:
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self.seconds)
+
+
+class Monotonic:
+    """One that stands still until `now` is set."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def counting() -> Callable[[], int]:
+    """An answer that is how often it was asked for."""
+    asked: list[None] = []
+
+    def ask() -> int:
+        asked.append(None)
+        return len(asked)
+
+    return ask

@@ -1,28 +1,8 @@
 """How often PostgreSQL is asked how many keys end soon."""
 
-from collections.abc import Callable
-
 from app.core.errors import DatabaseUnavailable
 from app.web.pages.api_keys.ending import ASK_AGAIN_SECONDS, MAX_PROJECTS, KeysEnding
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def counting() -> Callable[[], int]:
-    """An answer that is how often it was asked for."""
-    asked: list[None] = []
-
-    def ask() -> int:
-        asked.append(None)
-        return len(asked)
-
-    return ask
+from tests.clocks import Monotonic, counting
 
 
 def out_of_order() -> int:
@@ -30,7 +10,7 @@ def out_of_order() -> int:
 
 
 def test_each_project_is_asked_for_once_in_ten_seconds():
-    clock = Clock()
+    clock = Monotonic()
     keys, ask, ask_another = KeysEnding(monotonic=clock), counting(), counting()
     assert (keys.of(1, ask), keys.of(2, ask_another)) == (1, 1)
     clock.now += ASK_AGAIN_SECONDS - 0.01
@@ -40,7 +20,7 @@ def test_each_project_is_asked_for_once_in_ten_seconds():
 
 
 def test_in_an_outage_nobody_waits_but_the_first_and_what_is_known_holds():
-    clock = Clock()
+    clock = Monotonic()
     keys, ask = KeysEnding(monotonic=clock), counting()
     assert keys.of(1, ask) == 1
     assert keys.of(2, out_of_order) == 0
@@ -51,7 +31,7 @@ def test_in_an_outage_nobody_waits_but_the_first_and_what_is_known_holds():
 
 
 def test_no_more_projects_are_remembered_than_fit():
-    keys, ask = KeysEnding(monotonic=Clock()), counting()
+    keys, ask = KeysEnding(monotonic=Monotonic()), counting()
     for project_id in range(MAX_PROJECTS + 1):
         keys.of(project_id, ask)
     assert len(keys._told) == 1

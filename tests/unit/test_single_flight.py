@@ -1,36 +1,17 @@
 """One computation at a time, shared by all who ask."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 
 from app.web.single_flight import SingleFlight
+from tests.clocks import Monotonic, counting
 from tests.waiting import wait_until
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def counting() -> Callable[[], int]:
-    """A computation whose result is how often it ran."""
-    runs: list[None] = []
-
-    def compute() -> int:
-        runs.append(None)
-        return len(runs)
-
-    return compute
-
-
 def test_a_result_is_shared_until_it_is_too_old() -> None:
-    clock = Clock()
+    clock = Monotonic()
     flight = SingleFlight[int](max_age_seconds=1.0, deadline_seconds=5.0, monotonic=clock)
     compute = counting()
     assert flight.result(compute, if_late=-1) == 1
@@ -56,7 +37,7 @@ def test_those_who_ask_at_once_wait_for_one_computation() -> None:
 
 
 def test_a_computation_that_hangs_keeps_nobody_longer_than_the_deadline() -> None:
-    clock = Clock()
+    clock = Monotonic()
     flight = SingleFlight[int](max_age_seconds=1.0, deadline_seconds=0.01, monotonic=clock)
     end = Event()
     compute = counting()
@@ -74,7 +55,7 @@ def test_a_computation_that_hangs_keeps_nobody_longer_than_the_deadline() -> Non
 
 
 def test_an_error_is_raised_to_all_who_asked_and_forgotten_with_its_time() -> None:
-    clock = Clock()
+    clock = Monotonic()
     flight = SingleFlight[int](max_age_seconds=1.0, deadline_seconds=5.0, monotonic=clock)
 
     def fail() -> int:
@@ -88,7 +69,7 @@ def test_an_error_is_raised_to_all_who_asked_and_forgotten_with_its_time() -> No
 
 
 def test_a_busy_server_may_take_its_time_as_long_as_what_it_told_before_is_usable() -> None:
-    clock = Clock()
+    clock = Monotonic()
     flight = SingleFlight[int](
         max_age_seconds=2.0, deadline_seconds=0.01, usable_seconds=10.0, hurry_seconds=0.01, monotonic=clock
     )
