@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +10,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from app.core.stream.events import Event
+from app.core.stream.events import Event, idempotency_mark, idempotent_event_id
 
 PROMPTS = 100
 VERSIONS_PER_PROMPT = 5
@@ -59,9 +60,11 @@ def draw_samples(count: int, random: Random) -> Iterator[Sample]:
 
 
 def draw_buffered_events(count: int, project_id: int, random: Random) -> Iterator[Event]:
-    """Events as the web process buffers them for requests with an Idempotency-Key, whose ids lie in no order."""
+    """Events as the web process buffers them for requests with an Idempotency-Key, now."""
+    now_ms = time.time_ns() // 1_000_000
     for sample in draw_samples(count, random):
-        yield Event(random.randbytes(16), project_id, *sample)
+        mark = idempotency_mark(b"bench", project_id, random.randbytes(16).hex())
+        yield Event(idempotent_event_id(mark, now_ms), project_id, *sample)
 
 
 def write_bodies(path: Path, events_per_body: int) -> None:

@@ -21,7 +21,7 @@ def notes(schedule: Schedule) -> str:
 - Half rate: wrk with {PACED_CONNECTIONS} connections, each of which waits a random, exponentially distributed time
   before each request: a closed loop, but with so many connections that requests come about as a Poisson process.
   wrk corrects its percentiles for coordinated omission.
-- Drain: {schedule.drain_events:,} events (100 prompts of 5 versions; ids in no order, as Idempotency-Keys give them)
+- Drain: {schedule.drain_events:,} events (100 prompts of 5 versions; ids of one hour, as Idempotency-Keys give them)
   wait in the buffer, then the worker is woken; the time ends when the buffer is empty, with every rollup written.
   Raw COPY: psycopg's binary COPY of the same rows, {ROWS_PER_COPY:,} a commit, into a table without an index.
   Steady trickle: a billion events a month, evenly, in {schedule.peer_rounds} rounds after one checkpoint, after which

@@ -17,6 +17,7 @@ from app.core.rollups.rollup import roll_up
 from app.core.stream.entries import Entry
 from app.core.stream.events import LAST_STORABLE_MS, Event, decode_event
 from app.core.stream.numbering import runs_by_series
+from worker.late_repeats import late_repeats
 
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,8 +77,9 @@ class EventStore:
             self._learn_versions(connection, batch)
             self._make_partitions(connection, batch)
             distinct, conflicting = self._distinct(batch)
-            rows = [distinct[key].row for key in sorted(distinct)]
             with connection.transaction():
+                conflicting += _take_out_late_repeats(connection, batch, distinct)
+                rows = [distinct[key].row for key in sorted(distinct)]
                 create_incoming_events(connection)
                 create_incoming_rollups(connection)
                 with inserting(connection, rows) as insertion:
@@ -147,6 +149,19 @@ class EventStore:
             event.cost_usd,
             event.score,
         )
+
+
+def _take_out_late_repeats(
+    connection: Connection, batch: Sequence[ReceivedEvent], distinct: dict[EventKey, _Placed]
+) -> list[int]:
+    """Leave only what has not come under another id; returns the positions of those that had other content then."""
+    untimed: dict[EventKey, EventRow] = {}
+    timed: dict[EventKey, EventRow] = {}
+    for key, placed in distinct.items():
+        (untimed if batch[placed.position].event.occurred_at_ms is None else timed)[key] = placed.row
+    repeats = late_repeats(connection, untimed, hours=-1) | late_repeats(connection, timed, hours=1)
+    placed_and_first = [(distinct.pop(key), content) for key, content in repeats.items()]
+    return [placed.position for placed, content in placed_and_first if placed.row.content != content]
 
 
 def _conflicting(connection: Connection, repeats: Mapping[EventKey, _Placed]) -> list[int]:

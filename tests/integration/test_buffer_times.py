@@ -9,7 +9,7 @@ import redis
 from app.core.errors import BufferDamaged, RedisFull, RedisUnavailable
 from app.core.redis_client import connect, redis_errors
 from app.core.stream.buffer import EventBuffer, Outcome
-from app.core.stream.events import Event, idempotent_event_id, new_event_id
+from app.core.stream.events import Event, idempotency_mark, new_event_id
 from app.core.stream.state import GROUP, STREAM
 
 
@@ -25,7 +25,7 @@ def buffer(client: redis.Redis) -> EventBuffer:
 
 
 def an_event(key: str | None = None) -> Event:
-    event_id = new_event_id() if key is None else idempotent_event_id(b"secret", 1, key)
+    event_id = new_event_id() if key is None else idempotency_mark(b"secret", 1, key)
     return Event(event_id, 1, UUID(int=1), "v1")
 
 
@@ -65,10 +65,10 @@ def test_a_stream_that_has_used_up_its_ids_takes_events_again_when_it_is_empty(b
     client.xadd(STREAM, {"e": b"x"}, id=LAST_ID)
     client.xgroup_create(STREAM, GROUP, id="0")
     with pytest.raises(RedisUnavailable):
-        buffer.append(an_event("k"), idempotent=True)
+        buffer.append(an_event("k"), mark=b"k")
     assert buffer.state().leap_seconds > 1_000
     buffer.acknowledge([entry.entry_id for entry in buffer.read_new("w", 10)])
-    assert buffer.append(an_event("k"), idempotent=True).outcome is Outcome.STORED
+    assert buffer.append(an_event("k"), mark=b"k").outcome is Outcome.STORED
     assert len(buffer.read_new("w", 10)) == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 from app.core.database import Connection, connect
 from app.core.errors import UndecodableEntry
 from app.core.stream.entries import Entry
-from app.core.stream.events import LAST_STORABLE_MS, Event, encode_event, idempotent_event_id, new_event_id
+from app.core.stream.events import LAST_STORABLE_MS, Event, encode_event, idempotency_mark, new_event_id
 from tests.recount import assert_rollups_equal_a_recount
 from tests.usage_recount import new_project
 from worker.store import EventStore, ReceivedEvent, decode_entry
@@ -83,7 +83,7 @@ def test_rollups_of_a_backfill_equal_a_recount(database, project_id):
 
 
 def test_a_retry_after_midnight_is_found_stored_where_the_event_says_when_it_occurred(database, project_id):
-    event_id = idempotent_event_id(b"secret", project_id, "k")
+    event_id = idempotency_mark(b"secret", project_id, "k")
     event = an_event(project_id, MIDNIGHT_MS - 1)._replace(event_id=event_id)
     assert EventStore().store(database, [ReceivedEvent(event, MIDNIGHT_MS - 1)]).new == 1
     assert EventStore().store(database, [ReceivedEvent(event, MIDNIGHT_MS + DAY_MS)]) == (0, [])

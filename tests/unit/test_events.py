@@ -13,10 +13,14 @@ from app.core.stream.events import (
     decode_event,
     encode_event,
     fingerprint,
+    id_of_another_hour,
+    idempotency_mark,
     idempotent_event_id,
     new_event_id,
 )
 
+HOUR_MS = 3_600_000
+NOON_MS = 1_790_000_000_000 // HOUR_MS * HOUR_MS
 SECRET = b"a secret of the service"
 EVENT = Event(bytes(range(16)), 7, UUID(int=0), "v1", Decimal("812.4"), Decimal("0.00042749999999999996"), Decimal(-1))
 
@@ -97,31 +101,47 @@ def test_no_bytes_at_all_break_the_decoder(payload):
         decode_event(payload)
 
 
-def test_the_same_idempotency_key_gives_the_same_id():
-    assert idempotent_event_id(SECRET, 1, "order-1") == idempotent_event_id(SECRET, 1, "order-1")
+def test_the_same_idempotency_key_gives_the_same_mark():
+    assert idempotency_mark(SECRET, 1, "order-1") == idempotency_mark(SECRET, 1, "order-1")
 
 
-def test_ids_differ_by_key_project_and_secret():
+def test_marks_differ_by_key_project_and_secret():
     ids = {
-        idempotent_event_id(SECRET, 1, "order-1"),
-        idempotent_event_id(SECRET, 1, "order-2"),
-        idempotent_event_id(SECRET, 11, "order-1"),
-        idempotent_event_id(SECRET, 1, "1:order-1"),
-        idempotent_event_id(b"another secret", 1, "order-1"),
+        idempotency_mark(SECRET, 1, "order-1"),
+        idempotency_mark(SECRET, 1, "order-2"),
+        idempotency_mark(SECRET, 11, "order-1"),
+        idempotency_mark(SECRET, 1, "1:order-1"),
+        idempotency_mark(b"another secret", 1, "order-1"),
     }
     assert len(ids) == 5
 
 
-def test_each_event_of_a_batch_has_an_id_of_its_own():
-    ids = {idempotent_event_id(SECRET, 1, "order-1", position) for position in range(1_000)}
+def test_each_event_of_a_batch_has_a_mark_of_its_own():
+    ids = {idempotency_mark(SECRET, 1, "order-1", position) for position in range(1_000)}
     assert len(ids) == 1_000
-    assert idempotent_event_id(SECRET, 1, "order-1") in ids
-    assert idempotent_event_id(SECRET, 1, "order-11") not in ids
+    assert idempotency_mark(SECRET, 1, "order-1") in ids
+    assert idempotency_mark(SECRET, 1, "order-11") not in ids
 
 
 def test_idempotent_ids_are_valid_uuids_of_version_8():
-    event_id = idempotent_event_id(SECRET, 1, "order-1")
-    assert (UUID(bytes=event_id).version, UUID(bytes=event_id).variant) == (8, "specified in RFC 4122")
+    event_id = UUID(bytes=idempotent_event_id(idempotency_mark(SECRET, 1, "order-1"), NOON_MS))
+    assert (event_id.version, event_id.variant) == (8, "specified in RFC 4122")
+
+
+def test_idempotent_ids_of_an_hour_lie_side_by_side_whatever_their_keys():
+    marks = [idempotency_mark(SECRET, 1, f"order-{number}") for number in range(100)]
+    hours = [NOON_MS - 1, NOON_MS, NOON_MS + HOUR_MS - 1, NOON_MS + HOUR_MS]
+    before, first, last, after = ({idempotent_event_id(mark, time_ms) for mark in marks} for time_ms in hours)
+    assert first == last
+    assert len(first) == 100
+    assert max(before) < min(first) <= max(first) < min(after)
+
+
+def test_an_idempotent_id_tells_what_it_would_have_been_an_hour_earlier_or_later():
+    mark = idempotency_mark(SECRET, 1, "order-1")
+    at_noon, before = idempotent_event_id(mark, NOON_MS), idempotent_event_id(mark, NOON_MS - 1)
+    assert (id_of_another_hour(at_noon, -1), id_of_another_hour(before, 1)) == (before, at_noon)
+    assert id_of_another_hour(new_event_id(), -1) is None
 
 
 def test_new_ids_sort_by_the_time_they_were_made():

@@ -93,6 +93,27 @@ def inserting(connection: Connection, rows: Iterable[EventRow]) -> Iterator[Inse
             )
 
 
+SELECT_STORED_IDS = """
+SELECT event_id
+FROM events
+WHERE project_id = %(project_id)s AND day = %(day)s AND event_id = ANY (%(event_ids)s::uuid[])
+"""
+
+
+def select_stored_keys(connection: Connection, keys: Iterable[EventKey]) -> list[EventKey]:
+    """Which of the keys are stored."""
+    by_day: dict[tuple[int, date], list[str]] = {}
+    for project_id, day, event_id in keys:
+        by_day.setdefault((project_id, day), []).append(event_id.hex())
+    stored = []
+    for (project_id, day), event_ids in by_day.items():
+        # One text, because thousands of values of their own would take longer to send than to look up.
+        parameters = {"project_id": project_id, "day": day, "event_ids": f"{{{','.join(event_ids)}}}"}
+        found = connection.execute(SELECT_STORED_IDS, parameters)
+        stored += [EventKey(project_id, day, event_id.bytes) for (event_id,) in found]
+    return stored
+
+
 SELECT_CONTENTS = """
 SELECT events.project_id, events.day, events.event_id,
        events.version_key, events.latency_ms, events.cost_usd, events.score

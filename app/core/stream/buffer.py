@@ -94,23 +94,23 @@ class EventBuffer:
         self._append_limits = (GROUP, max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS)
         self._idempotency_window_ms = idempotency_window_seconds * 1_000
 
-    def append(self, *events: Event, idempotent: bool = False, window: FixedWindow | None = None) -> Appended:
-        """Add events, all or none; with `idempotent`, the first one's id marks later calls with that id as repeats.
+    def append(self, *events: Event, mark: bytes | None = None, window: FixedWindow | None = None) -> Appended:
+        """Add events, all or none; later calls with the same `mark` are repeats.
 
         Repeats count against the rate limit too, and what it has no room for counts as one hit. Raises RedisFull
         (nothing was written) and RedisUnavailable (outcome unknown).
         """
         payloads = [encode_event(event) for event in events]
-        mark = fingerprint(payloads) if idempotent else b""
+        content = b"" if mark is None else fingerprint(payloads)
         keys = [
             STREAM,
             WAKE_FLAG,
             _WAKE_LIST,
             window.counter if window else "",
-            IDEMPOTENCY_PREFIX + events[0].event_id.hex(),
+            IDEMPOTENCY_PREFIX + (mark or b"").hex(),
         ]
         rate = (window.limit, window.length_ms) if window else ("", "")
-        arguments = [*self._append_limits, *rate, mark, self._idempotency_window_ms]
+        arguments = [*self._append_limits, *rate, content, self._idempotency_window_ms]
         return self._append_numbered(events[0].project_id, keys, arguments, payloads)
 
     def _append_numbered(

@@ -13,7 +13,7 @@ from app.core.contract import ANALYTICS_PATH, BATCH_PATH
 from app.core.errors import BufferFull, IdempotencyKeyReused
 from app.core.queries.api_keys import ApiKey
 from app.core.stream.buffer import Outcome
-from app.core.stream.events import Event, idempotent_event_id, new_event_id
+from app.core.stream.events import Event, idempotency_mark, idempotent_event_id, new_event_id
 from app.web.access import LIMIT_SUBJECT, over_limit, requires_key
 from app.web.api.schemas import BatchSchema, EventSchema, FastBatchSchema, FastEventSchema, decode_json, load
 from app.web.body import read_json_body
@@ -91,8 +91,9 @@ def _take(
     parts = _FAST if services().settings.fast_paths else _PLAIN
     body = read_json_body(limit_bytes=limit_bytes, deadline_seconds=BODY_DEADLINE_SECONDS, takes_gzip=takes_gzip)
     idempotency_key = _idempotency_key()
-    events = _events(key.project_id, load_events(parts, body), idempotency_key)
-    outcome = _append(key, events, idempotent=idempotency_key is not None)
+    loaded = load_events(parts, body)
+    marks = _marks(key.project_id, idempotency_key, len(loaded))
+    outcome = _append(key, _events(key.project_id, loaded, marks), mark=marks[0] if marks else None)
     answer = parts.no_content()
     if outcome is Outcome.REPLAYED:
         answer.headers["Idempotent-Replayed"] = "true"
@@ -109,23 +110,31 @@ def _load_batch(parts: _Parts, body: bytes) -> list[LoadedEvent]:
     return events
 
 
-def _events(project_id: int, loaded: Sequence[LoadedEvent], idempotency_key: str | None) -> list[Event]:
+def _marks(project_id: int, idempotency_key: str | None, count: int) -> list[bytes]:
+    """One for each event of the request; none where the client sent no Idempotency-Key."""
     if idempotency_key is None:
-        return [Event(new_event_id(), project_id, **fields) for fields in loaded]
+        return []
     secret = services().idempotency_secret
+    return [idempotency_mark(secret, project_id, idempotency_key, position) for position in range(count)]
+
+
+def _events(project_id: int, loaded: Sequence[LoadedEvent], marks: Sequence[bytes]) -> list[Event]:
+    if not marks:
+        return [Event(new_event_id(), project_id, **fields) for fields in loaded]
+    now_ms = time.time_ns() // 1_000_000
     return [
-        Event(idempotent_event_id(secret, project_id, idempotency_key, position), project_id, **fields)
-        for position, fields in enumerate(loaded)
+        Event(idempotent_event_id(mark, fields.get("occurred_at_ms", now_ms)), project_id, **fields)
+        for mark, fields in zip(marks, loaded, strict=True)
     ]
 
 
-def _append(key: ApiKey, events: Sequence[Event], *, idempotent: bool) -> Outcome:
+def _append(key: ApiKey, events: Sequence[Event], *, mark: bytes | None) -> Outcome:
     """STORED or REPLAYED; raises what is to be answered for every other outcome."""
     web = services()
     limit = web.limits.limit_of(key.rate_limit)
     to_count = web.limits.window_to_count(limit, LIMIT_SUBJECT, str(key.key_id))
     began_at = time.perf_counter()
-    appended = web.buffer.append(*events, idempotent=idempotent, window=to_count)
+    appended = web.buffer.append(*events, mark=mark, window=to_count)
     seconds = time.perf_counter() - began_at
     window = context().window = Window.after(limit.amount, appended.hits, appended.window_left_ms)
     match appended.outcome:

@@ -14,7 +14,7 @@ from app.core.queries.partitions import drop_partitions_before
 from app.core.queries.recount import recount_day, recount_hour
 from app.core.rollups.grains import floor_to
 from app.core.stream.buffer import EventBuffer
-from app.core.stream.events import Event, idempotent_event_id, new_event_id
+from app.core.stream.events import Event, idempotency_mark, new_event_id
 from app.core.stream.numbering import Numbering
 from tests.commands import Run, Succeed
 from tests.drains import an_event, open_connection, run_drain
@@ -43,9 +43,9 @@ def test_the_ledger_adds_up(database, client, buffer, numbering, succeed: Succee
     buffer.append(event, event)
     buffer.append(event._replace(event_id=new_event_id(), version_hash="v\0"))
     run_drain(database, client)
-    keyed = Event(idempotent_event_id(b"secret", 1, "k"), 1, UUID(int=1), "v1", Decimal(1))
-    buffer.append(keyed, idempotent=True)
-    buffer.append(keyed, idempotent=True)
+    keyed = Event(idempotency_mark(b"secret", 1, "k"), 1, UUID(int=1), "v1", Decimal(1))
+    buffer.append(keyed, mark=b"k")
+    buffer.append(keyed, mark=b"k")
     buffer.append(an_event(1, 10))
     numbering.flush()
     found = ledger_of(succeed)

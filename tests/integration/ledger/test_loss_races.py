@@ -10,7 +10,7 @@ from app.core.database import Connection, open_pool
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.losses import select_loss
 from app.core.stream.buffer import EventBuffer
-from app.core.stream.events import Event, encode_event, idempotent_event_id, new_event_id
+from app.core.stream.events import Event, encode_event, idempotency_mark, new_event_id
 from app.core.stream.losses import look_for_losses
 from app.core.stream.numbering import Numbering, label_of
 from app.core.stream.state import GROUP, STREAM
@@ -19,7 +19,7 @@ from worker.runner import Runner
 
 
 def an_event(key: str | None = None, latency_ms: int = 5) -> Event:
-    event_id = new_event_id() if key is None else idempotent_event_id(b"secret", 1, key)
+    event_id = new_event_id() if key is None else idempotency_mark(b"secret", 1, key)
     return Event(event_id, 1, UUID(int=1), "v1", Decimal(latency_ms))
 
 

@@ -14,14 +14,14 @@ from app.core.queries.dead_letters import select_dead_letter_ids
 from app.core.queries.losses import note_losses, select_loss
 from app.core.stream.buffer import EventBuffer, Outcome
 from app.core.stream.dead_letters import put_back, take_out
-from app.core.stream.events import Event, idempotent_event_id, new_event_id
+from app.core.stream.events import Event, idempotency_mark, new_event_id
 from app.core.stream.losses import look_for_losses
 from app.core.stream.state import STREAM
 from tests.drains import open_connection, run_drain
 
 
 def an_event(key: str | None = None, latency_ms: int = 5) -> Event:
-    event_id = new_event_id() if key is None else idempotent_event_id(b"secret", 1, key)
+    event_id = new_event_id() if key is None else idempotency_mark(b"secret", 1, key)
     return Event(event_id, 1, UUID(int=1), "v1", Decimal(latency_ms))
 
 
@@ -74,9 +74,9 @@ def test_entries_that_somebody_deletes_are_missed(database, client, buffer, numb
 
 def test_repeats_refusals_and_reused_keys_are_no_losses(database, client, numbering):
     buffer, full = EventBuffer(client, numbering=numbering), EventBuffer(client, numbering=numbering, max_events=1)
-    buffer.append(an_event("k"), idempotent=True)
-    buffer.append(an_event("k"), idempotent=True)
-    buffer.append(an_event("k", latency_ms=6), idempotent=True)
+    buffer.append(an_event("k"), mark=b"k")
+    buffer.append(an_event("k"), mark=b"k")
+    buffer.append(an_event("k", latency_ms=6), mark=b"k")
     assert full.append(an_event()).outcome is Outcome.BUFFER_FULL
     buffer.append(an_event())
     client.config_set("maxmemory", "1")
