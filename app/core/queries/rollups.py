@@ -18,14 +18,14 @@ from app.core.rollups.rollup import Rollup, RollupKey
 log = logging.getLogger(__name__)
 
 _KEY = "project_id, prompt_key, version_key, grain, bucket_start"
-_VALUES = """events, latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
+MEASURES = """events, latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
     latency_log_sum, latency_log_sum_squares, latency_histogram,
     cost_count, cost_sum, cost_sum_squares, cost_min, cost_max,
     score_count, score_sum, score_sum_squares, score_min, score_max"""
 
 KEY_TYPES = ("int4", "int8", "int8", "text", TIMESTAMP_MICROSECONDS, "int4")
-VALUE_TYPES = (
-    *("int4", "int8"),
+MEASURE_TYPES = (
+    "int8",
     *("int8", "numeric", "numeric", "numeric", "numeric", "float8", "float8", "bytea"),
     *("int8", "numeric", "numeric", "numeric", "numeric"),
     *("int8", "numeric", "numeric", "numeric", "numeric"),
@@ -34,7 +34,7 @@ VALUE_TYPES = (
 # Most rows of a batch count the same events as another one (a minute, its hour, its day): their values are sent once.
 CREATE_INCOMING_VALUES = f"""
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollup_values ON COMMIT DELETE ROWS
-AS SELECT 0 AS number, {_VALUES} FROM rollups WITH NO DATA
+AS SELECT 0 AS number, {MEASURES} FROM rollups WITH NO DATA
 """
 CREATE_INCOMING_KEYS = f"""
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollup_keys ON COMMIT DELETE ROWS
@@ -48,15 +48,15 @@ def create_incoming_rollups(connection: Connection) -> None:
     connection.execute(CREATE_INCOMING_KEYS)
 
 
-COPY_INCOMING_VALUES = f"COPY incoming_rollup_values (number, {_VALUES}) FROM STDIN (FORMAT BINARY)"
+COPY_INCOMING_VALUES = f"COPY incoming_rollup_values (number, {MEASURES}) FROM STDIN (FORMAT BINARY)"
 COPY_INCOMING_KEYS = f"COPY incoming_rollup_keys ({_KEY}, number) FROM STDIN (FORMAT BINARY)"
 
 # ORDER BY: the row locks of two workers must come in the same order. least and greatest ignore nulls.
 # The outer SELECT gives back only the few rows whose histogram grew long.
 MERGE_ROLLUPS = f"""
 WITH merged AS (
-    INSERT INTO rollups AS stored ({_KEY}, {_VALUES})
-    SELECT {_KEY}, {_VALUES} FROM incoming_rollup_keys JOIN incoming_rollup_values USING (number)
+    INSERT INTO rollups AS stored ({_KEY}, {MEASURES})
+    SELECT {_KEY}, {MEASURES} FROM incoming_rollup_keys JOIN incoming_rollup_values USING (number)
     ORDER BY {_KEY}
     ON CONFLICT ({_KEY}) DO UPDATE SET
         events = stored.events + excluded.events,
@@ -103,17 +103,18 @@ def merge_rollups(connection: Connection, rows: Iterable[tuple[RollupKey, Rollup
                 bucket_start = timestamp_microseconds(key.bucket_start_seconds * 1_000)
                 copy.write_row((key.project_id, key.prompt_key, key.version_key, key.grain, bucket_start, number))
         with cursor.copy(COPY_INCOMING_VALUES) as copy:
-            copy.set_types(VALUE_TYPES)
+            copy.set_types(("int4", *MEASURE_TYPES))
             for number, rollup in enumerate(distinct):
-                copy.write_row(_values(number, rollup))
+                copy.write_row((number, *measure_values(rollup)))
         long = cursor.execute(MERGE_ROLLUPS, {"compact_above_bytes": COMPACT_ABOVE_BYTES}, binary=True).fetchall()
     _compact(connection, long)
 
 
-def _values(number: int, rollup: Rollup) -> tuple[object, ...]:
+def measure_values(rollup: Rollup) -> tuple[object, ...]:
+    """The values of MEASURES, in their order."""
     latency, cost, score = rollup.latency, rollup.cost, rollup.score
     return (
-        *(number, rollup.events),
+        rollup.events,
         *(latency.count, latency.sum, latency.sum_squares, latency.min, latency.max),
         *(rollup.latency_log_sum, rollup.latency_log_sum_squares, rollup.latency_histogram),
         *(cost.count, cost.sum, cost.sum_squares, cost.min, cost.max),
