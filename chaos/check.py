@@ -32,24 +32,26 @@ MINUTES_KEPT = timedelta(days=7)  # older minute rollups are deleted by design; 
 MUST_BE_ZERO = ["doubled", "stored though refused", "stored though never sent", "altered", "stored and set aside"]
 MUST_BE_ZERO += ["still buffered", "rollups that differ", "histograms that differ"]
 ALTERED = """
-SELECT count(*) FROM events
-WHERE latency_ms IS DISTINCT FROM CASE WHEN cost_usd % 10 <> 0 THEN cost_usd % 997 / 4 + 0.25 END
-   OR score IS DISTINCT FROM CASE WHEN cost_usd % 2 = 0 THEN (cost_usd % 201 - 100) / 100 END
-"""
+SELECT count(*) FROM events WHERE latency_ms IS DISTINCT FROM CASE WHEN cost_usd % 10 <> 0 THEN cost_usd % 997 / 4 + 0.25 END
+   OR score IS DISTINCT FROM CASE WHEN cost_usd % 2 = 0 THEN (cost_usd % 201 - 100) / 100 END"""
 LOGS = "sum({0}), sum({0} * {0})".format("ln((CASE WHEN latency_ms < 0.001 THEN 0.001 ELSE latency_ms END)::float8)")
 SUMS = "count({0}), coalesce(sum({0}), 0), coalesce(sum({0} * {0}), 0), min({0}), max({0})"
 RECOUNT = f"""
 SELECT events.project_id, prompt_versions.prompt_key, version_key, date_trunc('minute', occurred_at, 'UTC'),
        CASE WHEN latency_ms < 1e-9 THEN -2048 ELSE ceil(ln(latency_ms::float8) / ln(1.02::float8))::int END,
        count(*), {SUMS.format("latency_ms")}, {SUMS.format("cost_usd")}, {SUMS.format("score")}, {LOGS}
-FROM events JOIN prompt_versions ON prompt_versions.id = version_key GROUP BY 1, 2, 3, 4, 5
-"""
-KEPT = "{0}_count, {0}_sum, {0}_sum_squares, {0}_min, {0}_max"
-ROLLUPS = f"""
-SELECT project_id, prompt_key, version_key, bucket_start, grain, latency_histogram, events, {KEPT.format("latency")},
-       {KEPT.format("cost")}, {KEPT.format("score")}, latency_log_sum, latency_log_sum_squares FROM rollups
-"""
+FROM events JOIN prompt_versions ON prompt_versions.id = version_key GROUP BY 1, 2, 3, 4, 5"""
 MERGE: list[Callable[..., Any]] = [sum, *3 * [sum, sum, sum, min, max], sum, sum]  # type: ignore[list-item]
+KEPT = [f"{of}_{kind}" for of in ("latency", "cost", "score") for kind in ("count", "sum", "sum_squares", "min", "max")]
+KEPT = ["events", *KEPT, "latency_log_sum", "latency_log_sum_squares"]
+MERGED = ", ".join(f"{merge.__name__}({column})" for merge, column in zip(MERGE, KEPT, strict=True))
+ROLLUPS = f"""
+SELECT project_id, prompt_key, version_key, bucket_start, grain, string_agg(latency_histogram, ''), {MERGED} FROM (
+    SELECT project_id, prompt_key, version_key, bucket_start, grain, latency_histogram, {", ".join(KEPT)} FROM rollups
+    UNION ALL SELECT project_id, prompt_key * least(level, 1), version_key * (level / 2),
+                     date_trunc(grain, bucket_start, 'UTC'), grain, latency_histogram, {", ".join(KEPT)}
+    FROM rollup_additions, unnest('{{minute,hour,day}}'::text[]) AS grain, generate_series(0, 2) AS level
+) AS both_tables GROUP BY 1, 2, 3, 4, 5"""
 Rollups = dict[tuple[Any, ...], tuple[list[Any], Counter[int]]]
 
 
@@ -80,8 +82,7 @@ def read_ledger(folder: Path) -> tuple[bytearray, Counter[str]]:
 def flag(states: bytearray, numbers: tuple[int, int] | None, added: int) -> None:
     """Give all of these numbers one more flag."""
     if numbers:
-        places = slice(numbers[0], sum(numbers))
-        states[places] = states[places].translate(WITH[added])
+        states[numbers[0] : sum(numbers)] = states[numbers[0] : sum(numbers)].translate(WITH[added])
 
 
 def mark(states: bytearray, numbers: Iterable[int | None], added: int) -> tuple[int, int]:
@@ -139,9 +140,8 @@ def recount(connection: psycopg.Connection[Any]) -> Rollups:
 
 
 def compare_rollups(connection: psycopg.Connection[Any]) -> tuple[int, int]:
-    """How many rows differ from a recount, are missing or too many; and how many of their histograms differ."""
-    expected, oldest = recount(connection), datetime.now(UTC) - MINUTES_KEPT
-    different = histograms = 0
+    """How many rows, with what is not folded into them yet, differ from a recount; and how many of their histograms."""
+    expected, oldest, different, histograms = recount(connection), datetime.now(UTC) - MINUTES_KEPT, 0, 0
     for row in connection.execute(ROLLUPS):
         values, latencies = expected.pop(tuple(row[:5]), ([], Counter[int]()))
         if row[4] != "minute" or row[3] >= oldest:

@@ -65,7 +65,7 @@ class DrainWorker(SimpleWorker):
     death_penalty_class = NoDeathPenalty
 
     def __init__(self, connection: redis.Redis, process: Runner) -> None:
-        """`process.tick` runs at the start, about every 15 s, and at once after a drain that found no end."""
+        """`process.tick` runs at the start, about every 15 s, and at once after a drain or a fold that found no end."""
         queue = Queue(WAKE_QUEUE, connection=connection, serializer=JSONSerializer, job_class=OwnJob)
         super().__init__(
             [queue],
@@ -84,7 +84,7 @@ class DrainWorker(SimpleWorker):
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
         waiting, self._may_be_cut_short = self._may_be_cut_short, False
         self._process.tick()
-        while self._process.has_more_to_drain():
+        while self._process.has_more_to_do():
             self.heartbeat()
             self._process.tick()
         self._may_be_cut_short = waiting
@@ -93,7 +93,7 @@ class DrainWorker(SimpleWorker):
 
     @property
     def should_run_maintenance_tasks(self) -> bool:
-        return self._process.has_more_to_drain() or bool(super().should_run_maintenance_tasks)
+        return self._process.has_more_to_do() or bool(super().should_run_maintenance_tasks)
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """Wait for a job; only this wait may be cut short by a signal."""

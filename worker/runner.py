@@ -1,4 +1,4 @@
-"""What a worker process does besides RQ: drain and upkeep, with the connections they need."""
+"""What a worker process does besides RQ: drain, fold and upkeep, with the connections they need."""
 
 import logging
 import time
@@ -17,6 +17,7 @@ from app.core.stream.entries import Entry
 from app.core.stream.losses import look_for_losses
 from worker.dead_letters import keep_dead_letter
 from worker.drain import drain
+from worker.fold import fold
 from worker.maintenance import agreed_time, maintain
 from worker.set_aside import DrainReport
 from worker.store import EventStore, ReceivedEvent, StoreReport
@@ -27,6 +28,8 @@ LOOK_INTERVAL_SECONDS = 14.0
 """A loss is named within a minute: when its second has been written down, and the next look has come."""
 LOOK_PAUSE = 10
 """So many times longer than a look takes, the pause after it is at least: a look through a long buffer costs Redis."""
+FOLD_INTERVAL_SECONDS = 5.0
+"""Between two looks for what is to be folded."""
 LONGEST_NAP_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,8 @@ class Runner:
         self._has_more = False
         self._next_upkeep = 0.0
         self._next_look = 0.0
+        self._next_fold = 0.0
+        self._more_to_fold = False
         self._drained_well = False
 
     def request_stop(self) -> None:
@@ -74,7 +79,7 @@ class Runner:
             time.sleep(min(left, LONGEST_NAP_SECONDS))
 
     def tick(self) -> None:
-        """Upkeep when it is due, a drain, and a look for losses. Never raises for a server that does not answer."""
+        """Upkeep when it is due, a drain, a fold and a look for losses. Never raises for a server that does not answer."""
         if time.monotonic() >= self._next_upkeep:
             try:
                 self._maintain()
@@ -88,7 +93,7 @@ class Runner:
             self._look_for_losses()
 
     def drain(self) -> None:
-        """Empty the buffer. Never raises for a server that does not answer: it logs, and the next drain goes on."""
+        """Empty the buffer, and fold. Never raises for a server that does not answer: the next drain goes on."""
         self._has_more = self._drained_well = False
         try:
             report = self._drain()
@@ -107,10 +112,12 @@ class Runner:
             # for people to look at: a drain is none the worse for a Redis that has no room for it
             with suppress(Rejected, Unavailable):
                 add_counts(self._client, DRAINED, {(five_minutes_of(time.time()), "stored"): report.stored})
+        if time.monotonic() >= self._next_fold:
+            self._fold()
 
-    def has_more_to_drain(self) -> bool:
-        """Whether the last drain ended because its time was up."""
-        return self._has_more and not self._stopping
+    def has_more_to_do(self) -> bool:
+        """Whether the last drain or fold ended because its time was up."""
+        return (self._has_more or self._more_to_fold) and not self._stopping
 
     def _drain(self) -> DrainReport:
         # The connection comes first: while PostgreSQL is down nothing is claimed that could not be stored.
@@ -134,6 +141,16 @@ class Runner:
                 pause=self.pause,
                 should_stop=self.is_stopping,
             )
+
+    def _fold(self) -> None:
+        """A fold that cannot be done costs nothing but time: what is not folded is summed up by whoever asks."""
+        self._more_to_fold = False
+        try:
+            with connection_from(self._pool) as connection:
+                self._more_to_fold = not fold(connection, clock=time.monotonic, should_stop=self.is_stopping)
+        except PromptAnalyticsError as error:
+            log.warning("fold put off", extra={"reason": str(error), "see": entry_for(error)})
+        self._next_fold = time.monotonic() + (0.0 if self._more_to_fold else FOLD_INTERVAL_SECONDS)
 
     def _look_for_losses(self) -> None:
         began_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""Store one batch: new events and their rollups in one transaction, each event exactly once."""
+"""Store one batch: new events, and what they add to the rollups, in one transaction, each event exactly once."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from app.core.database import Connection, database_errors
 from app.core.errors import PartitionMissing, UndecodableEntry
+from app.core.queries.additions import append_additions
 from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
 from app.core.queries.events import create_incoming_events, inserting, select_contents
 from app.core.queries.ledger import Outcome, Sightings, insert_sightings
 from app.core.queries.partitions import ensure_partitions
-from app.core.queries.rollups import create_incoming_rollups, merge_rollups
 from app.core.rollups.event_row import EventKey, EventRow
-from app.core.rollups.rollup import roll_up
+from app.core.rollups.rollup import count_by_minute
 from app.core.stream.entries import Entry
 from app.core.stream.events import LAST_STORABLE_MS, Event, decode_event
 from app.core.stream.numbering import runs_by_series
@@ -81,18 +81,17 @@ class EventStore:
                 conflicting += _take_out_late_repeats(connection, batch, distinct)
                 rows = [distinct[key].row for key in sorted(distinct)]
                 create_incoming_events(connection)
-                create_incoming_rollups(connection)
                 with inserting(connection, rows) as insertion:
-                    rollups = roll_up(rows)
+                    additions = count_by_minute(rows)
                 stored = {placed.position for placed in distinct.values()}
                 if not insertion.all_new:
                     repeats = {key: distinct[key] for key in distinct.keys() - insertion.new_keys}
                     conflicting += _conflicting(connection, repeats)
                     rows = [row for row in rows if row.key in insertion.new_keys]
-                    rollups = roll_up(rows)
+                    additions = count_by_minute(rows)
                     stored = {distinct[key].position for key in insertion.new_keys}
                 insert_sightings(connection, _sightings(batch, stored, set(conflicting)))
-                merge_rollups(connection, rollups)
+                append_additions(connection, additions)
         return StoreReport(len(rows), conflicting)
 
     def _learn_versions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:

@@ -146,7 +146,7 @@ def test_thousands_of_events_survive_workers_that_are_killed_in_mid_batch(
 def kill_in_mid_batch(victim: AppProcess, flow: Traffic, database_url: str, redis_url: str) -> None:
     """A locked table holds all drains inside their transactions, with entries claimed; then comes kill -9."""
     with database(database_url) as connection, connection.transaction():
-        connection.execute("LOCK TABLE rollups IN EXCLUSIVE MODE")
+        connection.execute("LOCK TABLE rollup_additions IN EXCLUSIVE MODE")
         with connect_redis(redis_url, timeout_seconds=5) as client:
             wait_until(lambda: client.xpending(STREAM, GROUP)["pending"] > 0, 20)
         flow.wait_for(100)

@@ -16,6 +16,7 @@ from app.core.queries.rollups import compact_bucket
 from app.core.redis_client import connect as connect_redis
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, new_event_id
+from tests.folds import fold_all
 from tests.recount import assert_rollups_equal_a_recount
 from tests.waiting import wait_until
 from worker.maintenance import agreed_time, maintain
@@ -62,6 +63,7 @@ def test_partitions_are_made_a_week_ahead(database):
 
 def test_events_past_their_retention_go_and_their_hours_and_days_stay(database):
     store_at(database, NOW - timedelta(days=41), NOW - timedelta(days=39), NOW)
+    fold_all(database)
     maintain(database, NOW, retention_days=40)
     assert database.execute("SELECT count(*) FROM events").fetchone() == (2,)
     rows = database.execute("SELECT grain, sum(events) FROM rollups WHERE prompt_key = 0 GROUP BY 1 ORDER BY 1")
@@ -117,6 +119,7 @@ def test_a_worker_whose_clock_is_wrong_drops_nothing_and_goes_on_draining(
 
 def test_minutes_go_after_a_week_and_not_before(database):
     store_at(database, NOW - timedelta(days=7, hours=2), NOW - timedelta(days=7), NOW)
+    fold_all(database)
     maintain(database, NOW, retention_days=90)
     rows = database.execute("SELECT bucket_start FROM rollups WHERE grain = 'minute' AND prompt_key = 0 ORDER BY 1")
     assert [row[0] for row in rows] == [NOW - timedelta(days=7), NOW]
@@ -144,6 +147,7 @@ def test_the_histograms_of_yesterday_are_compacted(database):
     yesterday = NOW - timedelta(days=1)
     for _ in range(20):
         store_at(database, yesterday, NOW)
+        fold_all(database)
     select = """
         SELECT grain, octet_length(latency_histogram)
         FROM rollups
@@ -160,19 +164,22 @@ def test_a_histogram_that_grew_while_it_was_compacted_keeps_what_it_has(database
     yesterday = NOW - timedelta(days=1)
     for _ in range(20):
         store_at(database, yesterday)
-    with connect(database_url, application_name="drain", statement_timeout_ms=10_000) as drain:
-        with drain.transaction():
-            store_at(drain, yesterday)
+        fold_all(database)
+    with connect(database_url, application_name="fold", statement_timeout_ms=10_000) as folding:
+        with folding.transaction():
+            store_at(folding, yesterday)
+            fold_all(folding)
             day = (1, "day", yesterday.replace(hour=0, minute=0))
             upkeep = threading.Thread(target=compact_bucket, args=(database, *day), kwargs={"longer_than_bytes": 0})
             upkeep.start()
-            wait_until(lambda: drain.execute(WAITS_FOR_A_ROW).fetchone() != (0,))
+            wait_until(lambda: folding.execute(WAITS_FOR_A_ROW).fetchone() != (0,))
         upkeep.join()
     assert assert_rollups_equal_a_recount(database) == 21
 
 
 def test_a_busy_table_puts_off_only_the_drop(database, database_url):
     store_at(database, NOW - timedelta(days=40), NOW - timedelta(days=20))
+    fold_all(database)
     with connect(database_url, application_name="backup", statement_timeout_ms=10_000) as backup, backup.transaction():
         backup.execute("LOCK TABLE events IN ACCESS SHARE MODE")
         maintain(database, NOW, retention_days=30)

@@ -11,6 +11,7 @@ from app.core.database import Connection, connect
 from app.core.errors import UndecodableEntry
 from app.core.stream.entries import Entry
 from app.core.stream.events import LAST_STORABLE_MS, Event, encode_event, idempotency_mark, new_event_id
+from tests.folds import fold_all
 from tests.recount import assert_rollups_equal_a_recount
 from tests.usage_recount import new_project
 from worker.store import EventStore, ReceivedEvent, decode_entry
@@ -61,6 +62,7 @@ def test_an_event_belongs_to_the_day_on_which_it_occurred(database, project_id):
         ("2026-03-08", moment(MIDNIGHT_MS), received_at),
         ("2026-03-08", received_at, received_at),
     ]
+    fold_all(database)
     days = database.execute(
         "SELECT bucket_start, events FROM rollups WHERE grain = 'day' AND prompt_key = 0 ORDER BY bucket_start"
     ).fetchall()

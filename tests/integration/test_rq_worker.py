@@ -21,7 +21,7 @@ class BusyProcess(Runner):
     def tick(self) -> None:
         self.ticks += 1
 
-    def has_more_to_drain(self) -> bool:
+    def has_more_to_do(self) -> bool:
         self._left -= 1
         return self._left >= 0
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(180)
 def locked_rollups(database_url: str, operator: Operator):
     """A connection of somebody who has locked a table of ours and forgotten it."""
     with closing(psycopg.connect(database_url, application_name="forgotten")) as connection:
-        connection.execute("LOCK TABLE rollups IN EXCLUSIVE MODE")
+        connection.execute("LOCK TABLE rollup_additions IN EXCLUSIVE MODE")
         yield connection
 
 

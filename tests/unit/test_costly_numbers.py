@@ -13,7 +13,7 @@ import pytest
 from marshmallow import Schema
 
 from app.core.rollups.event_row import EventRow
-from app.core.rollups.rollup import roll_up
+from app.core.rollups.rollup import at_every_level, count_by_minute
 from app.core.stream.events import Event, decode_event, encode_event, new_event_id
 from app.web.api.schemas import BatchSchema, EventSchema, FastBatchSchema, FastEventSchema, decode_json, load
 from app.web.errors import ApiError
@@ -81,7 +81,7 @@ def test_an_event_whose_number_is_taken_goes_its_whole_way_in_little_memory(sche
         stored = decode_event(encode_event(event))
         assert (stored.latency_ms, stored.cost_usd, stored.score) == (event.latency_ms, event.cost_usd, event.score)
         row = EventRow(1, 1, 1, date(2026, 1, 1), uuid4().bytes, 0, 0, stored.latency_ms, stored.cost_usd, stored.score)
-        for _, rollup in roll_up([row] * 10):
+        for _, rollup in at_every_level(count_by_minute([row] * 10)):
             encode([rollup.cost.sum, rollup.latency.sum, rollup.score.sum])
 
     assert peak_bytes(go) < MEBIBYTE + 16 * len(body)

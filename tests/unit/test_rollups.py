@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.core.rollups.event_row import EventRow
 from app.core.rollups.grains import GRAIN_SECONDS
 from app.core.rollups.latency_histogram import decode_histogram
-from app.core.rollups.rollup import WHOLE, RollupKey, roll_up
+from app.core.rollups.rollup import WHOLE, Rollup, RollupKey, at_every_level, count_by_minute
 from tests.histograms import histogram_of
 
 decimals = st.decimals(-(10**12), 10**12, allow_nan=False, places=30)
@@ -26,6 +26,10 @@ rows = st.builds(
     cost_usd=st.none() | decimals.map(abs),
     score=st.none() | decimals,
 )
+
+
+def roll_up(events: list[EventRow]) -> list[tuple[RollupKey, Rollup]]:
+    return at_every_level(count_by_minute(events))
 
 
 def belongs(event: EventRow, key: RollupKey) -> bool:

@@ -132,9 +132,17 @@ def select_miscounted_hours(
             GROUP BY project_id, hour
         ),
         rolled_up AS (
-            SELECT project_id, bucket_start AS hour, events
-            FROM rollups
-            WHERE prompt_key = 0 AND version_key = 0 AND grain = 'hour' AND bucket_start >= %(since)s
+            SELECT project_id, hour, sum(events) AS events
+            FROM (
+                SELECT project_id, bucket_start AS hour, events
+                FROM rollups
+                WHERE prompt_key = 0 AND version_key = 0 AND grain = 'hour'
+                UNION ALL
+                SELECT project_id, date_trunc('hour', bucket_start, 'UTC'), events
+                FROM rollup_additions
+            ) AS parts
+            WHERE hour >= %(since)s
+            GROUP BY project_id, hour
         )
         SELECT projects.name AS project, hour,
                coalesce(counted.events, 0) AS events, coalesce(rolled_up.events, 0) AS rolled_up
@@ -164,7 +172,11 @@ def select_damaged_rollups(
     """The minutes, hours and days, from the day of `since` on, whose percentiles nobody can tell."""
     sql = """
         SELECT projects.name AS project, grain, bucket_start, count(*) AS histograms
-        FROM rollups
+        FROM (
+            SELECT project_id, grain, bucket_start, latency_histogram FROM rollups
+            UNION ALL
+            SELECT project_id, 'minute', bucket_start, latency_histogram FROM rollup_additions
+        ) AS parts
         JOIN projects ON projects.id = project_id
         WHERE octet_length(latency_histogram) %% %(entry_bytes)s <> 0
           AND bucket_start >= date_trunc('day', %(since)s::timestamptz, 'UTC')

@@ -1,6 +1,11 @@
-"""Rollups made anew from raw events, while workers go on adding to them."""
+"""Rollups made anew from raw events, while workers go on adding to them.
+
+A recount sees one moment: of what a worker commits later it counts neither events nor additions, and whatever it counts
+anew it takes out of the additions. It holds the project's fold lock, and no worker waits for it.
+"""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -9,11 +14,12 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from app.core.database import Connection
+from app.core.queries.additions import fold_locked, take_additions
 from app.core.queries.rollups import compact_bucket, create_incoming_rollups, merge_rollups
 from app.core.queries.rows import all_values, one_row, one_value
 from app.core.rollups.event_row import EventRow
 from app.core.rollups.latency_histogram import ENTRY_BYTES
-from app.core.rollups.rollup import roll_up
+from app.core.rollups.rollup import ByMinute, at_every_level, count_by_minute
 
 ROWS_AT_ONCE = 20_000
 """So many events are held in memory."""
@@ -35,26 +41,41 @@ def select_days_with_events(connection: Connection, project_id: int) -> list[dat
     return all_values(connection, sql, {"project_id": project_id})
 
 
+@contextmanager
+def _snapshot(connection: Connection, project_id: int) -> Iterator[None]:
+    """A transaction that sees one moment, while nobody folds the project."""
+    with fold_locked(connection, project_id), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
 def recount_hour(connection: Connection, project_id: int, hour: datetime, *, minutes: bool) -> bool:
     """Make the rollups of an hour anew, those of its minutes too where `minutes` says so; whether they were wrong.
 
-    That is: the project's totals were, or a histogram was damaged.
-
-    What workers have added and not committed is counted by them afterwards: they wait for the lock with their rollups,
-    so that their events are in none of the two sums or in both. The connection is one in autocommit mode.
+    That is: the project's totals were, or a histogram was damaged. The hour's additions are in what is counted anew; in
+    the rollups of its day they are missing yet. The connection is one in autocommit mode. Raises psycopg's
+    SerializationFailure where somebody else has changed these rollups meanwhile; call it again then.
     """
     grains = ["minute", "hour"] if minutes else ["hour"]
-    with connection.transaction():
-        connection.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
+    end = hour + timedelta(hours=1)
+    with _snapshot(connection, project_id):
         if not _has_events(connection, project_id, hour.date()):
             return False
         before = _hour_totals(connection, project_id, hour)
-        was_damaged = _delete(connection, project_id, grains, hour, hour + timedelta(hours=1))
+        taken = take_additions(connection, project_id, start=hour, end=end).by_minute
+        was_damaged = _delete(connection, project_id, grains, hour, end) | any(
+            rollup.is_damaged for rollup in taken.values()
+        )
         create_incoming_rollups(connection)
+        _merge(connection, taken, ["day"])
         for rows in _events(connection, project_id, hour):
-            merge_rollups(connection, [(key, rollup) for key, rollup in roll_up(rows) if key.grain in grains])
-            connection.execute("TRUNCATE incoming_rollup_keys, incoming_rollup_values")
+            _merge(connection, count_by_minute(rows), grains)
         return was_damaged or _hour_totals(connection, project_id, hour) != before
+
+
+def _merge(connection: Connection, by_minute: ByMinute, grains: list[str]) -> None:
+    merge_rollups(connection, [(key, rollup) for key, rollup in at_every_level(by_minute) if key.grain in grains])
+    connection.execute("TRUNCATE incoming_rollup_keys, incoming_rollup_values")
 
 
 SUM_UP_HOURS = """
@@ -80,10 +101,10 @@ GROUP BY project_id, prompt_key, version_key
 def recount_day(connection: Connection, project_id: int, day: datetime) -> bool:
     """Make the rollups of a UTC day anew from those of its hours; as `recount_hour`.
 
-    Whether a histogram was damaged: totals that were wrong were so in an hour, too.
+    Whether a histogram was damaged: totals that were wrong were so in an hour, too. What is not folded yet is missing in
+    both.
     """
-    with connection.transaction():
-        connection.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
+    with _snapshot(connection, project_id):
         if not _has_events(connection, project_id, day.date()):
             return False
         was_damaged = _delete(connection, project_id, ["day"], day, day + timedelta(days=1))
@@ -99,11 +120,22 @@ def _has_events(connection: Connection, project_id: int, day: date) -> bool:
 
 
 def _hour_totals(connection: Connection, project_id: int, hour: datetime) -> HourTotals | None:
+    """Of rollups and additions; None where both are empty."""
     sql = """
-        SELECT events, latency_sum, cost_sum, score_sum
-        FROM rollups
-        WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0
-          AND grain = 'hour' AND bucket_start = %(hour)s
+        SELECT sum(events)::bigint AS events, sum(latency_sum) AS latency_sum, sum(cost_sum) AS cost_sum,
+               sum(score_sum) AS score_sum
+        FROM (
+            SELECT events, latency_sum, cost_sum, score_sum
+            FROM rollups
+            WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0
+              AND grain = 'hour' AND bucket_start = %(hour)s
+            UNION ALL
+            SELECT events, latency_sum, cost_sum, score_sum
+            FROM rollup_additions
+            WHERE project_id = %(project_id)s
+              AND bucket_start >= %(hour)s AND bucket_start < %(hour)s + interval '1 hour'
+        ) AS parts
+        HAVING count(*) > 0
     """
     return one_row(connection, HourTotals, sql, {"project_id": project_id, "hour": hour})
 

@@ -183,12 +183,12 @@ def _is_whole(row: StoredHistogram) -> bool:
     """False where the stored row was damaged, which is no fault of the events that are added to it."""
     if is_whole(row.latency_histogram):
         return True
-    _tell_of_damage(row.project_id, row.prompt_key, row.version_key, row.grain, row.bucket_start)
+    tell_of_damage(row.project_id, row.prompt_key, row.version_key, row.grain, row.bucket_start)
     return False
 
 
 @functools.lru_cache(maxsize=1_000)
-def _tell_of_damage(project_id: int, prompt_key: int, version_key: int, grain: Grain, bucket_start: datetime) -> None:
+def tell_of_damage(project_id: int, prompt_key: int, version_key: int, grain: Grain, bucket_start: datetime) -> None:
     """Once for each row in each process: batch after batch comes by it."""
     log.error(
         "a latency histogram is damaged; `python -m app recount` makes it anew from the raw events",

@@ -33,6 +33,8 @@ RUN_BITS = 6
 MAX_RUN_COUNT = 2**RUN_BITS - 1
 """Of each bucket of a run."""
 ENTRY_BYTES = 4
+DAMAGE = b"?"
+"""Behind whole entries: what stood there cannot be read any more, and must not look as if it had never been."""
 _ENTRY = struct.Struct("<I")
 
 

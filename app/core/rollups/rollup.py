@@ -1,4 +1,4 @@
-"""Rollup rows from events: what one batch adds, at every level and grain."""
+"""Rollup rows from events: what some of them add by version and minute, and from that at every level and grain."""
 
 import math
 from collections import Counter
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from app.core.rollups.event_row import EventRow
 from app.core.rollups.grains import GRAIN_SECONDS, Grain
-from app.core.rollups.latency_histogram import bucket_number, bucket_number_of_logarithm, encode_histogram
+from app.core.rollups.latency_histogram import DAMAGE, bucket_number, bucket_number_of_logarithm, encode_histogram
 
 WHOLE = 0
 """The prompt_key of a whole project and the version_key of a whole prompt."""
@@ -63,6 +63,8 @@ class Rollup:
     latency_buckets: dict[int, int] = field(default_factory=dict)
     cost: Sums = field(default_factory=Sums)
     score: Sums = field(default_factory=Sums)
+    is_damaged: bool = False
+    """Whether something was counted whose histogram nobody can read any more."""
 
     @classmethod
     def of(cls, events: Sequence[EventRow]) -> "Rollup":
@@ -95,11 +97,13 @@ class Rollup:
             self.latency_buckets[bucket] = self.latency_buckets.get(bucket, 0) + count
         self.cost.merge(other.cost)
         self.score.merge(other.score)
+        self.is_damaged |= other.is_damaged
 
     @property
     def latency_histogram(self) -> bytes:
-        """The latencies as a histogram (see app.core.rollups.latency_histogram)."""
-        return encode_histogram(self.latency_buckets)
+        """The latencies as a histogram (see app.core.rollups.latency_histogram); damaged stays damaged."""
+        histogram = encode_histogram(self.latency_buckets)
+        return histogram + DAMAGE if self.is_damaged else histogram
 
 
 class RollupKey(NamedTuple):
@@ -117,21 +121,28 @@ class RollupKey(NamedTuple):
         return datetime.fromtimestamp(self.bucket_start_seconds, UTC)
 
 
-def roll_up(events: Iterable[EventRow]) -> list[tuple[RollupKey, Rollup]]:
-    """What these events add to every rollup row, sorted by key.
+ByMinute = dict[RollupKey, Rollup]
+"""Rollups of versions by the minute, from which those of every other level follow."""
 
-    Events are counted once, by version and minute; every other level is merged from the next finer one. Rows that
-    count the same events share one Rollup.
-    """
+
+def count_by_minute(events: Iterable[EventRow]) -> ByMinute:
+    """What these events add to the rollups of their versions, minute by minute."""
     groups: dict[tuple[int, int, int, int], list[EventRow]] = {}
     for event in events:
         group = (event.project_id, event.prompt_key, event.version_key, event.occurred_at_ms // 60_000)
         groups.setdefault(group, []).append(event)
     with localcontext(_EXACT):
-        by_minute = {
+        return {
             RollupKey(project_id, prompt_key, version_key, "minute", minute * 60): Rollup.of(group)
             for (project_id, prompt_key, version_key, minute), group in groups.items()
         }
+
+
+def at_every_level(by_minute: ByMinute) -> list[tuple[RollupKey, Rollup]]:
+    """What these minutes of versions add to every rollup row, sorted by key.
+
+    Every level is merged from the next finer one. Rows that count the same events share one Rollup.
+    """
     versions = [by_minute, *_coarser_grains(by_minute)]
     prompts = _merge(by_minute, lambda key: key._replace(version_key=WHOLE))
     projects = _merge(prompts, lambda key: key._replace(prompt_key=WHOLE))
@@ -139,7 +150,7 @@ def roll_up(events: Iterable[EventRow]) -> list[tuple[RollupKey, Rollup]]:
     return sorted(((key, rollup) for level in levels for key, rollup in level.items()), key=itemgetter(0))
 
 
-def _coarser_grains(by_minute: dict[RollupKey, Rollup]) -> tuple[dict[RollupKey, Rollup], dict[RollupKey, Rollup]]:
+def _coarser_grains(by_minute: ByMinute) -> tuple[dict[RollupKey, Rollup], dict[RollupKey, Rollup]]:
     by_hour = _merge(by_minute, lambda key: _bucket(key, "hour"))
     return by_hour, _merge(by_hour, lambda key: _bucket(key, "day"))
 

@@ -12,6 +12,7 @@ from app.core.errors import DatabaseTooSlow, DatabaseUnavailable, RowsLocked
 from app.core.queries.partitions import partition_name
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.consumers import marked
+from app.core.stream.events import Event
 from app.core.stream.state import GROUP, STREAM
 from tests.drains import an_event, append_many, drain_with, open_connection, run_drain
 from tests.integration.drain.test_interruptions import age_pending_entries
@@ -32,11 +33,10 @@ def other_project_id(database: Connection, project_id: int) -> int:
 
 
 @contextmanager
-def locked_rollups_of(project_id: int, database_url: str) -> Iterator[None]:
-    """As by a forgotten psql session."""
-    with open_connection(database_url) as session, session.transaction():
-        locked = session.execute("SELECT 1 FROM rollups WHERE project_id = %s FOR UPDATE", [project_id])
-        assert locked.rowcount > 0
+def stored_and_not_committed(event: Event, database_url: str) -> Iterator[None]:
+    """Whoever stores the same event waits for what becomes of it."""
+    with open_connection(database_url) as session, session.transaction(force_rollback=True):
+        EventStore().store(session, [ReceivedEvent(event, LONG_AGO_MS)])
         yield
 
 
@@ -64,14 +64,14 @@ def test_events_of_a_day_whose_partition_is_detached_keep_nothing_else_waiting(d
     assert client.xlen(STREAM) == 0
 
 
-def test_a_locked_rollup_row_holds_up_only_its_own_project(
-    database, database_url, client, project_id, other_project_id
-):
-    append_many(client, [an_event(project_id)])
+def test_a_locked_row_holds_up_only_its_own_project(database, database_url, client, project_id, other_project_id):
+    append_many(client, [an_event(project_id, 1)])
     run_drain(database, client)
     database.execute("SET lock_timeout = '200ms'")
-    with locked_rollups_of(project_id, database_url):
-        append_many(client, [an_event(project_id if seed % 2 else other_project_id, seed) for seed in range(400)])
+    events = [an_event(project_id if seed % 2 else other_project_id, seed) for seed in range(400)]
+    events[1] = events[1]._replace(occurred_at_ms=LONG_AGO_MS)
+    with stored_and_not_committed(events[1], database_url):
+        append_many(client, events)
         report = run_drain(database, client)
         assert (report.stored, report.left, report.held_up) == (200, 200, {project_id})
         append_many(client, [an_event(other_project_id)])

@@ -4,11 +4,11 @@ import random
 import threading
 from decimal import Decimal
 
-from app.core.rollups.latency_histogram import COMPACT_ABOVE_BYTES
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, encode_event, new_event_id
 from app.core.stream.state import GROUP, STREAM
 from tests.drains import PROMPTS, an_event, append_many, drain_into, run_drain
+from tests.folds import fold_all
 from tests.recount import assert_rollups_equal_a_recount
 from worker.drain import BATCH_SIZE, LINGER_SECONDS
 from worker.store import EventStore, ReceivedEvent, StoreReport
@@ -23,7 +23,7 @@ def test_it_stores_buffered_events_with_their_rollups_and_forgets_the_entries(da
     assert client.xpending(STREAM, GROUP)["pending"] == 0
 
 
-def test_rollups_stay_exact_over_many_batches_and_compactions(database, client, project_id):
+def test_rollups_stay_exact_over_many_batches_folds_and_compactions(database, client, project_id):
     store = EventStore()
     wide = random.Random(7)
     for _ in range(6):
@@ -35,6 +35,7 @@ def test_rollups_stay_exact_over_many_batches_and_compactions(database, client, 
             for _ in range(400)
         ]
         store.store(database, received)
+        fold_all(database)
     assert assert_rollups_equal_a_recount(database) == 2_400
 
 
@@ -91,21 +92,3 @@ def test_a_replayed_entry_keeps_the_time_of_its_first_arrival(database, client, 
     rows = database.execute("SELECT occurred_at, day::text FROM events").fetchall()
     assert rows[0][0].isoformat() == "2026-09-21T14:13:20.123000+00:00"
     assert rows[0][1] == "2026-09-21"
-
-
-def test_a_damaged_histogram_holds_up_no_event_and_is_told_of_once(database, client, project_id, caplog):
-    append_many(client, [an_event(project_id, seed) for seed in range(50)])
-    run_drain(database, client)
-    database.execute(
-        "UPDATE rollups SET latency_histogram = %s WHERE version_key = 0 AND grain = 'day'",
-        [bytes(COMPACT_ABOVE_BYTES + 1)],
-    )
-    for first in (100, 200):
-        append_many(client, [an_event(project_id, first + seed) for seed in range(50)])
-        report = run_drain(database, client)
-        assert (report.stored, report.set_aside) == (50, 0)
-    damaged = database.execute("SELECT count(*) FROM rollups WHERE version_key = 0 AND grain = 'day'").fetchone()
-    told = [record for record in caplog.records if "histogram is damaged" in record.message]
-    assert len(told) == damaged[0]
-    assert {(record.project_id, record.grain) for record in told} == {(project_id, "day")}
-    assert client.xlen(STREAM) == 0

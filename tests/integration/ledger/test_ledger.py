@@ -18,6 +18,7 @@ from app.core.stream.events import Event, idempotency_mark, new_event_id
 from app.core.stream.numbering import Numbering
 from tests.commands import Run, Succeed
 from tests.drains import an_event, open_connection, run_drain
+from tests.folds import fold_all
 from tests.recount import assert_rollups_equal_a_recount
 from tests.stored_events import store_events
 from worker.store import EventStore, ReceivedEvent
@@ -96,6 +97,7 @@ def test_rollups_that_were_meddled_with_are_found_and_put_right(database, databa
         ReceivedEvent(an_event(1, seed), int((NOW - timedelta(hours=seed)).timestamp() * 1e3)) for seed in range(40)
     ]
     store_events(database_url, events)
+    fold_all(database)
     assert run("ledger").exit_code == 0
     database.execute("UPDATE rollups SET events = events + 1, latency_sum = 7 WHERE grain = 'hour' AND version_key = 0")
     database.execute("DELETE FROM rollups WHERE grain = 'day'")
@@ -111,6 +113,7 @@ def test_rollups_that_were_meddled_with_are_found_and_put_right(database, databa
 @pytest.mark.parametrize("grain", ["minute", "hour", "day"])
 def test_a_damaged_histogram_is_found_and_put_right(database, database_url, run: Run, succeed: Succeed, grain: str):
     store_events(database_url, [ReceivedEvent(an_event(1, seed), int(NOW.timestamp() * 1e3)) for seed in range(40)])
+    fold_all(database)
     database.execute(
         "UPDATE rollups SET latency_histogram = latency_histogram || 'x' WHERE grain = %s AND version_key = 0", [grain]
     )
@@ -153,6 +156,7 @@ def test_a_recount_beside_working_workers_loses_and_doubles_nothing(database, da
 
 def test_minutes_past_their_time_are_not_made_again(database, database_url):
     store_events(database_url, [ReceivedEvent(an_event(1), int((NOW - timedelta(days=10)).timestamp() * 1e3))])
+    fold_all(database)
     database.execute("DELETE FROM rollups WHERE grain = 'minute'")
     assert not recount_hour(database, 1, floor_to("hour", NOW - timedelta(days=10)), minutes=False)
     assert database.execute("SELECT count(*) FROM rollups WHERE grain = 'minute'").fetchone() == (0,)
@@ -174,6 +178,7 @@ def test_what_is_acknowledged_after_the_end_of_its_hour_counts_once(database, cl
 def test_days_whose_raw_events_are_gone_are_neither_compared_nor_recounted(database, database_url, succeed: Succeed):
     day = (NOW - timedelta(days=3)).date()
     store_events(database_url, [ReceivedEvent(an_event(1), int((NOW - timedelta(days=3)).timestamp() * 1_000))])
+    fold_all(database)
     drop_partitions_before(database, day + timedelta(days=1))
     assert json.loads(succeed("ledger", "--json", "--hours", "100"))["miscounted"] == []
     hour = floor_to("hour", NOW - timedelta(days=3))

@@ -34,7 +34,7 @@ def test_a_signal_during_the_first_drain_ends_it_too(start, client, database, da
     append(client)
     with connect(database_url, application_name="blocker", statement_timeout_ms=10_000) as blocker:
         with blocker.transaction():
-            blocker.execute("LOCK TABLE rollups IN EXCLUSIVE MODE")
+            blocker.execute("LOCK TABLE rollup_additions IN EXCLUSIVE MODE")
             process = start("worker")
             wait_until(lambda: waits_for_a_lock(database), 20)
             process.child.ask_to_stop()
@@ -47,7 +47,7 @@ def test_sigterm_lets_the_batch_in_hand_finish(worker, client, database, databas
     wait_until(lambda: client.smembers("rq:workers"), 20)
     with connect(database_url, application_name="blocker", statement_timeout_ms=10_000) as blocker:
         with blocker.transaction():
-            blocker.execute("LOCK TABLE rollups IN EXCLUSIVE MODE")
+            blocker.execute("LOCK TABLE rollup_additions IN EXCLUSIVE MODE")
             # Not before: the drain of its beginning may still be about, and would store the event.
             append(client)
             wake(client)
