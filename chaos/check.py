@@ -31,8 +31,8 @@ MEANING = {"A": ACKED, "D": ACKED, "R": REFUSED, "U": UNKNOWN, "S": SENT}
 MINUTES_KEPT = timedelta(days=7)  # older minute rollups are deleted by design; hours and days stay
 MUST_BE_ZERO = ["doubled", "stored though refused", "stored though never sent", "altered", "stored and set aside"]
 MUST_BE_ZERO += ["still buffered", "rollups that differ", "histograms that differ"]
-ALTERED = """
-SELECT count(*) FROM events WHERE latency_ms IS DISTINCT FROM CASE WHEN cost_usd % 10 <> 0 THEN cost_usd % 997 / 4 + 0.25 END
+ALTERED = """SELECT count(*) FROM events
+WHERE latency_ms IS DISTINCT FROM CASE WHEN cost_usd % 10 <> 0 THEN cost_usd % 997 / 4 + 0.25 END
    OR score IS DISTINCT FROM CASE WHEN cost_usd % 2 = 0 THEN (cost_usd % 201 - 100) / 100 END"""
 LOGS = "sum({0}), sum({0} * {0})".format("ln((CASE WHEN latency_ms < 0.001 THEN 0.001 ELSE latency_ms END)::float8)")
 SUMS = "count({0}), coalesce(sum({0}), 0), coalesce(sum({0} * {0}), 0), min({0}), max({0})"

@@ -1,4 +1,4 @@
-"""Negative controls: five sabotaged builds, which must each be caught. A proof that can't fail proves nothing."""
+"""Negative controls: six sabotaged builds, which must each be caught. A proof that can't fail proves nothing."""
 
 import signal
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from app.local.errors import CannotRun
+from chaos.folding import wait_until_folded
 from chaos.injections import CrashPoint, expect_applied
 from chaos.servers import Servers, open_servers, start_chaos_redis
 from chaos.service import Service, open_service
@@ -17,7 +18,8 @@ EVENTS = 400
 REDELIVERIES = 1
 WEB_KILLS = 3
 BEFORE_XACK = CrashPoint("before XACK", "app.core.stream.buffer:EventBuffer.acknowledge", "before", REDELIVERIES)
-BEFORE_COMMIT = CrashPoint("before COMMIT", "app.core.queries.rollups:merge_rollups", "after", REDELIVERIES)
+BEFORE_COMMIT = CrashPoint("before COMMIT", "app.core.queries.additions:append_additions", "after", REDELIVERIES)
+BEFORE_MERGE = CrashPoint("before the rollups of a fold", "app.core.queries.rollups:merge_rollups", "before")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,13 @@ def post_some(service: Service) -> None:
         service.wait_for(EVENTS)
 
 
+def post_and_fold(service: Service) -> None:
+    """What was posted is folded, and for some of it that takes a second attempt."""
+    post_some(service)
+    service.wait_until_empty()
+    wait_until_folded(service)
+
+
 def post_without_workers(service: Service) -> None:
     """A backlog, as when workers or PostgreSQL are away for a while."""
     workers = [name for name in service.processes if name != "web"]
@@ -81,6 +90,7 @@ CONTROLS = (
     Control("XACK before COMMIT", LOSS, post_some, crash=BEFORE_COMMIT),
     Control("stream trimmed by length", LOSS, post_without_workers),
     Control("204 before Redis answered", LOSS, kill_web_under_load),
+    Control("fold in two transactions", frozenset({"rollups that differ"}), post_and_fold, crash=BEFORE_MERGE),
     Control("append-only file off", LOSS, restart_redis_with_a_backlog, is_injected=False),
 )
 

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import redis
 
 from app.core.stream.state import GROUP, STREAM
+from chaos.folding import make_folds_due
 from chaos.injections import CrashPoint, crashes_at, expect_applied, write_plan
 from chaos.planting import planting
 from chaos.servers import open_servers
@@ -16,7 +18,8 @@ from chaos.service import Service, open_service, wait_until
 from chaos.verdict import Verdict, verdict_on
 
 BUFFER = "app.core.stream.buffer:EventBuffer"
-ROLLUPS = "app.core.queries.rollups"
+MERGE = "app.core.queries.rollups:merge_rollups"
+ADDITIONS = "app.core.queries.additions"
 DEAD_LETTERS = "app.core.queries.dead_letters:insert_dead_letter"
 TRANSACTION = "psycopg.transaction:Transaction.__exit__"
 POINTS = (
@@ -26,12 +29,17 @@ POINTS = (
     CrashPoint("after taking over from a dead worker", f"{BUFFER}.claim_stale", "after"),
     CrashPoint("after partitions were looked at", "app.core.queries.partitions:ensure_partitions", "after"),
     CrashPoint("after BEGIN", "app.core.queries.events:create_incoming_events", "before"),
-    CrashPoint("after the insert", f"{ROLLUPS}:merge_rollups", "before"),
-    CrashPoint("after the rollups", f"{ROLLUPS}:merge_rollups", "after"),
+    CrashPoint("after the insert, before the additions", f"{ADDITIONS}:append_additions", "before"),
+    CrashPoint("after the additions", f"{ADDITIONS}:append_additions", "after"),
     CrashPoint("before COMMIT", TRANSACTION, "before"),
     CrashPoint("after COMMIT", TRANSACTION, "after"),
     CrashPoint("before XACK and XDEL", f"{BUFFER}.acknowledge", "before"),
     CrashPoint("after XACK and XDEL", f"{BUFFER}.acknowledge", "after"),
+    CrashPoint("fold, before DELETE", f"{ADDITIONS}:take_additions", "before"),
+    CrashPoint("fold, after DELETE", f"{ADDITIONS}:take_additions", "after"),
+    CrashPoint("fold, before the rollups", MERGE, "before"),
+    CrashPoint("fold, after the rollups, before COMMIT", MERGE, "after"),
+    CrashPoint("fold, after COMMIT", "worker.fold:fold_project", "after"),
     CrashPoint("before a dead letter", DEAD_LETTERS, "before"),
     CrashPoint("after a dead letter, before XACK", DEAD_LETTERS, "after"),
 )
@@ -69,7 +77,7 @@ def run_crash_points(folder: Path, *, seed: int, each: int, points: Sequence[Cra
     ):
         service.wait_until_up()
         with service.load(seed, single_clients=2, batch_clients=1, batch_events_per_second=300, largest_batch=100):
-            with planting(service, _poison_and_age, pause_seconds=AGE_SECONDS):
+            with planting(service, partial(_poison_and_age, service.database_url), pause_seconds=AGE_SECONDS):
                 crashes = {point.name: _crash_at(service, point, each) for point in points}
             write_plan(service.folder)
             _start_anew(service)
@@ -95,12 +103,13 @@ def _start_anew(service: Service) -> None:
             process.kill()
 
 
-def _poison_and_age(client: redis.Redis, planted: int) -> int:
-    """So that there is always something to set aside and something to take over.
+def _poison_and_age(database_url: str, client: redis.Redis, planted: int) -> int:
+    """So that there is always something to set aside, something to take over and something to fold.
 
     What a dead worker holds is taken over after 12 s; here each pending entry is made that old again and again.
     """
     age_pending(client)
+    make_folds_due(database_url)
     with client.pipeline(transaction=True) as pipeline:
         pipeline.xadd(STREAM, {"e": f"poison {planted}"})
         pipeline.xreadgroup(GROUP, GHOST, {STREAM: ">"}, count=GHOST_ENTRIES)

@@ -40,7 +40,8 @@ WITH parts AS (
     FROM rollups
     UNION ALL
     SELECT project_id, CASE WHEN level = 'project' THEN 0 ELSE prompt_key END,
-           CASE WHEN level = 'version' THEN version_key ELSE 0 END, grain, date_trunc(grain, bucket_start, 'UTC'), events,
+           CASE WHEN level = 'version' THEN version_key ELSE 0 END, grain, date_trunc(grain, bucket_start, 'UTC'),
+           events,
            latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
            cost_count, cost_sum, cost_sum_squares, cost_min, cost_max,
            score_count, score_sum, score_sum_squares, score_min, score_max,

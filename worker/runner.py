@@ -79,7 +79,7 @@ class Runner:
             time.sleep(min(left, LONGEST_NAP_SECONDS))
 
     def tick(self) -> None:
-        """Upkeep when it is due, a drain, a fold and a look for losses. Never raises for a server that does not answer."""
+        """Upkeep and fold when due, a drain, a look for losses. Never raises for a server that does not answer."""
         if time.monotonic() >= self._next_upkeep:
             try:
                 self._maintain()

@@ -21,7 +21,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 def recount(project: str | None, first: datetime | None, last: datetime | None) -> None:
     """Make the rollups of all days that have raw events anew, while the service runs.
 
-    Days whose raw events are past their retention stay as they are. Workers wait for the hour that is being counted.
+    Days whose raw events are past their retention stay as they are. Workers go on storing meanwhile.
     """
     with database_connection(settings()) as connection:
         for name in select_project_names(connection) if project is None else [project]:

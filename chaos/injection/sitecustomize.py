@@ -117,9 +117,22 @@ def answered_before_redis(buffer: ModuleType) -> None:
     events.append = append_later
 
 
+def folded_in_two_transactions(additions: ModuleType) -> None:
+    """What was taken out of the additions stays out, whatever becomes of the rollups."""
+    take = additions.take_additions
+
+    def take_and_commit(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        taken = take(connection, *args, **kwargs)
+        connection.execute("COMMIT AND CHAIN")
+        return taken
+
+    additions.take_additions = take_and_commit  # type: ignore[attr-defined]
+
+
 SABOTAGES: dict[str, tuple[str, Patch]] = {
     "dedupe off": ("app.core.stream.events", dedupe_off),
     "XACK before COMMIT": ("app.core.stream.buffer", acknowledged_before_commit),
+    "fold in two transactions": ("app.core.queries.additions", folded_in_two_transactions),
     "stream trimmed by length": ("app.core.stream.buffer", trimmed_by_length),
     "204 before Redis answered": ("app.core.stream.buffer", answered_before_redis),
 }

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from tests.api_keys import create_key
 from tests.chaos import missing_events
 from tests.crashing_buffer import CRASHES, Crash, CrashingBuffer, die
 from tests.databases import empty_redis, empty_tables
+from tests.folds import FOLD_CRASHES, fold_and_crash
 from worker.dead_letters import keep_dead_letter
 from worker.drain import drain
 from worker.store import EventStore, ReceivedEvent, StoreReport
@@ -136,9 +137,8 @@ class AnySequence(RuleBasedStateMachine):
         def store(batch: Sequence[ReceivedEvent]) -> StoreReport:
             if self.rejected & {int(received.event.cost_usd or 0) for received in batch}:
                 raise RejectedByDatabase("by the test")
-            with (
-                patch("worker.store.merge_rollups", die) if buffer.crash == "inside the transaction" else nullcontext()
-            ):
+            dies = buffer.crash == "inside the transaction"
+            with patch("worker.store.append_additions", die) if dies else nullcontext():
                 return self.store.store(self.connection, batch)
 
         def set_aside(entry: Entry, reason: str) -> None:
@@ -154,6 +154,11 @@ class AnySequence(RuleBasedStateMachine):
             should_stop=lambda: False,
             wait_ms=1,
         )
+
+    @rule(crash=st.sampled_from(["", "", *FOLD_CRASHES]))
+    def fold(self, crash: str) -> None:
+        with suppress(Crash), self._connect() as connection:
+            fold_and_crash(connection, crash)
 
     @rule()
     def let_claims_grow_old(self) -> None:
@@ -202,7 +207,9 @@ class AnySequence(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            self._settle()
+            self._drain_all()
+            self.replay_dead_letters()
+            self._drain_all()
             self.ledger.planted(self.planted)
             broken = check(self.folder, self.stand.postgres.url, buffered=0, known_lost=len(self.lost))
             assert broken[1] == [], broken
@@ -217,11 +224,6 @@ class AnySequence(RuleBasedStateMachine):
         accepted = sum(missing_events.acknowledged(self.folder).values()) + self.replayed
         told = missing_events.told_by_the_detector(self.connection, self.client, self.project_id, accepted)
         assert sorted(self.flushed.get(label, 0) for label in told) == sorted(self.lost)
-
-    def _settle(self) -> None:
-        self._drain_all()
-        self.replay_dead_letters()
-        self._drain_all()
 
     def _drain_all(self) -> None:
         while self.client.xlen(STREAM):

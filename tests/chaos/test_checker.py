@@ -17,6 +17,7 @@ from app.local.children import REPOSITORY
 from chaos.check import check
 from chaos.events import event_json, last_midnight
 from chaos.ledger import Ledger
+from tests.folds import fold_all
 from worker.store import EventStore, ReceivedEvent
 
 STORED = 60
@@ -37,12 +38,14 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def sound(connection: Connection, ledger: Ledger) -> list[Event]:
-    """Acknowledged and stored, as it should be: in two batches, the second of which comes again."""
+    """Acknowledged and stored, as it should be: in two batches, one of them folded; the other comes again."""
     project_id = insert_project(connection, "demo")
     events = [event_of(number, project_id) for number in range(1, STORED + 1)]
     store = EventStore()
     for batch in (events[:40], events[40:], events[40:]):
         store.store(connection, [ReceivedEvent(event, int(NOW.timestamp()) * 1_000) for event in batch])
+        if batch[0] is events[0]:
+            fold_all(connection)
     ledger.intend(1, STORED)
     ledger.acknowledged(1, STORED)
     return events
@@ -150,6 +153,17 @@ BREACHES = {
     "squared logarithms of a rollup": (
         "UPDATE rollups SET latency_log_sum_squares = latency_log_sum_squares + 0.0001 WHERE version_key = 0",
         ROLLUPS,
+    ),
+    "count of an addition": ("UPDATE rollup_additions SET events = events + 1", ROLLUPS),
+    "extreme of an addition": ("UPDATE rollup_additions SET latency_max = latency_max + 1e6", ROLLUPS),
+    "missing addition": ("DELETE FROM rollup_additions", {*ROLLUPS, "histograms that differ"}),
+    "addition that was folded already": (
+        "INSERT INTO rollup_additions SELECT * FROM rollup_additions LIMIT 1",
+        {*ROLLUPS, "histograms that differ"},
+    ),
+    "histogram of an addition": (
+        "UPDATE rollup_additions SET latency_histogram = '' WHERE latency_histogram <> ''",
+        {"histograms that differ"},
     ),
     "missing rollup": ("DELETE FROM rollups WHERE grain = 'hour' AND prompt_key = 0", ROLLUPS),
     "superfluous rollup": (

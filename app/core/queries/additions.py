@@ -101,7 +101,8 @@ SELECT prompt_key, version_key, bucket_start, count(*) AS additions, sum(events)
        bool_and(is_whole) AS is_whole,
        sum(cost_count)::bigint AS cost_count, sum(cost_sum) AS cost_sum, sum(cost_sum_squares) AS cost_sum_squares,
        min(cost_min) AS cost_min, max(cost_max) AS cost_max,
-       sum(score_count)::bigint AS score_count, sum(score_sum) AS score_sum, sum(score_sum_squares) AS score_sum_squares,
+       sum(score_count)::bigint AS score_count, sum(score_sum) AS score_sum,
+       sum(score_sum_squares) AS score_sum_squares,
        min(score_min) AS score_min, max(score_max) AS score_max
 FROM taken
 GROUP BY prompt_key, version_key, bucket_start
@@ -155,7 +156,7 @@ def take_additions(
     max_rows: int | None = None,
     max_minutes: int | None = None,
 ) -> Taken:
-    """Take a project's additions out of the table, those of minutes from `start` and before `end` where these are given.
+    """Take a project's additions out of the table, those of minutes from `start` on and before `end` where given.
 
     At most `max_rows` of them, and at most so many minutes of versions. The transaction must hold the project's lock,
     and add them to the rollups.

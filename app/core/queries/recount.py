@@ -1,7 +1,8 @@
 """Rollups made anew from raw events, while workers go on adding to them.
 
 A recount sees one moment: of what a worker commits later it counts neither events nor additions, and whatever it counts
-anew it takes out of the additions. It holds the project's fold lock, and no worker waits for it.
+anew it takes out of the additions. So no drain waits for it; folds do, and workers of the releases that wrote rollups
+with their events.
 """
 
 from collections.abc import Iterator
@@ -43,18 +44,19 @@ def select_days_with_events(connection: Connection, project_id: int) -> list[dat
 
 @contextmanager
 def _snapshot(connection: Connection, project_id: int) -> Iterator[None]:
-    """A transaction that sees one moment, while nobody folds the project."""
+    """A transaction that sees one moment, in which nobody else is about to change rollups."""
     with fold_locked(connection, project_id), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        # LOCK comes before the snapshot, which is that of the first query
+        connection.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
         yield
 
 
 def recount_hour(connection: Connection, project_id: int, hour: datetime, *, minutes: bool) -> bool:
     """Make the rollups of an hour anew, those of its minutes too where `minutes` says so; whether they were wrong.
 
-    That is: the project's totals were, or a histogram was damaged. The hour's additions are in what is counted anew; in
-    the rollups of its day they are missing yet. The connection is one in autocommit mode. Raises psycopg's
-    SerializationFailure where somebody else has changed these rollups meanwhile; call it again then.
+    That is: the project's totals were, or a histogram was damaged. The hour's additions are in what is counted anew; for
+    the rollups of the day they are folded. The connection is one in autocommit mode.
     """
     grains = ["minute", "hour"] if minutes else ["hour"]
     end = hour + timedelta(hours=1)
@@ -101,8 +103,8 @@ GROUP BY project_id, prompt_key, version_key
 def recount_day(connection: Connection, project_id: int, day: datetime) -> bool:
     """Make the rollups of a UTC day anew from those of its hours; as `recount_hour`.
 
-    Whether a histogram was damaged: totals that were wrong were so in an hour, too. What is not folded yet is missing in
-    both.
+    Whether a histogram was damaged: totals that were wrong were so in an hour, too. What is not folded yet is
+    missing in both.
     """
     with _snapshot(connection, project_id):
         if not _has_events(connection, project_id, day.date()):

@@ -8,11 +8,15 @@ from uuid import UUID
 
 import pytest
 
+from app.core.database import Connection
+from app.core.queries.additions import append_additions
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.ledger_report import select_ledger
 from app.core.queries.partitions import drop_partitions_before
 from app.core.queries.recount import recount_day, recount_hour
+from app.core.queries.rollups import create_incoming_rollups, merge_rollups
 from app.core.rollups.grains import floor_to
+from app.core.rollups.rollup import ByMinute, at_every_level
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, idempotency_mark, new_event_id
 from app.core.stream.numbering import Numbering
@@ -21,6 +25,7 @@ from tests.drains import an_event, open_connection, run_drain
 from tests.folds import fold_all
 from tests.recount import assert_rollups_equal_a_recount
 from tests.stored_events import store_events
+from worker.fold import fold_project
 from worker.store import EventStore, ReceivedEvent
 
 NOW = datetime.now(UTC)
@@ -126,7 +131,19 @@ def test_a_damaged_histogram_is_found_and_put_right(database, database_url, run:
     assert run("ledger").exit_code == 0
 
 
-def test_a_recount_beside_working_workers_loses_and_doubles_nothing(database, database_url, succeed: Succeed):
+def append_or_merge(connection: Connection, by_minute: ByMinute) -> None:
+    """The release before merged what a batch adds at once."""
+    if threading.current_thread().name == "worker of the release before":
+        create_incoming_rollups(connection)
+        merge_rollups(connection, at_every_level(by_minute))
+    else:
+        append_additions(connection, by_minute)
+
+
+def test_a_recount_beside_working_workers_loses_and_doubles_nothing(
+    database, database_url, succeed: Succeed, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("worker.store.append_additions", append_or_merge)
     ended = threading.Event()
 
     def work(number: int) -> None:
@@ -138,10 +155,13 @@ def test_a_recount_beside_working_workers_loses_and_doubles_nothing(database, da
                     for each in range(10)
                 ]
                 store.store(connection, batch)
+                if seed % 5 == 0 and number < 2:
+                    fold_project(connection, 1)
                 if ended.is_set():
                     return
 
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    names = ("worker A", "worker B", "worker of the release before")
+    workers = [threading.Thread(target=work, args=(number,), name=name) for number, name in enumerate(names)]
     for worker in workers:
         worker.start()
     try:
