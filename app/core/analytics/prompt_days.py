@@ -55,8 +55,8 @@ def read_prompt_days(
 ) -> PromptDays:
     """So many weeks before `end`, which begins a UTC day."""
     start = end - timedelta(weeks=weeks)
-    parts = [Part("day", start, end)]
-    packed = select_prompt_days(connection, project_id, parts, only, histograms=histograms)
+    part = Part("day", start, end)
+    packed = select_prompt_days(connection, project_id, part, only, histograms=histograms)
     return unpacked(packed, int(start.timestamp()), weeks * DAYS_OF_A_WEEK)
 
 

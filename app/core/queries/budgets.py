@@ -33,12 +33,12 @@ def select_budgets(
 ) -> list[BudgetedSpend]:
     """All budgets, or those of a project, with the exact costs of the days from `month_start` on, before `month_end`.
 
-    `set_before`: those alone whose amount was set before then. At most 31 rows of rollups are read for each, however
-    many events there are.
+    `set_before`: those alone whose amount was set before then. At most 31 rows of rollups are read for each, and
+    what is not folded yet once, however many events there are.
     """
     sql = """
         SELECT budgets.project_id, prompts.prompt_id, prompts.name, budgets.usd_per_month,
-               coalesce(spent.usd, 0) AS spent_usd
+               coalesce(spent.usd, 0) + coalesce(unfolded.usd, 0) AS spent_usd
         FROM budgets
         LEFT JOIN prompts ON prompts.id = budgets.prompt_key
         CROSS JOIN LATERAL (
@@ -51,6 +51,12 @@ def select_budgets(
               AND rollups.bucket_start >= %(month_start)s
               AND rollups.bucket_start < %(month_end)s
         ) AS spent
+        LEFT JOIN (
+            SELECT project_id, coalesce(prompt_key, 0) AS prompt_key, sum(cost_sum) AS usd
+            FROM rollup_additions
+            WHERE bucket_start >= %(month_start)s AND bucket_start < %(month_end)s
+            GROUP BY GROUPING SETS ((project_id), (project_id, prompt_key))
+        ) AS unfolded ON unfolded.project_id = budgets.project_id AND unfolded.prompt_key = budgets.prompt_key
         WHERE (%(project_id)s::integer IS NULL OR budgets.project_id = %(project_id)s)
           AND (%(set_before)s::timestamptz IS NULL OR budgets.changed_at < %(set_before)s)
         ORDER BY budgets.project_id, budgets.prompt_key

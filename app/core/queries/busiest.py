@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from app.core.database import Connection
 from app.core.queries.rows import all_values, one_value
-from app.core.queries.usage import PARTS, ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS, WITHIN_PART, part_columns
+from app.core.queries.sources import ROLLUPS_OF_ALL_VERSIONS, ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS
+from app.core.queries.usage import part_columns
 from app.core.rollups.time_range import Part
 
 
@@ -35,16 +36,6 @@ def select_has_more_versions(connection: Connection, prompt_key: int, limit: int
     return bool(one_value(connection, sql, {"prompt_key": prompt_key, "limit": limit}))
 
 
-# All of a prompt's in one go through the index: to look each of 100,000 versions up, part by part, takes seconds.
-_ROLLUPS_OF_ALL_VERSIONS = f"""{PARTS}
-CROSS JOIN LATERAL (
-    SELECT version_key, events
-    FROM rollups
-    WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key > 0 AND {WITHIN_PART}
-    OFFSET 0
-) AS rollup"""
-
-
 def select_busiest_versions(
     connection: Connection,
     project_id: int,
@@ -57,7 +48,7 @@ def select_busiest_versions(
     """Keys of the versions of a prompt with the most events (of all, or of `only` these): `limit` and one more."""
     sql = f"""
         SELECT rollup.version_key
-        FROM {_ROLLUPS_OF_ALL_VERSIONS if only is None else ROLLUPS_OF_VERSIONS}
+        FROM {ROLLUPS_OF_ALL_VERSIONS if only is None else ROLLUPS_OF_VERSIONS}
         GROUP BY rollup.version_key
         ORDER BY sum(rollup.events) DESC, rollup.version_key
         LIMIT %(limit)s + 1

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.core.database import Connection
 from app.core.queries.rows import all_rows
+from app.core.queries.seen import FIRST_HOUR, FIRST_SEEN, JOINED_FIRST_MINUTE, joined_first_hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,32 +70,21 @@ def select_versions_that_began(
 ) -> list[VersionBegan]:
     """The latest of those with their first event in this time, newest first."""
     # An event lies at most minutes ahead of the time at which its version is registered.
-    sql = """
-        SELECT prompts.prompt_id, prompts.name AS prompt_name, version.version_hash, version.name,
-               coalesce(minute.bucket_start, hour.bucket_start) AS first_seen
-        FROM prompts
-        JOIN prompt_versions AS version ON version.prompt_key = prompts.id
-        CROSS JOIN LATERAL (
-            SELECT bucket_start
-            FROM rollups
-            WHERE project_id = %(project_id)s AND prompt_key = prompts.id AND version_key = version.id
-              AND grain = 'hour'
-            ORDER BY bucket_start
-            LIMIT 1
-        ) AS hour
-        LEFT JOIN LATERAL (
-            SELECT bucket_start
-            FROM rollups
-            WHERE project_id = %(project_id)s AND prompt_key = prompts.id AND version_key = version.id
-              AND grain = 'minute'
-              AND bucket_start >= hour.bucket_start AND bucket_start < hour.bucket_start + interval '1 hour'
-            ORDER BY bucket_start
-            LIMIT 1
-        ) AS minute ON true
-        WHERE prompts.project_id = %(project_id)s
-          AND version.created_at >= %(start)s::timestamptz - interval '1 hour'
-          AND hour.bucket_start > %(start)s::timestamptz - interval '1 hour' AND hour.bucket_start < %(end)s
-        ORDER BY hour.bucket_start DESC, version.id DESC
+    sql = f"""
+        SELECT version.prompt_id, version.prompt_name, version.version_hash, version.name, {FIRST_SEEN} AS first_seen
+        FROM (
+            SELECT prompts.prompt_id, prompts.name AS prompt_name, registered.id, registered.prompt_key,
+                   registered.version_hash, registered.name
+            FROM prompts
+            JOIN prompt_versions AS registered ON registered.prompt_key = prompts.id
+            WHERE prompts.project_id = %(project_id)s
+              AND registered.created_at >= %(start)s::timestamptz - interval '1 hour'
+            OFFSET 0
+        ) AS version
+        {joined_first_hour("project_id = %(project_id)s")}
+        {JOINED_FIRST_MINUTE}
+        WHERE {FIRST_HOUR} > %(start)s::timestamptz - interval '1 hour' AND {FIRST_HOUR} < %(end)s
+        ORDER BY {FIRST_HOUR} DESC, version.id DESC
         LIMIT %(limit)s
     """
     parameters = {"project_id": project_id, "start": start, "end": end, "limit": limit}

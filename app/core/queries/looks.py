@@ -49,7 +49,10 @@ def select_silent_projects(connection: Connection, now: datetime) -> list[Silent
     sql = """
         SELECT projects.id AS project_id, projects.silence_minutes, latest.minute AS last_minute
         FROM projects
-        CROSS JOIN LATERAL (
+        LEFT JOIN (
+            SELECT project_id, max(bucket_start) AS minute FROM rollup_additions GROUP BY project_id
+        ) AS unfolded ON unfolded.project_id = projects.id
+        LEFT JOIN LATERAL (
             SELECT rollups.bucket_start AS minute
             FROM rollups
             WHERE rollups.project_id = projects.id
@@ -58,7 +61,8 @@ def select_silent_projects(connection: Connection, now: datetime) -> list[Silent
               AND rollups.grain = 'minute'
             ORDER BY rollups.bucket_start DESC
             LIMIT 1
-        ) AS latest
+        ) AS stored ON true
+        CROSS JOIN LATERAL (SELECT greatest(stored.minute, unfolded.minute) AS minute) AS latest
         WHERE projects.silence_minutes IS NOT NULL
           AND latest.minute + interval '1 minute' <= %(now)s - make_interval(mins => projects.silence_minutes)
           AND latest.minute > %(now)s - make_interval(mins => projects.silence_minutes) - %(told_within)s
@@ -91,13 +95,23 @@ def select_gaps(connection: Connection, silent: SilentProject, now: datetime) ->
                    SELECT FROM rollups
                    WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = 'hour'
                      AND bucket_start < %(week_start)s
+               ) OR EXISTS (
+                   SELECT FROM rollup_additions
+                   WHERE project_id = %(project_id)s AND date_trunc('hour', bucket_start, 'UTC') < %(week_start)s
                ) AS is_old_enough,
                count(*) AS gaps, max(gap) AS longest
         FROM (
             SELECT bucket_start - lag(bucket_start, 1, %(week_start)s) OVER (ORDER BY bucket_start) AS gap
-            FROM rollups
-            WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = 'minute'
-              AND bucket_start >= %(week_start)s
+            FROM (
+                SELECT bucket_start
+                FROM rollups
+                WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = 'minute'
+                  AND bucket_start >= %(week_start)s
+                UNION
+                SELECT bucket_start
+                FROM rollup_additions
+                WHERE project_id = %(project_id)s AND bucket_start >= %(week_start)s
+            ) AS counted
         ) AS minutes
         WHERE gap >= make_interval(mins => %(silence_minutes)s)
     """
@@ -169,16 +183,23 @@ def select_comparable_prompts(connection: Connection, now: datetime) -> list[Com
     """
     sql = """
         SELECT prompts.project_id, prompts.id AS prompt_key, prompts.prompt_id, prompts.name, stored.events
-        FROM projects
-        CROSS JOIN LATERAL (
-            SELECT rollups.prompt_key, sum(rollups.events)::bigint AS events
-            FROM rollups
-            WHERE rollups.project_id = projects.id
-              AND rollups.grain = 'day'
-              AND rollups.version_key = 0
-              AND rollups.prompt_key <> 0
-              AND rollups.bucket_start >= date_trunc('day', %(now)s::timestamptz - %(events_come_for)s, 'UTC')
-            GROUP BY rollups.prompt_key
+        FROM (
+            SELECT counted.prompt_key, sum(counted.events)::bigint AS events
+            FROM (
+                SELECT rollups.prompt_key, rollups.events
+                FROM projects
+                CROSS JOIN LATERAL (
+                    SELECT prompt_key, events
+                    FROM rollups
+                    WHERE project_id = projects.id AND grain = 'day' AND version_key = 0 AND prompt_key <> 0
+                      AND bucket_start >= date_trunc('day', %(now)s::timestamptz - %(events_come_for)s, 'UTC')
+                ) AS rollups
+                UNION ALL
+                SELECT prompt_key, events
+                FROM rollup_additions
+                WHERE bucket_start >= date_trunc('day', %(now)s::timestamptz - %(events_come_for)s, 'UTC')
+            ) AS counted
+            GROUP BY counted.prompt_key
         ) AS stored
         JOIN prompts ON prompts.id = stored.prompt_key
         CROSS JOIN LATERAL (

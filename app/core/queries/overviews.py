@@ -3,11 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from app.core.database import Connection
 from app.core.queries.rows import all_rows, all_values, one_row, one_value
-from app.core.queries.usage import ROLLUPS_OF_VERSIONS, SUMS, UsageRow, part_columns
+from app.core.queries.seen import (
+    FIRST_HOUR,
+    FIRST_SEEN,
+    JOINED_FIRST_MINUTE,
+    JOINED_LAST_MINUTE,
+    LAST_SEEN,
+    joined_first_hour,
+)
+from app.core.queries.sources import ROLLUPS_OF_VERSIONS
+from app.core.queries.usage import SUMS, UsageRow, part_columns
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import Part
 
@@ -17,6 +26,7 @@ _LARGEST_KEY = 2**63 - 1
 def select_ever_used(connection: Connection, project_id: int) -> bool:
     sql = """
         SELECT EXISTS (SELECT FROM rollups WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0)
+               OR EXISTS (SELECT FROM rollup_additions WHERE project_id = %(project_id)s)
     """
     return bool(one_value(connection, sql, {"project_id": project_id}))
 
@@ -45,15 +55,21 @@ def select_prompts_last_seen(connection: Connection, project_id: int, keys: Sequ
     """The times of `PromptSeen` by key."""
     # Minutes are more exact, but only the last days have them.
     sql = """
-        SELECT prompt.key AS prompt_key, greatest(hour.bucket_start, minute.bucket_start) AS last_seen
+        SELECT prompt.key AS prompt_key, greatest(hour.bucket_start, minute.bucket_start, unfolded.minute) AS last_seen
         FROM unnest(%(keys)s::bigint[]) AS prompt (key)
-        CROSS JOIN LATERAL (
+        LEFT JOIN (
+            SELECT prompt_key, max(bucket_start) AS minute
+            FROM rollup_additions
+            WHERE project_id = %(project_id)s
+            GROUP BY prompt_key
+        ) AS unfolded ON unfolded.prompt_key = prompt.key
+        LEFT JOIN LATERAL (
             SELECT bucket_start
             FROM rollups
             WHERE project_id = %(project_id)s AND prompt_key = prompt.key AND version_key = 0 AND grain = 'hour'
             ORDER BY bucket_start DESC
             LIMIT 1
-        ) AS hour
+        ) AS hour ON true
         LEFT JOIN LATERAL (
             SELECT bucket_start
             FROM rollups
@@ -62,43 +78,34 @@ def select_prompts_last_seen(connection: Connection, project_id: int, keys: Sequ
             ORDER BY bucket_start DESC
             LIMIT 1
         ) AS minute ON true
+        WHERE hour.bucket_start IS NOT NULL OR unfolded.minute IS NOT NULL
     """
     parameters = {"project_id": project_id, "keys": keys}
     rows = all_rows(connection, PromptSeen, sql, parameters, binary=True)
     return {row.prompt_key: row.last_seen for row in rows}
 
 
-# The rollups of one of the versions below.
-_VERSION_ROWS = "project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.id"
-_FIRST_HOUR = f"""LATERAL (
-    SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start LIMIT 1
-) AS first_hour"""
-_FIRST_SEEN = "coalesce(first_minute.bucket_start, first_hour.bucket_start)"
-_VERSIONS_SEEN = f"""
-    SELECT version.id AS version_key, version.version_hash, version.name, {_FIRST_SEEN} AS first_seen,
-           coalesce(last_minute.bucket_start, last_hour.bucket_start) AS last_seen
-    FROM prompt_versions AS version
-    CROSS JOIN {_FIRST_HOUR}
-    CROSS JOIN LATERAL (
-        SELECT bucket_start FROM rollups WHERE {_VERSION_ROWS} AND grain = 'hour' ORDER BY bucket_start DESC LIMIT 1
-    ) AS last_hour
-    LEFT JOIN LATERAL (
-        SELECT bucket_start
-        FROM rollups
-        WHERE {_VERSION_ROWS} AND grain = 'minute'
-          AND bucket_start >= first_hour.bucket_start AND bucket_start < first_hour.bucket_start + interval '1 hour'
-        ORDER BY bucket_start
-        LIMIT 1
-    ) AS first_minute ON true
-    LEFT JOIN LATERAL (
-        SELECT bucket_start
-        FROM rollups
-        WHERE {_VERSION_ROWS} AND grain = 'minute' AND bucket_start >= last_hour.bucket_start
-        ORDER BY bucket_start DESC
-        LIMIT 1
-    ) AS last_minute ON true
-    WHERE version.prompt_key = %(prompt_key)s
-"""
+_ADDITIONS = "project_id = %(project_id)s AND prompt_key = %(prompt_key)s"
+
+
+def _versions_seen(which: LiteralString, seen: LiteralString = "true") -> LiteralString:
+    """The columns of VersionSeen, of those of a prompt's versions that have events."""
+    # OFFSET 0: versions are found first, by an index of their own, whatever the planner thinks of the joins.
+    return f"""
+    SELECT version.id AS version_key, version.version_hash, version.name,
+           {FIRST_SEEN} AS first_seen,
+           {LAST_SEEN} AS last_seen
+    FROM (
+        SELECT id, prompt_key, version_hash, name
+        FROM prompt_versions
+        WHERE prompt_key = %(prompt_key)s AND {which}
+        OFFSET 0
+    ) AS version
+    {joined_first_hour(_ADDITIONS)}
+    {JOINED_FIRST_MINUTE}
+    {JOINED_LAST_MINUTE}
+    WHERE {FIRST_HOUR} IS NOT NULL AND {seen}
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +123,7 @@ def select_versions_seen(
     connection: Connection, project_id: int, prompt_key: int, keys: Sequence[int]
 ) -> list[VersionSeen]:
     """Those with the keys, as far as they have events, in any order."""
-    sql = f"{_VERSIONS_SEEN} AND version.id = ANY (%(keys)s::bigint[])"
+    sql = _versions_seen("id = ANY (%(keys)s::bigint[])")
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "keys": keys}
     return all_rows(connection, VersionSeen, sql, parameters, binary=True)
 
@@ -125,7 +132,7 @@ def select_version_by_hash(
     connection: Connection, project_id: int, prompt_key: int, version_hash: str
 ) -> VersionSeen | None:
     """None where the prompt has no such version, or none with events."""
-    sql = f"""{_VERSIONS_SEEN} AND version.version_hash = %(version_hash)s COLLATE "C" """
+    sql = _versions_seen("""version_hash = %(version_hash)s COLLATE "C" """)
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "version_hash": version_hash}
     return one_row(connection, VersionSeen, sql, parameters)
 
@@ -137,9 +144,9 @@ def select_newest_versions(
 
     Of two that began in the same minute, the one that was registered later is the newer one.
     """
-    sql = f"""{_VERSIONS_SEEN}
-          AND version.created_at >= %(registered_since)s::timestamptz
-          AND ({_FIRST_SEEN}, version.id) < (%(before)s::timestamptz, %(before_key)s::bigint)
+    which: LiteralString = "created_at >= %(registered_since)s::timestamptz"
+    before_it: LiteralString = f"({FIRST_SEEN}, version.id) < (%(before)s::timestamptz, %(before_key)s::bigint)"
+    sql = f"""{_versions_seen(which, before_it)}
         ORDER BY first_seen DESC, version.id DESC
         LIMIT %(limit)s
     """
@@ -162,20 +169,23 @@ def _newest_are_registered_since(connection: Connection, parameters: dict[str, A
     # An event lies at most minutes ahead of the time at which its version is registered, but may lie a month before it.
     # So the last ones registered give a time after which all of the newest must have been registered.
     sql = f"""
-        SELECT first_hour.bucket_start - interval '1 hour'
+        SELECT first_hour - interval '1 hour'
         FROM (
-            SELECT id
-            FROM prompt_versions
-            WHERE prompt_key = %(prompt_key)s
-              AND created_at <= coalesce(
-                  (SELECT created_at FROM prompt_versions WHERE id = %(before_key)s), 'infinity'
-              )
-            ORDER BY created_at DESC
-            LIMIT 10 + %(limit)s
+            SELECT {FIRST_HOUR} AS first_hour
+            FROM (
+                SELECT id, prompt_key
+                FROM prompt_versions
+                WHERE prompt_key = %(prompt_key)s
+                  AND created_at <= coalesce(
+                      (SELECT created_at FROM prompt_versions WHERE id = %(before_key)s), 'infinity'
+                  )
+                ORDER BY created_at DESC
+                LIMIT 10 + %(limit)s
+            ) AS version
+            {joined_first_hour(_ADDITIONS)}
         ) AS version
-        CROSS JOIN {_FIRST_HOUR}
-        WHERE first_hour.bucket_start <= %(before)s::timestamptz - interval '1 hour'
-        ORDER BY first_hour.bucket_start DESC
+        WHERE first_hour <= %(before)s::timestamptz - interval '1 hour'
+        ORDER BY first_hour DESC
         OFFSET %(limit)s - 1
         LIMIT 1
     """
@@ -202,9 +212,9 @@ def select_version_series(
 ) -> dict[tuple[int, datetime], UsageRow]:
     """By key of a version and beginning of a bucket, in any order; buckets without events are left out."""
     sql = f"""
-        SELECT version.id AS version_key, date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
+        SELECT rollup.version_key, date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
         FROM {ROLLUPS_OF_VERSIONS}
-        GROUP BY version.id, point_start
+        GROUP BY rollup.version_key, point_start
     """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval, "only": only}
     rows = all_rows(connection, VersionPointRow, sql, parameters | part_columns(parts), binary=True)

@@ -7,7 +7,8 @@ from datetime import datetime
 from app.core.database import Connection
 from app.core.queries.doubles import as_double
 from app.core.queries.rows import all_rows, one_row
-from app.core.queries.usage import ROLLUPS_OF_PROMPTS, part_columns
+from app.core.queries.sources import BUCKETS_OF_PROMPTS, ROLLUPS_OF_PROMPTS
+from app.core.queries.usage import part_columns
 from app.core.rollups.time_range import Part
 
 _MEANS = f"""
@@ -48,9 +49,9 @@ class PackedDays:
 
 
 def select_prompt_days(
-    connection: Connection, project_id: int, parts: Sequence[Part], only: Sequence[int] | None, *, histograms: bool
+    connection: Connection, project_id: int, part: Part, only: Sequence[int] | None, *, histograms: bool
 ) -> PackedDays:
-    """The rollups of `parts`, of all prompts or of `only` these."""
+    """The rollups of a part, of all prompts or of `only` these."""
     # Thousands of rows as thousands of objects would take longer to make than all of the arithmetic behind them.
     sql = f"""
         SELECT string_agg(int8send(day.prompt_key), ''::bytea) AS prompt_keys,
@@ -71,10 +72,11 @@ def select_prompt_days(
                    rollup.cost_count, rollup.latency_count, rollup.score_count, {_MEANS},
                    CASE WHEN %(histograms)s AND mod(octet_length(rollup.latency_histogram), 4) = 0
                         THEN rollup.latency_histogram ELSE ''::bytea END AS histogram
-            FROM {ROLLUPS_OF_PROMPTS}
+            FROM {BUCKETS_OF_PROMPTS}
         ) AS day
     """
-    parameters = {"project_id": project_id, "only": only, "histograms": histograms, **part_columns(parts)}
+    parameters = {"project_id": project_id, "only": only, "histograms": histograms, "grain": part.grain}
+    parameters |= part_columns([part])
     row = one_row(connection, PackedDays, sql, parameters, binary=True)
     assert row is not None
     return row
@@ -132,13 +134,27 @@ class Beginning:
 def select_beginning(connection: Connection, project_id: int, prompt_key: int) -> Beginning | None:
     """Of a prompt, or, where the key is 0, of a project; None where there was no event."""
     sql = """
-        SELECT projects.created_at AS made_at, rollups.bucket_start AS first_hour
+        SELECT projects.created_at AS made_at, first.hour AS first_hour
         FROM projects
-        JOIN rollups ON rollups.project_id = projects.id
-        WHERE projects.id = %(project_id)s AND rollups.prompt_key = %(prompt_key)s AND rollups.version_key = 0
-          AND rollups.grain = 'hour'
-        ORDER BY rollups.bucket_start
-        LIMIT 1
+        CROSS JOIN (
+            SELECT least(
+                (
+                    SELECT bucket_start
+                    FROM rollups
+                    WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = 0
+                      AND grain = 'hour'
+                    ORDER BY bucket_start
+                    LIMIT 1
+                ),
+                (
+                    SELECT date_trunc('hour', min(bucket_start), 'UTC')
+                    FROM rollup_additions
+                    WHERE project_id = %(project_id)s AND (%(prompt_key)s = 0 OR prompt_key = %(prompt_key)s)
+                )
+            ) AS hour
+            OFFSET 0
+        ) AS first
+        WHERE projects.id = %(project_id)s AND first.hour IS NOT NULL
     """
     return one_row(connection, Beginning, sql, {"project_id": project_id, "prompt_key": prompt_key})
 
@@ -151,6 +167,10 @@ class ExpectedTotals:
     cost_usd: float
 
 
+_SPANS = "unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS span (start_at, end_at)"
+_IN_SPAN = "bucket_start > span.start_at - interval '1 hour' AND bucket_start < span.end_at"
+
+
 def select_expected_totals(
     connection: Connection, project_id: int, prompt_key: int, windows: Sequence[tuple[datetime, datetime]]
 ) -> ExpectedTotals:
@@ -158,15 +178,33 @@ def select_expected_totals(
     sql = f"""
         SELECT coalesce(sum(hour.events * hour.part), 0)::float8 AS events,
                {as_double("sum(hour.cost_sum * hour.part::numeric)")} AS cost_usd
-        FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS span (start_at, end_at)
-        CROSS JOIN LATERAL (
+        FROM (
             SELECT events, cost_sum,
-                   extract(epoch FROM least(bucket_start + interval '1 hour', span.end_at)
-                                      - greatest(bucket_start, span.start_at)) / 3600.0 AS part
-            FROM rollups
-            WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = 0 AND grain = 'hour'
-              AND bucket_start > span.start_at - interval '1 hour' AND bucket_start < span.end_at
-            OFFSET 0
+                   extract(epoch FROM least(bucket_start + interval '1 hour', end_at)
+                                      - greatest(bucket_start, start_at)) / 3600.0 AS part
+            FROM (
+                SELECT stored.*, span.start_at, span.end_at
+                FROM {_SPANS}
+                CROSS JOIN LATERAL (
+                    SELECT bucket_start, events, cost_sum
+                    FROM rollups
+                    WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = 0
+                      AND grain = 'hour' AND {_IN_SPAN}
+                    OFFSET 0
+                ) AS stored
+                UNION ALL
+                SELECT unfolded.*, span.start_at, span.end_at
+                FROM (
+                    SELECT date_trunc('hour', bucket_start, 'UTC') AS bucket_start, sum(events)::bigint AS events,
+                           sum(cost_sum) AS cost_sum
+                    FROM rollup_additions
+                    WHERE project_id = %(project_id)s AND (%(prompt_key)s = 0 OR prompt_key = %(prompt_key)s)
+                      AND bucket_start > (SELECT min(start_at) - interval '1 hour' FROM {_SPANS})
+                      AND bucket_start < (SELECT max(end_at) + interval '1 hour' FROM {_SPANS})
+                    GROUP BY 1
+                ) AS unfolded
+                JOIN {_SPANS} ON {_IN_SPAN}
+            ) AS counted
         ) AS hour
     """
     parameters = {

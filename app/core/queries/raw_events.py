@@ -122,12 +122,19 @@ def select_days_with_events(
 ) -> list[datetime]:
     """The beginnings of the UTC days that [start, end) touches and in which a prompt has events, the latest first."""
     sql = """
-        SELECT DISTINCT bucket_start
+        SELECT bucket_start
         FROM rollups
         WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s
           AND version_key = ANY (coalesce(%(version_keys)s::bigint[], ARRAY[0::bigint]))
           AND grain = 'day' AND bucket_start >= date_trunc('day', %(start)s::timestamptz, 'UTC')
           AND bucket_start < %(end)s
+        UNION
+        SELECT date_trunc('day', bucket_start, 'UTC')
+        FROM rollup_additions
+        WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s
+          AND (%(version_keys)s::bigint[] IS NULL OR version_key = ANY (%(version_keys)s::bigint[]))
+          AND bucket_start >= date_trunc('day', %(start)s::timestamptz, 'UTC')
+          AND date_trunc('day', bucket_start, 'UTC') < %(end)s
         ORDER BY bucket_start DESC
     """
     return all_values(connection, sql, {**whose._asdict(), "start": start, "end": end})

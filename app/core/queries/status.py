@@ -38,7 +38,11 @@ def select_events_stored(connection: Connection, *, project_id: int | None = Non
     """All events ever stored, or those of a project: the rollups outlive the events themselves."""
     # By project, so that each sum is one short range of the primary key, whatever the number of prompts and versions.
     sql = """
-        SELECT coalesce(sum(whole.events), 0)::bigint AS events
+        SELECT coalesce(sum(whole.events), 0)::bigint + (
+            SELECT coalesce(sum(events), 0)::bigint
+            FROM rollup_additions
+            WHERE %(project_id)s::integer IS NULL OR project_id = %(project_id)s
+        ) AS events
         FROM projects
         CROSS JOIN LATERAL (
             SELECT sum(rollups.events) AS events

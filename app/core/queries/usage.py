@@ -1,6 +1,6 @@
 """Reading rollups. The histograms of one group come concatenated, which is how histograms are merged.
 
-The statements are composed of the fragments below: what is summed, and where from.
+The statements are composed of what is summed, below, and where from: `app.core.queries.sources`.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from app.core.database import Connection
 from app.core.queries.rows import all_rows, one_row, one_value
+from app.core.queries.sources import ROLLUPS_OF_ONE, ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import Part
 
@@ -54,45 +55,6 @@ class UsageRow:
     score_max: Decimal | None
 
 
-_MEASURES = """prompt_key, version_key, bucket_start, events, cost_count, cost_sum,
-           latency_count, latency_sum, latency_min, latency_max, latency_histogram,
-           score_count, score_sum, score_min, score_max,
-           cost_sum_squares, latency_log_sum, latency_log_sum_squares, score_sum_squares"""
-PARTS = """unnest(%(grains)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-     AS part (grain, start_at, end_at)"""
-WITHIN_PART = "grain = part.grain AND bucket_start >= part.start_at AND bucket_start < part.end_at"
-
-# OFFSET 0 keeps the planner from a hash join with all rollups: each part is one range of an index, ten times as fast.
-_ROLLUPS_OF_ONE = f"""{PARTS}
-CROSS JOIN LATERAL (
-    SELECT {_MEASURES}
-    FROM rollups
-    WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = 0 AND {WITHIN_PART}
-    OFFSET 0
-) AS rollup"""
-
-ROLLUPS_OF_PROMPTS = f"""{PARTS}
-CROSS JOIN LATERAL (
-    SELECT {_MEASURES}
-    FROM rollups
-    WHERE project_id = %(project_id)s AND prompt_key > 0 AND version_key = 0 AND {WITHIN_PART}
-      AND (%(only)s::bigint[] IS NULL OR prompt_key = ANY (%(only)s::bigint[]))
-    OFFSET 0
-) AS rollup"""
-
-ROLLUPS_OF_VERSIONS = f"""{PARTS}
-CROSS JOIN (
-    SELECT id, version_hash, name
-    FROM prompt_versions
-    WHERE prompt_key = %(prompt_key)s AND (%(only)s::bigint[] IS NULL OR id = ANY (%(only)s::bigint[]))
-) AS version
-CROSS JOIN LATERAL (
-    SELECT {_MEASURES}
-    FROM rollups
-    WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.id AND {WITHIN_PART}
-    OFFSET 0
-) AS rollup"""
-
 Parameters = dict[str, Any]
 
 
@@ -112,6 +74,9 @@ def select_has_events(connection: Connection, project_id: int, part: Part) -> bo
             SELECT FROM rollups
             WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = %(grain)s
               AND bucket_start >= %(start)s AND bucket_start < %(end)s
+        ) OR EXISTS (
+            SELECT FROM rollup_additions
+            WHERE project_id = %(project_id)s AND bucket_start >= %(start)s AND bucket_start < %(end)s
         )
     """
     return bool(one_value(connection, sql, {"project_id": project_id, **part._asdict()}))
@@ -119,7 +84,7 @@ def select_has_events(connection: Connection, project_id: int, part: Part) -> bo
 
 def select_totals(connection: Connection, project_id: int, prompt_key: int, parts: Sequence[Part]) -> UsageRow:
     """Usage of a whole prompt, or of the whole project where `prompt_key` is 0."""
-    sql = f"SELECT {SUMS} FROM {_ROLLUPS_OF_ONE}"
+    sql = f"SELECT {SUMS} FROM {ROLLUPS_OF_ONE}"
     parameters = {"project_id": project_id, "prompt_key": prompt_key, **part_columns(parts)}
     row = one_row(connection, UsageRow, sql, parameters)
     assert row is not None
@@ -149,7 +114,7 @@ def select_series(
     # Without a point: the totals of all of them.
     sql = f"""
         SELECT date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
-        FROM {_ROLLUPS_OF_ONE if only is None else ROLLUPS_OF_VERSIONS}
+        FROM {ROLLUPS_OF_ONE if only is None else ROLLUPS_OF_VERSIONS}
         GROUP BY GROUPING SETS ((), (point_start))
     """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval, "only": only}
@@ -212,13 +177,17 @@ def select_versions(
 ) -> list[VersionUsageRow]:
     """The versions with events, in any order; all of them, or only those with certain keys."""
     sql = f"""
-        SELECT version.id AS version_key, version.version_hash, version.name,
-               coalesce(sum(rollup.cost_sum_squares), 0) AS cost_sum_squares,
-               coalesce(sum(rollup.latency_log_sum), 0) AS latency_log_sum,
-               coalesce(sum(rollup.latency_log_sum_squares), 0) AS latency_log_sum_squares,
-               coalesce(sum(rollup.score_sum_squares), 0) AS score_sum_squares, {SUMS}
-        FROM {ROLLUPS_OF_VERSIONS}
-        GROUP BY version.id, version.version_hash, version.name
+        SELECT summed.*, version.version_hash, version.name
+        FROM (
+            SELECT rollup.version_key,
+                   coalesce(sum(rollup.cost_sum_squares), 0) AS cost_sum_squares,
+                   coalesce(sum(rollup.latency_log_sum), 0) AS latency_log_sum,
+                   coalesce(sum(rollup.latency_log_sum_squares), 0) AS latency_log_sum_squares,
+                   coalesce(sum(rollup.score_sum_squares), 0) AS score_sum_squares, {SUMS}
+            FROM {ROLLUPS_OF_VERSIONS}
+            GROUP BY rollup.version_key
+        ) AS summed
+        JOIN prompt_versions AS version ON version.id = summed.version_key
     """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, **part_columns(parts)}
     return all_rows(connection, VersionUsageRow, sql, parameters, binary=True)

@@ -8,7 +8,10 @@ from typing import LiteralString
 from app.core.database import Connection
 from app.core.queries.doubles import as_double
 from app.core.queries.rows import all_rows
+from app.core.queries.sources import BUCKETS_OF_VERSIONS
+from app.core.queries.usage import part_columns
 from app.core.rollups.grains import Grain
+from app.core.rollups.time_range import Part
 
 CELL_NUMBERS = (
     *("start_seconds", "events"),
@@ -64,26 +67,21 @@ def select_version_cells(
                array_agg(
                    CASE WHEN mod(octet_length(rollup.latency_histogram), 4) = 0 THEN rollup.latency_histogram END
                ) FILTER (WHERE %(grain)s <> 'minute') AS histograms
-        FROM unnest(%(version_keys)s::bigint[]) AS version (key)
-        CROSS JOIN LATERAL (
+        FROM (
             SELECT version_key, bucket_start, events,
                    cost_count, cost_sum, {_counted_deviation("cost")},
                    latency_count, latency_log_sum, latency_log_sum_squares, latency_histogram,
                    score_count, score_sum, {_counted_deviation("score")}
-            FROM rollups
-            WHERE project_id = %(project_id)s AND prompt_key = %(prompt_key)s AND version_key = version.key
-              AND grain = %(grain)s AND bucket_start >= %(start)s AND bucket_start < %(end)s
-            OFFSET 0
+            FROM {BUCKETS_OF_VERSIONS}
         ) AS rollup
         GROUP BY rollup.version_key
     """
     parameters = {
         "project_id": project_id,
         "prompt_key": prompt_key,
-        "version_keys": version_keys,
+        "only": version_keys,
         "grain": grain,
-        "start": start,
-        "end": end,
+        **part_columns([Part(grain, start, end)]),
     }
     return all_rows(connection, VersionCells, sql, parameters, binary=True)
 
