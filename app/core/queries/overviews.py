@@ -167,7 +167,8 @@ def _newest_are_registered_since(connection: Connection, parameters: dict[str, A
     A statement of its own: PostgreSQL plans for the few versions after a time only where it knows the time.
     """
     # An event lies at most minutes ahead of the time at which its version is registered, but may lie a month before it.
-    # So the last ones registered give a time after which all of the newest must have been registered.
+    # So the last ones registered give a time after which all of the newest must have been registered. Where these are
+    # all that there are, nothing is read.
     sql = f"""
         SELECT first_hour - interval '1 hour'
         FROM (
@@ -185,6 +186,7 @@ def _newest_are_registered_since(connection: Connection, parameters: dict[str, A
             {joined_first_hour(_ADDITIONS)}
         ) AS version
         WHERE first_hour <= %(before)s::timestamptz - interval '1 hour'
+          AND EXISTS (SELECT FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET 10 + %(limit)s)
         ORDER BY first_hour DESC
         OFFSET %(limit)s - 1
         LIMIT 1

@@ -207,12 +207,8 @@ def select_expected_totals(
             ) AS counted
         ) AS hour
     """
-    parameters = {
-        "project_id": project_id,
-        "prompt_key": prompt_key,
-        "starts": [start for start, _ in windows],
-        "ends": [end for _, end in windows],
-    }
-    row = one_row(connection, ExpectedTotals, sql, parameters, binary=True)
+    parameters = {"project_id": project_id, "prompt_key": prompt_key}
+    bounds = {"starts": [start for start, _ in windows], "ends": [end for _, end in windows]}
+    row = one_row(connection, ExpectedTotals, sql, {**parameters, **bounds}, binary=True)
     assert row is not None
     return row
