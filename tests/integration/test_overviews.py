@@ -16,6 +16,7 @@ from app.core.errors import NotFound
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import TimeRange
 from app.core.stream.events import Event, new_event_id
+from tests.folds import fold_all
 from tests.usage_recount import new_project, store_in_batches
 from worker.store import ReceivedEvent
 
@@ -129,6 +130,7 @@ def test_last_seen_is_to_the_minute_where_minutes_are_kept_and_to_the_hour_befor
     project_id = new_project(database)
     recent, old = NOW - timedelta(minutes=7), NOW - timedelta(days=40)
     store_in_batches(database, [an_event(project_id, recent), an_event(project_id, old, prompt=2)], batch_size=9)
+    fold_all(database)
     database.execute(
         "DELETE FROM rollups WHERE project_id = %s AND grain = 'minute' AND prompt_key > 0 AND bucket_start < %s",
         [project_id, NOW - timedelta(days=7)],
@@ -219,6 +221,7 @@ def test_a_prompt_with_few_events_is_shown_by_the_day(pool: ConnectionPool, data
     project_id = new_project(database)
     store_in_batches(database, [an_event(project_id, NOW) for _ in range(30 * 169)], batch_size=6_000)
     assert prompt_of(pool, project_id, *RANGES["7 d"]).period.interval == "hour"
+    fold_all(database)
     database.execute("UPDATE rollups SET events = events - 1 WHERE project_id = %s AND grain <> 'minute'", [project_id])
     assert prompt_of(pool, project_id, *RANGES["7 d"]).period.interval == "day"
     assert prompt_of(pool, project_id, *RANGES["24 h"]).period.interval == "hour"

@@ -12,6 +12,7 @@ from app.core.database import Connection, ConnectionPool, connection_from
 from app.core.errors import DatabaseUnavailable
 from app.core.rollups.time_range import TimeRange
 from app.core.stream.events import Event, new_event_id
+from tests.folds import fold_all
 from tests.usage_recount import new_project, store_in_batches
 from worker.store import ReceivedEvent
 
@@ -107,6 +108,7 @@ def test_a_damaged_histogram_leaves_percentiles_unknown_and_all_else_as_it_was(
     store_in_batches(database, events, batch_size=2)
     with connection_from(pool, snapshot=True) as connection:
         before = project_usage(connection, project_id, WHOLE_DAY, "hour")
+    fold_all(database)
     database.execute(
         "UPDATE rollups SET latency_histogram = latency_histogram || 'x' WHERE project_id = %s AND prompt_key = "
         "(SELECT id FROM prompts WHERE project_id = %s AND prompt_id = %s)",

@@ -16,6 +16,7 @@ from app.core.analytics.version_comparison import Comparison, compare_versions, 
 from app.core.database import Connection
 from app.core.rollups.time_range import TimeRange
 from tests.comparison_recount import Stratum, hour_of, hour_of_day, hour_of_week, weighted_means, weighted_p95s
+from tests.folds import fold_all
 from tests.usage_recount import assert_usage_equals, new_project, store_in_batches, within
 from tests.versions import Draw, Traffic, always, around, events_of, passes
 from worker.store import ReceivedEvent
@@ -208,6 +209,7 @@ def test_minutes_show_how_blocks_scatter_as_long_as_they_are_kept(world: World):
     recent, older = world.compare("a", "b"), world.compare("c", "d")
     assert recent.evidence.fine is not None
     assert older.evidence.fine is None
+    fold_all(world.connection)
     by_hours = world.connection.execute("DELETE FROM rollups WHERE grain = 'minute'")
     assert by_hours.rowcount > 0
     assert dict(world.compare("c", "d").findings) == dict(older.findings)

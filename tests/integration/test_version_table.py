@@ -15,6 +15,7 @@ from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.analytics.version_table import VersionTable, read_version_table
 from app.core.database import Connection
 from app.core.rollups.grains import Grain
+from tests.folds import fold_all
 from tests.usage_recount import new_project, store_in_batches
 from tests.versions import Traffic, around, events_of, passes
 
@@ -35,6 +36,7 @@ def project_id(database: Connection) -> int:
             version=version, start=start, by_hour=by_hour, latency_ms=around(900 + seed), score=passes(0.8)
         )
         store_in_batches(database, events_of(project_id, PROMPT, traffic, seed=seed), batch_size=10_000)
+    fold_all(database)
     return project_id
 
 

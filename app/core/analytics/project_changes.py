@@ -17,7 +17,7 @@ from app.core.analytics.moved import WEEKS, Moved, moved
 from app.core.analytics.prompt_days import read_prompt_days
 from app.core.analytics.remembered import Remembered
 from app.core.analytics.spend import Spend, read_spend
-from app.core.analytics.version_choice import ChosenVersions, newest_pair
+from app.core.analytics.version_choice import ChosenVersions, newest_pairs
 from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
 from app.core.queries.budgets import select_budget
@@ -91,9 +91,10 @@ def read_project_changes(connection: Connection, project_id: int, *, now: dateti
 def _new_versions(connection: Connection, project_id: int, margins: ProjectMargins, now: datetime) -> list[NewVersion]:
     """Those whose first event is not older than NEW_FOR."""
     renewed = select_renewed_prompts(connection, project_id, now - NEW_FOR, limit=MOST_RENEWED)
+    pairs = newest_pairs(connection, project_id, [prompt.prompt_key for prompt in renewed])
     found: list[tuple[PromptNames, ChosenVersions]] = []
     for prompt in renewed:
-        pair = newest_pair(connection, project_id, prompt.prompt_key)
+        pair = pairs.get(prompt.prompt_key)
         if pair and pair.candidate.first_seen >= now - NEW_FOR:
             found.append((prompt, pair))
     found.sort(key=lambda each: first_seen_order(each[1].candidate), reverse=True)

@@ -26,8 +26,8 @@ from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
 from app.core.errors import NothingToCompare
 from app.core.queries.names import VersionKey
-from app.core.queries.overviews import VersionSeen, select_newest_versions, select_version_series
-from app.core.queries.usage import select_totals
+from app.core.queries.overviews import VersionSeen, select_newest_versions
+from app.core.queries.usage import select_totals, select_version_series
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import TimeRange, fewest_parts
 

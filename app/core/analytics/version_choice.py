@@ -1,5 +1,6 @@
 """Which two versions of a prompt are compared: those that somebody names, or the newest and the one before it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -9,7 +10,12 @@ from app.core.analytics.usage import find_prompt
 from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
 from app.core.errors import NothingToCompare, VersionNotFound
-from app.core.queries.overviews import VersionSeen, select_newest_versions, select_version_by_hash
+from app.core.queries.overviews import (
+    VersionSeen,
+    select_newest_of_few,
+    select_newest_versions,
+    select_version_by_hash,
+)
 
 
 class ChosenVersions(NamedTuple):
@@ -42,6 +48,19 @@ def newest_pair(connection: Connection, project_id: int, prompt_key: int) -> Cho
     """The newest version of all and the one before it; None where there is one alone."""
     newest_first = select_newest_versions(connection, project_id, prompt_key, 2)
     return ChosenVersions(newest_first[1], newest_first[0]) if len(newest_first) > 1 else None
+
+
+def newest_pairs(connection: Connection, project_id: int, prompt_keys: Sequence[int]) -> dict[int, ChosenVersions]:
+    """`newest_pair` by prompt, of those that have two versions; in one go, but for prompts with many versions."""
+    newest_first: dict[int, list[VersionSeen]] = {}
+    for version in select_newest_of_few(connection, project_id, prompt_keys, 2):
+        newest_first.setdefault(version.prompt_key, []).append(version)
+    pairs = {key: ChosenVersions(found[1], found[0]) for key, found in newest_first.items() if len(found) > 1}
+    for prompt_key in set(prompt_keys) - newest_first.keys():
+        pair = newest_pair(connection, project_id, prompt_key)
+        if pair:
+            pairs[prompt_key] = pair
+    return pairs
 
 
 def choose_versions(

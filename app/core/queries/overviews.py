@@ -15,10 +15,6 @@ from app.core.queries.seen import (
     LAST_SEEN,
     joined_first_hour,
 )
-from app.core.queries.sources import ROLLUPS_OF_VERSIONS
-from app.core.queries.usage import SUMS, UsageRow, part_columns
-from app.core.rollups.grains import Grain
-from app.core.rollups.time_range import Part
 
 _LARGEST_KEY = 2**63 - 1
 
@@ -85,23 +81,26 @@ def select_prompts_last_seen(connection: Connection, project_id: int, keys: Sequ
     return {row.prompt_key: row.last_seen for row in rows}
 
 
-_ADDITIONS = "project_id = %(project_id)s AND prompt_key = %(prompt_key)s"
+FEW_VERSIONS = 50
+_OF_PROMPT = "prompt_key = %(prompt_key)s"
 
 
-def _versions_seen(which: LiteralString, seen: LiteralString = "true") -> LiteralString:
-    """The columns of VersionSeen, of those of a prompt's versions that have events."""
+def _versions_seen(
+    which: LiteralString, seen: LiteralString = "true", prompts: LiteralString = _OF_PROMPT
+) -> LiteralString:
+    """The columns of VersionSeen, of those versions of the prompts that have events."""
     # OFFSET 0: versions are found first, by an index of their own, whatever the planner thinks of the joins.
     return f"""
-    SELECT version.id AS version_key, version.version_hash, version.name,
+    SELECT version.prompt_key, version.id AS version_key, version.version_hash, version.name,
            {FIRST_SEEN} AS first_seen,
            {LAST_SEEN} AS last_seen
     FROM (
         SELECT id, prompt_key, version_hash, name
         FROM prompt_versions
-        WHERE prompt_key = %(prompt_key)s AND {which}
+        WHERE {prompts} AND {which}
         OFFSET 0
     ) AS version
-    {joined_first_hour(_ADDITIONS)}
+    {joined_first_hour(f"project_id = %(project_id)s AND {prompts}")}
     {JOINED_FIRST_MINUTE}
     {JOINED_LAST_MINUTE}
     WHERE {FIRST_HOUR} IS NOT NULL AND {seen}
@@ -112,6 +111,7 @@ def _versions_seen(which: LiteralString, seen: LiteralString = "true") -> Litera
 class VersionSeen:
     """A version, and the minutes or hours in which its first and last events lie."""
 
+    prompt_key: int
     version_key: int
     version_hash: str
     name: str | None
@@ -161,6 +161,37 @@ def select_newest_versions(
     return all_rows(connection, VersionSeen, sql, parameters | {"registered_since": registered_since}, binary=True)
 
 
+def select_newest_of_few(
+    connection: Connection, project_id: int, prompt_keys: Sequence[int], limit: int
+) -> list[VersionSeen]:
+    """The same for each of several prompts in one go, without those that have more than FEW_VERSIONS."""
+    prompts: LiteralString = "prompt_key = ANY (%(prompt_keys)s::bigint[])"
+    # As in `select_renewed_prompts`, BETWEEN keeps to the prompt's own part of the index.
+    few: LiteralString = """prompt_key = ANY (ARRAY(
+            SELECT prompt.key
+            FROM unnest(%(prompt_keys)s::bigint[]) AS prompt (key)
+            WHERE NOT EXISTS (
+                SELECT
+                FROM prompt_versions AS version
+                WHERE version.prompt_key BETWEEN prompt.key AND prompt.key
+                ORDER BY version.prompt_key, version.created_at
+                OFFSET %(few_versions)s
+            )
+        ))"""
+    sql = f"""
+        SELECT prompt_key, version_key, version_hash, name, first_seen, last_seen
+        FROM (
+            SELECT seen.*,
+                   row_number() OVER (PARTITION BY prompt_key ORDER BY first_seen DESC, version_key DESC) AS place
+            FROM ({_versions_seen(few, prompts=prompts)}) AS seen
+        ) AS ranked
+        WHERE place <= %(limit)s
+        ORDER BY prompt_key, place
+    """
+    parameters = {"project_id": project_id, "prompt_keys": prompt_keys, "limit": limit, "few_versions": FEW_VERSIONS}
+    return all_rows(connection, VersionSeen, sql, parameters, binary=True)
+
+
 def _newest_are_registered_since(connection: Connection, parameters: dict[str, Any]) -> datetime | None:
     """A time before which none of the newest versions was registered, with the parameters above; None: any may be.
 
@@ -183,7 +214,7 @@ def _newest_are_registered_since(connection: Connection, parameters: dict[str, A
                 ORDER BY created_at DESC
                 LIMIT 10 + %(limit)s
             ) AS version
-            {joined_first_hour(_ADDITIONS)}
+            {joined_first_hour(f"project_id = %(project_id)s AND {_OF_PROMPT}")}
         ) AS version
         WHERE first_hour <= %(before)s::timestamptz - interval '1 hour'
           AND EXISTS (SELECT FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET 10 + %(limit)s)
@@ -193,31 +224,3 @@ def _newest_are_registered_since(connection: Connection, parameters: dict[str, A
     """
     since: datetime | None = one_value(connection, sql, parameters)
     return since
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionPointRow(UsageRow):
-    """A bucket of a version's series."""
-
-    version_key: int
-    point_start: datetime
-
-
-def select_version_series(
-    connection: Connection,
-    project_id: int,
-    prompt_key: int,
-    parts: Sequence[Part],
-    *,
-    interval: Grain,
-    only: Sequence[int],
-) -> dict[tuple[int, datetime], UsageRow]:
-    """By key of a version and beginning of a bucket, in any order; buckets without events are left out."""
-    sql = f"""
-        SELECT rollup.version_key, date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
-        FROM {ROLLUPS_OF_VERSIONS}
-        GROUP BY rollup.version_key, point_start
-    """
-    parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval, "only": only}
-    rows = all_rows(connection, VersionPointRow, sql, parameters | part_columns(parts), binary=True)
-    return {(row.version_key, row.point_start): row for row in rows}

@@ -191,3 +191,31 @@ def select_versions(
     """
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "only": only, **part_columns(parts)}
     return all_rows(connection, VersionUsageRow, sql, parameters, binary=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPointRow(UsageRow):
+    """A bucket of a version's series."""
+
+    version_key: int
+    point_start: datetime
+
+
+def select_version_series(
+    connection: Connection,
+    project_id: int,
+    prompt_key: int,
+    parts: Sequence[Part],
+    *,
+    interval: Grain,
+    only: Sequence[int],
+) -> dict[tuple[int, datetime], UsageRow]:
+    """By key of a version and beginning of a bucket, in any order; buckets without events are left out."""
+    sql = f"""
+        SELECT rollup.version_key, date_trunc(%(interval)s, rollup.bucket_start, 'UTC') AS point_start, {SUMS}
+        FROM {ROLLUPS_OF_VERSIONS}
+        GROUP BY rollup.version_key, point_start
+    """
+    parameters = {"project_id": project_id, "prompt_key": prompt_key, "interval": interval, "only": only}
+    rows = all_rows(connection, VersionPointRow, sql, parameters | part_columns(parts), binary=True)
+    return {(row.version_key, row.point_start): row for row in rows}
