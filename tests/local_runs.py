@@ -84,8 +84,20 @@ class Runs:
         self._options = options
         self._runs: list[Run] = []
 
+    def running(self) -> Run:
+        """The one that a test before has left as it was, or a new one."""
+        up = [run for run in self._runs if run.child.exit_code() is None]
+        return up[-1] if up else self.start().wait_until_up()
+
+    def with_data(self) -> "Runs":
+        """None is running, and there is the data of one that did."""
+        if not (self.data_dir / "first-access.json").exists():
+            self.running().child.stop(STOP_SECONDS)
+        self.end()
+        return self
+
     def end(self) -> None:
-        """What a failed test has left."""
+        """What a test has left."""
         for run in self._runs:
             if run.child.exit_code() is None:
                 run.child.kill()
