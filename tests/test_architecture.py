@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -103,15 +104,20 @@ ENVIRONMENT_READERS = {
 }
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
+def modules() -> Iterator[tuple[str, Path]]:
     for package in PACKAGES:
         for path in sorted((REPOSITORY / package).rglob("*.py")):
             parts = path.relative_to(REPOSITORY).with_suffix("").parts
-            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            yield name, ast.parse(path.read_text())
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
 MODULES = dict(modules())
+
+
+@cache
+def tree_of(name: str) -> ast.Module:
+    """Not while tests are collected, which each process does that runs some of them."""
+    return ast.parse(MODULES[name].read_text())
 
 
 def imports(tree: ast.AST) -> set[str]:
@@ -141,7 +147,7 @@ def is_placed(name: str) -> bool:
 @pytest.mark.parametrize("name", [name for name in MODULES if is_placed(name)])
 def test_it_imports_only_what_its_place_in_the_house_allows(name: str):
     allowed = (*longest_match(name, ALLOWED), *MAY_IMPORT.get(name, {}))
-    imported = imports(MODULES[name])
+    imported = imports(tree_of(name))
     ours = [each for each in imported if any(within(each, package) for package in PACKAGES)]
     assert [each for each in ours if not any(within(each, package) for package in allowed)] == []
     others = longest_match(name, FORBIDDEN)
@@ -154,7 +160,7 @@ def test_every_module_has_a_place_in_the_house():
 
 @pytest.mark.parametrize("library", CATCHERS)
 def test_only_one_place_catches_the_errors_of_a_server(library: str):
-    catchers = {name for name, tree in MODULES.items() if caught_names(tree) & names_from(tree, library)}
+    catchers = {name for name in MODULES if caught_names(tree_of(name)) & names_from(tree_of(name), library)}
     assert catchers == set(CATCHERS[library])
 
 
@@ -183,13 +189,14 @@ def names_from(tree: ast.Module, library: str) -> set[str]:
     return found
 
 
+def attributes(tree: ast.Module) -> set[str]:
+    """As they are written: os.path, self.name."""
+    return {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
 def test_only_the_settings_read_the_environment():
-    readers = {
-        name
-        for name, tree in MODULES.items()
-        for node in ast.walk(tree)
-        if ast.unparse(node) in ("os.environ", "os.getenv", "os.environb") or "os.environ" in imports(node)
-    }
+    ways = {"os.environ", "os.getenv", "os.environb"}
+    readers = {name for name in MODULES if (attributes(tree_of(name)) | imports(tree_of(name))) & ways}
     assert readers <= set(ENVIRONMENT_READERS)
     assert {name for name in readers if not within(name, "app.local")} == {"config.settings", "config.gunicorn"}
 
