@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,6 +41,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail the browser tests where there is no Chromium, instead of skipping them",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes take one file after the other: a file of each folder in turn.
+
+    So the few folders whose tests take long come early, but never all at once, and short tests are left for the end.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    turns: Counter[str] = Counter()
+    turn_of: dict[Path, int] = {}
+    for item in items:
+        if item.path not in turn_of:
+            folder = item.path.relative_to(Path(__file__).parent).parts[0]
+            turn_of[item.path] = turns[folder]
+            turns[folder] += 1
+    items.sort(key=lambda item: turn_of[item.path])
 
 
 @pytest.fixture(scope="session")
@@ -107,12 +126,25 @@ def fast_paths(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def web(guard: Guard, server_folder: Path, database_url: str, redis_url: str, fast_paths: str) -> Iterator[str]:
+def web_with(guard: Guard, server_folder: Path, database_url: str, redis_url: str) -> Iterator[Callable[[str], str]]:
+    """The URL of the web process with these FAST_PATHS, which is started once however often tests change over."""
+    started: dict[str, AppProcess] = {}
+
+    def url_of(fast_paths: str) -> str:
+        if fast_paths not in started:
+            environment = app_environment(database_url, redis_url, web_concurrency="2", fast_paths=fast_paths)
+            started[fast_paths] = start_process("web", guard, server_folder, environment)
+        return started[fast_paths].url
+
+    yield url_of
+    for process in started.values():
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def web(web_with: Callable[[str], str], fast_paths: str) -> str:
     """The URL of a real web process: gunicorn with two workers, as the Procfile says, with default settings."""
-    environment = app_environment(database_url, redis_url, web_concurrency="2", fast_paths=fast_paths)
-    process = start_process("web", guard, server_folder, environment)
-    yield process.url
-    process.stop()
+    return web_with(fast_paths)
 
 
 StartProcess = Callable[..., AppProcess]
