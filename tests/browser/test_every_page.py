@@ -51,6 +51,9 @@ PAGES = (
     "/account",
     *(f"/docs/{name}" for name in DOCUMENTS),
 )
+# A phone has the colours of the light look; nine tenths of the time of axe-core go into this rule, and `page_faults`
+# looks at contrast, too.
+LEFT_OUT = {"phone": ("color-contrast",)}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,8 @@ def test_every_page_is_fit_for_everybody(new_page: NewPage, shopkeeper: Visitor,
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         page.wait_for_load_state("networkidle")
         # axe-core waits for what only comes with JavaScript
-        faults[path] = [*page_faults(page), *(violations(page).items() if look != "no JavaScript" else ())]
+        found = violations(page, look=look, without=LEFT_OUT.get(look, ())) if look != "no JavaScript" else {}
+        faults[path] = [*page_faults(page), *found.items()]
     assert {path: found for path, found in faults.items() if found} == {}
 
 
