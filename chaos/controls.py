@@ -15,6 +15,7 @@ from chaos.service import Service, open_service
 from chaos.verdict import Verdict, verdict_on
 
 EVENTS = 400
+SINGLE_PAUSE_SECONDS = 0.01
 REDELIVERIES = 1
 WEB_KILLS = 3
 BEFORE_XACK = CrashPoint("before XACK", "app.core.stream.buffer:EventBuffer.acknowledge", "before", REDELIVERIES)
@@ -49,7 +50,8 @@ class Outcome:
 
 def post_some(service: Service) -> None:
     """Until enough are acknowledged. What fails, fails by the crashes that the build brings."""
-    with service.load(1, single_clients=3, batch_clients=1, batch_events_per_second=500, largest_batch=100):
+    orders = {"single_clients": 3, "batch_clients": 1, "batch_events_per_second": 500, "largest_batch": 100}
+    with service.load(1, single_pause_seconds=SINGLE_PAUSE_SECONDS, **orders):
         service.wait_for(EVENTS)
 
 
@@ -70,7 +72,7 @@ def post_without_workers(service: Service) -> None:
 
 
 def kill_web_under_load(service: Service) -> None:
-    with service.load(1, single_clients=3, batch_clients=0):
+    with service.load(1, single_clients=3, single_pause_seconds=SINGLE_PAUSE_SECONDS, batch_clients=0):
         for _ in range(WEB_KILLS):
             service.wait_for(EVENTS // WEB_KILLS)
             for child in psutil.Process(service.web.pid).children():

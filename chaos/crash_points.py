@@ -1,6 +1,6 @@
 """A crash at each step of the way of an event, in turn: the systematic part beside the random kills."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -49,6 +49,7 @@ SPREAD = 3
 """A process crashes at the first, second or third passing."""
 PAUSE_SECONDS = 0.05
 AGE_SECONDS = 0.5
+SINGLE_PAUSE_SECONDS = 0.02
 AGED_MS = 60_000
 GHOST, GHOST_ENTRIES = "ghost", 5
 """A worker that dies after each claim."""
@@ -76,11 +77,12 @@ def run_crash_points(folder: Path, *, seed: int, each: int, points: Sequence[Cra
         open_service(servers, "crash-points", pause_seconds=PAUSE_SECONDS) as service,
     ):
         service.wait_until_up()
-        with service.load(seed, single_clients=2, batch_clients=1, batch_events_per_second=300, largest_batch=100):
+        orders = {"single_clients": 2, "batch_clients": 1, "batch_events_per_second": 300, "largest_batch": 100}
+        with service.load(seed, single_pause_seconds=SINGLE_PAUSE_SECONDS, **orders):
             with planting(service, partial(_poison_and_age, service.database_url), pause_seconds=AGE_SECONDS):
                 crashes = {point.name: _crash_at(service, point, each) for point in points}
             write_plan(service.folder)
-            _start_anew(service)
+            _start_anew(service, service.processes)
         service.wait_until_empty()
         return CrashRun(crashes, each, verdict_on(service))
 
@@ -88,7 +90,7 @@ def run_crash_points(folder: Path, *, seed: int, each: int, points: Sequence[Cra
 def _crash_at(service: Service, point: CrashPoint, each: int) -> int:
     point = replace(point, limit=each, spread=SPREAD)
     write_plan(service.folder, crashes=[point])
-    _start_anew(service)
+    _start_anew(service, _who_pass(service, point))
     wait_until(
         lambda: crashes_at(service.folder, point) >= each, f"{each} crashes {point.name}", CRASH_SECONDS * each + 20
     )
@@ -96,11 +98,17 @@ def _crash_at(service: Service, point: CrashPoint, each: int) -> int:
     return crashes_at(service.folder, point)
 
 
-def _start_anew(service: Service) -> None:
-    """So that all processes read the plan; the platform starts them."""
-    for name, process in service.processes.items():
+def _who_pass(service: Service, point: CrashPoint) -> list[str]:
+    """The processes that come by the point; the others go on. All of them have transactions."""
+    is_of_web = point.name.startswith("web, ")
+    return [name for name in service.processes if point.target == TRANSACTION or (name == "web") == is_of_web]
+
+
+def _start_anew(service: Service, names: Iterable[str]) -> None:
+    """So that these processes read the plan; the platform starts them."""
+    for name in names:
         with service.platform.holding(name):
-            process.kill()
+            service.processes[name].kill()
 
 
 def _poison_and_age(database_url: str, client: redis.Redis, planted: int) -> int:

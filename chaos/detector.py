@@ -44,21 +44,33 @@ class Detector:
 def ask_detector(service: Service, lost: int) -> Detector:
     """It is given two minutes to come to the number that the clients' ledger shows, then what it says stands."""
     deadline = time.monotonic() + NOTICED_SECONDS
-    found = _look(service)
-    while (found.told != lost or found.unsettled) and time.monotonic() < deadline:
-        time.sleep(1)
+    while True:
+        _wait_until_settled(service, deadline)
         found = _look(service)
-    return found
+        if (found.told == lost and not found.unsettled) or time.monotonic() >= deadline:
+            return found
+        time.sleep(1)
+
+
+def _wait_until_settled(service: Service, deadline: float) -> None:
+    """By asking PostgreSQL, which costs a hundredth of what the command does that is asked then."""
+    while _ledger_state(service)[0] and time.monotonic() < deadline:
+        time.sleep(0.2)
 
 
 def _look(service: Service) -> Detector:
     command = [sys.executable, "-m", "app", "status", "--json"]
     environment = {**service.environment, "DATABASE_URL": service.database_url, "REDIS_URL": service.servers.redis.url}
     told = service.servers.guard.run(command, name="status", environment=environment, cwd=REPOSITORY)
+    return Detector(int(json.loads(told)[KEY]), *_ledger_state(service))
+
+
+def _ledger_state(service: Service) -> tuple[int, int]:
     with psycopg.connect(service.database_url) as connection:
         row = connection.execute(SELECT_LEDGER_STATE).fetchone()
     assert row is not None
-    return Detector(int(json.loads(told)[KEY]), *map(int, row))
+    unsettled, alarms = row
+    return int(unsettled), int(alarms)
 
 
 def loss_is_told(verdict: Verdict, detector: Detector) -> bool:

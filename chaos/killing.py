@@ -20,7 +20,10 @@ SAY_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Extent:
-    """How far a kill run goes: until both numbers are reached; `at_most_seconds` bounds it where they are not."""
+    """How far a kill run goes: until both numbers are reached; `at_most_seconds` bounds it where they are not.
+
+    `single_pause_seconds`: between two events of a client that sends single ones.
+    """
 
     events: int
     kills: int
@@ -29,9 +32,10 @@ class Extent:
     shortest_pause_seconds: float = 1.0
     longest_pause_seconds: float = 5.0
     recovery_seconds: float = 60.0
+    single_pause_seconds: float = 0.0
 
 
-SHORT = Extent(2_000, 8, 1_000, 150, 0.5, 1.5, recovery_seconds=180)
+SHORT = Extent(2_000, 8, 1_000, 150, 0.5, 1.5, recovery_seconds=180, single_pause_seconds=0.02)
 """For machines that are busy with other tests, too."""
 LONG = Extent(5_000_000, 500, 4_500, 3_600)
 
@@ -84,7 +88,10 @@ def kill_under_load(service: Service, *, fsync: Fsync, seed: int, extent: Extent
         reached = service.progress.events() >= extent.events and killer.kills.total() >= extent.kills
         return not reached and now - began_at < extent.at_most_seconds
 
-    orders: dict[str, float] = {"batch_events_per_second": extent.batch_events_per_second}
+    orders: dict[str, float] = {
+        "batch_events_per_second": extent.batch_events_per_second,
+        "single_pause_seconds": extent.single_pause_seconds,
+    }
     if fsync == "everysec":
         orders["repeated_share"] = NEVER_SENT_AGAIN
     with service.load(seed, **orders):

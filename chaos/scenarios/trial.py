@@ -43,9 +43,10 @@ class Trial:
 
     @contextmanager
     def load(self, **orders: float | str) -> Iterator[None]:
-        """A moderate one, if not told otherwise."""
+        """A moderate one, if not told otherwise; in the short form single clients rest, for the sake of other tests."""
         given = {"single_clients": 3, "batch_clients": 1, "batch_events_per_second": 500, "largest_batch": 100}
-        with self.service.load(self.seed, **{**given, **orders}):
+        rest = {"single_pause_seconds": self.seconds(0.02, 0)}
+        with self.service.load(self.seed, **{**given, **rest, **orders}):
             yield
 
     def expect(self, what: str, *, is_so: bool) -> None:

@@ -31,6 +31,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180), pytest.mark.usefixtur
 
 PATH = "/api/v1/prompts/analytics"
 CONNECTIONS = 6
+PAUSE_SECONDS = 0.01
+"""Between two events of a connection: without, traffic takes all of the machine from what it is sent to."""
 
 
 class Traffic:
@@ -65,7 +67,7 @@ class Traffic:
 
     def _post_events(self) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=10)
-        while not self._ended.is_set():
+        while not self._ended.wait(PAUSE_SECONDS):
             number = next(self._numbers)
             while not self._post(connection, number) and self._retry:
                 time.sleep(0.05)
