@@ -26,6 +26,7 @@ GROUND = tuple(
         "redis_client",
         "reply_deadline",
         "runbook",
+        "visible_text",
     )
 )
 QUERIES = (*GROUND, "app.core.queries", "app.core.rollups")

@@ -13,8 +13,23 @@ from tests.stored_events import PROMPT, an_event, store_events
 
 EVERYBODY = pytest.mark.parametrize("page", ["light", "dark", "phone", "no JavaScript"], indirect=True)
 
-
 REFRESH_TIMEOUT_MS = 40_000
+# In pixels, from the line of the dot's own series; null where there is no dot.
+DISTANCE_OF_DOT = """(chart) => {
+  const dot = document.querySelector(`${chart} .chart-dot`);
+  if (!dot) return null;
+  const box = dot.getBoundingClientRect();
+  const middle = new DOMPoint(box.x + box.width / 2, box.y + box.height / 2);
+  const series = [...dot.classList].find((name) => name.startsWith("series-"));
+  const line = document.querySelector(`${chart} .chart-drawing .${series} .chart-line:not(.dashed)`);
+  const toScreen = line.getScreenCTM();
+  const length = line.getTotalLength();
+  const distances = Array.from({ length: 4001 }, (_, step) => {
+    const point = line.getPointAtLength((length * step) / 4000).matrixTransform(toScreen);
+    return Math.hypot(point.x - middle.x, point.y - middle.y);
+  });
+  return Math.min(...distances);
+}"""
 
 
 def send_event(visitor: Visitor, **values: object) -> None:

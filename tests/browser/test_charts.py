@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Response, expect
 
 from tests.browser.conftest import NewPage
 from tests.browser.dashboards import (
+    DISTANCE_OF_DOT,
     EVERYBODY,
     events_figure,
     interactive_chart,
@@ -35,8 +36,8 @@ def test_pointing_at_a_chart_tells_exact_values_and_the_time_in_utc(page: Page, 
     page.goto("/dashboard")
     point_at(page, interactive_chart(page, "Cost over time"), 0.6)
     told = page.locator("#chart-cost .chart-tip")
-    expect(told.locator(".chart-tip-time")).to_have_text(UTC_HOUR)
-    row = next(row for row in table_of(page, "cost") if row[0] == told.locator(".chart-tip-time").inner_text())
+    expect(told.locator(".chart-tip-label")).to_have_text(UTC_HOUR)
+    row = next(row for row in table_of(page, "cost") if row[0] == told.locator(".chart-tip-label").inner_text())
     expect(told.locator(".chart-tip-value")).to_have_text(row[1])
     assert re.fullmatch(r"\$0\.0\d+", row[1])
     point_at(page, events_figure(page), 0.5)
@@ -49,21 +50,14 @@ def test_the_crosshair_stands_on_the_line_that_the_server_drew(page: Page, visit
     page.goto("/dashboard")
     chart = interactive_chart(page, "Events over time")
     point_at(page, chart, 0.6)
-    from_line, from_pointer = page.evaluate(
+    from_pointer = page.evaluate(
         """() => {
-          const [line] = document.querySelectorAll("#chart-events .chart-line:not(.dashed)");
           const dot = document.querySelector("#chart-events .chart-dot").getBoundingClientRect();
-          const middle = new DOMPoint(dot.x + dot.width / 2, dot.y + dot.height / 2);
-          const toScreen = line.getScreenCTM();
-          const length = line.getTotalLength();
-          const distances = Array.from({ length: 4001 }, (_, step) => {
-            const point = line.getPointAtLength((length * step) / 4000).matrixTransform(toScreen);
-            return Math.hypot(point.x - middle.x, point.y - middle.y);
-          });
           const area = document.querySelector("#chart-events .chart-area-of-pointer").getBoundingClientRect();
-          return [Math.min(...distances), Math.abs(middle.x - area.x - 0.6 * area.width) / area.width];
+          return Math.abs(dot.x + dot.width / 2 - area.x - 0.6 * area.width) / area.width;
         }"""
     )
+    from_line = page.evaluate(DISTANCE_OF_DOT, "#chart-events")
     assert from_line < 2
     assert from_pointer <= 0.5 / 24 + 0.005
 
@@ -103,10 +97,37 @@ def test_the_legend_switches_lines(new_page: NewPage, visitor: Visitor, look: st
     expect(second).to_be_hidden()
     expect(page.locator("#chart-cost .chart-drawing .series-1")).to_be_visible()
     if look == "light":
-        point_at(page, interactive_chart(page), 0.85)
-        expect(page.locator(".chart-tip bdi")).to_have_text(["v2"])
+        point_at(page, interactive_chart(page, "Cost per event over time"), 0.85)
+        expect(page.locator("#chart-cost .chart-tip bdi")).to_have_text(["v2"])
     page.get_by_role("list", name="Lines of the chart").get_by_role("checkbox", name="v1").press("Space")
     expect(second).to_be_visible()
+
+
+def test_the_axis_is_that_of_the_lines_that_are_shown_and_the_address_says_which(new_page: NewPage, visitor: Visitor):
+    store_two_versions(visitor.database_url, visitor.project_id)
+    page = new_page("light")
+    visitor.enter(page)
+    page.goto(f"{PROMPT_PAGE}?metric=cost")
+    top = page.locator("#chart-cost .chart-grid + .chart-label").last
+    expect(top).to_have_text(re.compile(r"\$0\.1"))
+    boxes = page.get_by_role("list", name="Lines of the chart")
+    boxes.get_by_role("checkbox", name="v1").uncheck()
+    expect(top).to_have_text(re.compile(r"\$0\.0[56]"))
+    expect(boxes.get_by_role("checkbox", name="v1")).not_to_be_checked()
+    assert page.evaluate("new URL(location).searchParams.getAll('hidden')") == ["v1"]
+    point_at(page, interactive_chart(page, "Cost per event over time"), 0.99)
+    assert page.evaluate(DISTANCE_OF_DOT, "#chart-cost") < 2
+    page.get_by_role("link", name="7 d", exact=True).click()
+    page.wait_for_url("**range=7d**")
+    expect(boxes.get_by_role("checkbox", name="v1")).not_to_be_checked()
+    shared = new_page("no JavaScript")
+    visitor.enter(shared)
+    shared.goto(page.url)
+    expect(shared.locator("#chart-cost .chart-drawing .series-2")).to_be_hidden()
+    expect(shared.locator("#chart-cost .chart-grid + .chart-label").last).to_have_text(re.compile(r"\$0\.0[56]"))
+    boxes.get_by_role("checkbox", name="v1").check()
+    expect(top).to_have_text(re.compile(r"\$0\.1"))
+    assert "hidden" not in page.url
 
 
 def test_the_chart_of_a_prompt_has_the_versions_compared_and_the_newest(page: Page, visitor: Visitor):

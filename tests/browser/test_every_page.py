@@ -10,7 +10,7 @@ from app.web.pages.documents.views import DOCUMENTS
 from tests.api_keys import create_key
 from tests.browser.axe import violations
 from tests.browser.conftest import NewPage
-from tests.browser.page_faults import page_faults
+from tests.browser.page_faults import page_faults, small_targets
 from tests.browser.visitors import Visitor, new_visitor
 from tests.commands import run_command
 from tests.processes import SECRET_KEY
@@ -88,6 +88,8 @@ def test_every_page_is_fit_for_everybody(new_page: NewPage, shopkeeper: Visitor,
         # axe-core waits for what only comes with JavaScript
         found = violations(page, look=look, without=LEFT_OUT.get(look, ())) if look != "no JavaScript" else {}
         faults[path] = [*page_faults(page), *found.items()]
+        if look == "phone":
+            faults[path] += small_targets(page)
     assert {path: found for path, found in faults.items() if found} == {}
 
 

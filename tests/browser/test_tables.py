@@ -8,24 +8,13 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import NewPage
 from tests.browser.dashboards import REFRESH_TIMEOUT_MS, send_event
-from tests.browser.page_faults import page_faults
+from tests.browser.page_faults import page_faults, small_targets
 from tests.browser.visitors import Visitor
 from tests.stored_events import PROMPT, an_event, store_events
 
 PATH = f"/dashboard/prompts/{PROMPT}"
 SHOWN, SHOWN_OF_EVENTS = ("Events", "Cost", "Mean score", "p95"), ("Latency", "Cost", "Score")
 WIDTHS = ((390, "light"), (390, "dark"), (768, "light"), (1024, "light"), (1280, "dark"))
-# A label is what is touched where it holds the box; one beside a field only names it.
-SMALL_TARGETS = """() => [
-  ...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, label")]
-  .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.closest(".visually-hidden, .skip-link"))
-  .filter((each) => !(each.matches("input") && each.closest("label")))
-  .filter((each) => !(each.matches("label") && !each.querySelector("input")))
-  .filter((each) => {
-    const box = each.getBoundingClientRect();
-    return box.width > 1 && (box.width < 24 || box.height < 24);
-  })
-  .map((each) => each.outerHTML.slice(0, 140))"""
 CUT = """() => [...document.querySelectorAll(".table-scroll, .site-nav, main")]
   .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth)
   .map((each) => each.outerHTML.slice(0, 140))"""
@@ -95,7 +84,7 @@ def test_the_page_is_of_the_versions_that_are_ticked(page: Page, many: Visitor):
     expect(page.locator(".figure-value").first).to_have_text("4")
     expect(page.locator("#over-time .legend li")).to_have_count(2)
     expect(page.locator("#only")).to_contain_text("Figures, charts and table are of")
-    page.get_by_role("link", name="Single events").click()
+    page.get_by_role("link", name="Single events", exact=True).click()
     expect(page.locator(".events tbody tr")).to_have_count(4)
     page.get_by_role("link", name="Back to the prompt").click()
     expect(versions(page)).to_have_count(2)
@@ -123,11 +112,22 @@ def test_labels_that_begin_alike_are_told_apart(page: Page, many: Visitor):
 
 def test_single_events_are_found_by_what_they_cost_or_took(page: Page, many: Visitor):
     open_prompt(page, many)
-    page.get_by_role("link", name="Single events").click()
+    page.get_by_role("link", name="Single events", exact=True).click()
     page.get_by_role("link", name="Slowest").click()
     expect(page.locator(".events tbody tr").first).to_contain_text("1,390 ms")
     expect(page.locator(".events tbody tr")).to_have_count(50)
     expect(page.locator("#looked-at")).to_contain_text("Looked at all since")
+
+
+@pytest.mark.parametrize("page", ["light", "no JavaScript"], indirect=True)
+def test_each_version_leads_to_its_single_events(page: Page, many: Visitor):
+    open_prompt(page, many, "range=24h&sort=p95&metric=score")
+    row = page.locator(f'#versions tr[data-key="{label(57)}"]')
+    row.get_by_role("link", name="Single events of version").click()
+    expect(page.locator(".events tbody tr")).to_have_count(2)
+    expect(page.locator("#only")).to_contain_text("v57")
+    expect(page.locator(".version-of-event [title]").first).to_have_attribute("title", label(57))
+    expect(page.locator(".range-line")).to_contain_text("24 hours")
 
 
 def test_exact_numbers_are_at_hand(page: Page, many: Visitor):
@@ -155,7 +155,7 @@ def test_nothing_is_cut_and_everything_can_be_touched(
     # on small screens the header's own links scroll
     assert [cut for cut in page.evaluate(CUT) if width > 1_000 or "site-nav" not in cut] == []
     if width == 390:
-        assert page.evaluate(SMALL_TARGETS) == []
+        assert small_targets(page) == []
         first = page.locator(".measured tbody tr").first
         for label in SHOWN_OF_EVENTS if "/events" in path else SHOWN:
             expect(first.locator(f'[data-label^="{label}"]')).to_be_visible()

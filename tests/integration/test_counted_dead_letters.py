@@ -3,11 +3,15 @@
 import pytest
 
 from app.core.database import Connection
-from app.core.queries.dead_letters import COUNTED_LETTERS, count_dead_letters_by_project
+from app.core.queries.dead_letters import (
+    COUNTED_LETTERS,
+    count_dead_letters_by_project,
+    count_dead_letters_by_reason,
+)
 
 INSERT_LETTERS = """
 INSERT INTO dead_letters (entry_id, payload, reason, received_at, project_id)
-SELECT %(project_id)s::text || number, '', 'reason', now(), nullif(%(project_id)s, 0)
+SELECT %(project_id)s::text || %(reason)s || number, '', %(reason)s, now(), nullif(%(project_id)s, 0)
 FROM generate_series(1, %(count)s) AS number
 """
 READ = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'dead_letters'"
@@ -15,9 +19,14 @@ READ = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE 
 pytestmark = pytest.mark.usefixtures("clean_database")
 
 
-def add_letters(database: Connection, project_id: int, count: int) -> None:
+def add_letters(database: Connection, project_id: int, count: int, reason: str = "reason") -> None:
     """With the project 0: of nobody."""
-    database.execute(INSERT_LETTERS, {"project_id": project_id, "count": count})
+    database.execute(INSERT_LETTERS, {"project_id": project_id, "count": count, "reason": reason})
+
+
+def by_reason(database: Connection, project_id: int | None) -> tuple[dict[str, int], bool]:
+    found = count_dead_letters_by_reason(database, project_id=project_id)
+    return {each.reason: each.letters for each in found.reasons}, found.all_counted
 
 
 def rows_read(database: Connection) -> int:
@@ -45,3 +54,28 @@ def test_of_many_no_more_than_the_limit_are_read(database: Connection):
         before = rows_read(database)
         assert count_dead_letters_by_project(database) == {7: COUNTED_LETTERS, None: COUNTED_LETTERS, 9: 5}
         assert rows_read(database) - before < 2 * COUNTED_LETTERS + 100
+
+
+def test_by_reason_all_are_counted_up_to_the_limit(database: Connection):
+    assert by_reason(database, None) == by_reason(database, 7) == ({}, True)
+    add_letters(database, 7, COUNTED_LETTERS - 2, "often")
+    add_letters(database, 0, 2, "seldom")
+    assert by_reason(database, None) == ({"often": COUNTED_LETTERS - 2, "seldom": 2}, True)
+    assert by_reason(database, 7) == ({"often": COUNTED_LETTERS - 2}, True)
+    assert by_reason(database, 8) == ({}, True)
+
+
+@pytest.mark.parametrize("project_id", [None, 7])
+def test_by_reason_both_ends_of_very_many_are_looked_at(database: Connection, project_id: int | None):
+    for reason, count in (("first", 3), ("often", 3 * COUNTED_LETTERS), ("last", 4)):
+        add_letters(database, 9, count, reason)
+        add_letters(database, 7, count, reason)
+    database.execute("ANALYZE dead_letters")
+    with database.transaction():
+        before = rows_read(database)
+        reasons, all_counted = by_reason(database, project_id)
+        assert rows_read(database) - before < COUNTED_LETTERS + 100
+    assert not all_counted
+    each_twice = 1 if project_id else 2
+    assert (reasons["first"], reasons["last"]) == (3 * each_twice, 4 * each_twice)
+    assert sum(reasons.values()) == COUNTED_LETTERS + 1

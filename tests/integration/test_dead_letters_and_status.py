@@ -1,11 +1,17 @@
 import json
+from uuid import UUID
 
 import psycopg
 import pytest
 import redis
 
+from app.core.database import Connection
+from app.core.operations.replays import report_replays
+from app.core.stream.events import Event, encode_event, new_event_id
 from app.core.stream.state import STREAM
+from tests.api_keys import create_key
 from tests.commands import Run, Succeed, fails_with_one_line, select
+from tests.conftest import StartProcess
 
 NOWHERE = "127.0.0.1:1"
 INSERT_DEAD_LETTER = """
@@ -34,7 +40,9 @@ def test_replayed_dead_letters_are_in_the_buffer_and_no_longer_in_the_table(
     succeed: Succeed, database_url: str, redis_url: str
 ):
     insert_dead_letters(database_url, b"one", b"two", b"three")
-    assert succeed("dead-letters", "replay", "3", "1", "3") == "put back: 2\n"
+    told = succeed("dead-letters", "replay", "3", "1", "3", "--wait", "0")
+    assert told.splitlines()[0] == "put back: 2"
+    assert told.splitlines()[1].startswith("stored: 0, set aside again: 0, waiting: 2; for an hour the system page")
     with redis.Redis.from_url(redis_url) as client:
         assert [fields[b"e"] for _, fields in client.xrange(STREAM)] == [b"three", b"one"]
     assert select(database_url, "SELECT id FROM dead_letters") == [(2,)]
@@ -42,10 +50,24 @@ def test_replayed_dead_letters_are_in_the_buffer_and_no_longer_in_the_table(
 
 def test_all_dead_letters_can_be_replayed(succeed: Succeed, database_url: str, redis_url: str):
     insert_dead_letters(database_url, b"one", b"two")
-    assert succeed("dead-letters", "replay", "--all") == "put back: 2\n"
+    assert succeed("dead-letters", "replay", "--all", "--wait", "0").startswith("put back: 2\n")
     assert succeed("dead-letters", "replay", "--all") == "put back: 0\n"
     with redis.Redis.from_url(redis_url) as client:
         assert client.xlen(STREAM) == 2
+
+
+def test_a_replay_waits_for_what_becomes_of_the_letters_and_tells_it(
+    succeed: Succeed, database_url: str, database: Connection, client: redis.Redis, start: StartProcess
+):
+    create_key(database_url)
+    event = encode_event(Event(new_event_id(), 1, UUID(int=7), "v"))
+    insert_dead_letters(database_url, event, b"no event")
+    start("worker")
+    told = succeed("dead-letters", "replay", "--all", "--wait", "50")
+    assert told == "put back: 2\nstored: 1, set aside again: 1, waiting: 0\n"
+    report = report_replays(client, database, None)
+    assert report
+    assert (report.stored, report.set_aside, report.waiting) == (1, 1, 0), "the system page tells it too"
 
 
 def test_a_dead_letter_that_the_buffer_did_not_take_stays(run: Run, database_url: str):

@@ -48,6 +48,14 @@ def test_an_axis_has_round_steps_from_zero(values: list[float], steps: list[floa
     assert value_steps(values, from_zero=True) == pytest.approx(steps)
 
 
+def test_the_axis_is_that_of_the_lines_that_are_not_hidden():
+    lines = [Line("small", [1.0, 2.0]), Line("large", [50.0, 90.0], hidden=True)]
+    drawn = chart_of(COST_PER_EVENT, hours(2), lines)
+    assert drawn.value_ticks[-1].label == "$2.00"
+    assert len(drawn.paths) == len(drawn.data["downs"]) == 2, "without JavaScript it can be switched on"
+    assert chart_of(COST_PER_EVENT, hours(2), [line._replace(hidden=True) for line in lines]).empty == ""
+
+
 def test_an_axis_of_scores_begins_where_they_do():
     assert value_steps([0.8, 0.83], from_zero=False) == pytest.approx([0.8, 0.81, 0.82, 0.83])
     assert value_steps([0.8], from_zero=False)[0] > 0

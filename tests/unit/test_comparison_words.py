@@ -9,7 +9,7 @@ from app.core.analytics.confidence import Interval
 from app.core.analytics.decision import Finding
 from app.core.analytics.evidence import Kind
 from app.core.analytics.version_comparison import Comparison
-from app.web.pages.layout.visible_text import version_label
+from app.core.visible_text import version_label
 from app.web.pages.prompts.comparison_words import verdict_of
 from tests.comparisons import CHANGE, compared, difference, hourly, ratio
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.web.pages.layout.visible_text import version_labels, visible_text
+from app.core.visible_text import version_labels, visible_text
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"

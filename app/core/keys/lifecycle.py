@@ -7,7 +7,7 @@ names it by its id.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 import redis
@@ -31,6 +31,9 @@ from app.core.queries.audit_log import Action, Actor, insert_audit_entry
 SCOPES = ("ingest", "read")
 ENDS_SOON = timedelta(days=7)
 """As long as a rotated key works on at most: what ends sooner is no key to rely on, whoever succeeds it."""
+
+LAST_DAY = date(9998, 12, 31)
+"""The latest on which a key can work."""
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,11 @@ def state_of(key: ApiKeyDescription, now: datetime) -> KeyState:
         return KeyState.EXPIRED
     ends_soon = key.expires_at is not None and key.expires_at <= now + ENDS_SOON
     return KeyState.EXPIRING if ends_soon or key.successor_id is not None else KeyState.ACTIVE
+
+
+def end_of_day(day: date) -> datetime:
+    """The end of a key that works on this day, in UTC, for the last time."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
 def create_key(

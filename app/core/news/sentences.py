@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.core.queries.news import NewsKind
+from app.core.visible_text import version_labels
 
 _MEASURES = {
     "cost_usd": "cost for each event",
@@ -19,9 +20,9 @@ _COMPARED = {
     "side_by_side": "in the hours in which both ran",
     "before_after": "before and after the change, when other things may have changed, too",
 }
+_COMPARED_VERSIONS = ("candidate", "baseline")
 _PARTS = ("change", "low", "high")
 MINUS = "\N{MINUS SIGN}"
-SHORT_HASH = 12
 
 Payload = Mapping[str, Any]
 
@@ -48,9 +49,20 @@ def page_path(kind: str, payload: Payload, project_id: int) -> str:
     return f"{path}?project={project_id}"
 
 
+def names_of_hashes(kind: str, payload: Payload) -> dict[str, str]:
+    """What the sentence calls versions, by their hashes, where that is not the hash itself."""
+    if kind not in (NewsKind.VERSION_WORSE, NewsKind.VERSION_BETTER):
+        return {}
+    try:
+        return {version_hash: label for version_hash, label in _labels(payload).items() if label != version_hash}
+    except (KeyError, TypeError, AttributeError):
+        return {}
+
+
 def _of_version(verdict: str) -> Callable[[Payload], str]:
     def write(payload: Payload) -> str:
-        candidate, baseline = _version(payload.get("candidate")), _version(payload.get("baseline"))
+        labels = _labels(payload)
+        candidate, baseline = (labels[payload[part]["version_hash"]] for part in _COMPARED_VERSIONS)
         changes = "; ".join(map(_change, payload.get("changes", ())))
         compared = _COMPARED.get(str(payload.get("compared")), "")
         because = f": {changes}" if changes else ""
@@ -102,10 +114,10 @@ def _prompt(payload: Payload) -> str:
     return f"the prompt {prompt.get('name') or prompt.get('prompt_id')}"
 
 
-def _version(version: Payload | None) -> str:
-    version = version or {}
-    text = str(version.get("name") or version.get("version_hash"))
-    return text if version.get("name") or len(text) <= 2 * SHORT_HASH else f"{text[:SHORT_HASH]}…"
+def _labels(payload: Payload) -> dict[str, str]:
+    """What both versions are called, by their hashes."""
+    versions = [payload[part] for part in _COMPARED_VERSIONS]
+    return version_labels((version["version_hash"], version.get("name") or None) for version in versions)
 
 
 def _change(change: Payload) -> str:

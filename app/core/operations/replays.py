@@ -97,14 +97,24 @@ def report_replays(client: redis.Redis, connection: Connection, project_id: int 
     known = _read(client, project_id)
     if not known:
         return None
-    left = _left_the_stream(client, [entry_id for entry_id, each in known.items() if not each.fate])
-    fates = _fates(connection, {entry_id: known[entry_id] for entry_id in left})
-    settled = {entry_id: known[entry_id]._replace(fate=fate) for entry_id, fate in fates.items()}
+    settled = newly_settled(client, connection, known)
     if settled:
         with redis_errors():
             client.hset(_key(project_id), mapping={entry_id: _encoded(each) for entry_id, each in settled.items()})
-    count = Counter(each.fate for each in (known | settled).values())
-    first_ms = min(milliseconds_of(entry_id.encode()) for entry_id in known)
+    return report_of(known | settled)
+
+
+def newly_settled(client: redis.Redis, connection: Connection, letters: Mapping[str, Replayed]) -> dict[str, Replayed]:
+    """Those that have waited until now, by the ids of their new entries, with what became of them."""
+    left = _left_the_stream(client, [entry_id for entry_id, each in letters.items() if not each.fate])
+    fates = _fates(connection, {entry_id: letters[entry_id] for entry_id in left})
+    return {entry_id: letters[entry_id]._replace(fate=fate) for entry_id, fate in fates.items()}
+
+
+def report_of(letters: Mapping[str, Replayed]) -> ReplayReport:
+    """Call it with one letter at least."""
+    count = Counter(each.fate for each in letters.values())
+    first_ms = min(milliseconds_of(entry_id.encode()) for entry_id in letters)
     since = datetime.fromtimestamp(first_ms / 1_000, UTC)
     return ReplayReport(since, count["stored"], count["set aside"], count["gone"], count[""])
 

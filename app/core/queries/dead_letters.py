@@ -98,16 +98,58 @@ class DeadLetterReason:
     last_failed_at: datetime
 
 
-def count_dead_letters_by_reason(connection: Connection, *, project_id: int | None) -> list[DeadLetterReason]:
-    """The reasons, the most frequent first; with a project only that one's."""
+@dataclass(frozen=True, slots=True)
+class DeadLetterReasons:
+    """The most frequent first. `all_counted`: else only the oldest and the newest, COUNTED_LETTERS in all, were."""
+
+    reasons: list[DeadLetterReason]
+    all_counted: bool
+
+    @property
+    def letters(self) -> int:
+        """Those that were counted."""
+        return sum(each.letters for each in self.reasons)
+
+
+def count_dead_letters_by_reason(connection: Connection, *, project_id: int | None) -> DeadLetterReasons:
+    """The reasons; with a project only that one's. Of very many both ends are looked at, however many there are."""
+    # BETWEEN, since the planner takes an equality for a reason to read the primary key, and all that others have
     sql = """
+        WITH counted AS (
+            (
+                SELECT id, reason, failed_at FROM dead_letters
+                WHERE %(project_id)s::integer IS NULL
+                ORDER BY id LIMIT %(oldest)s
+            )
+            UNION
+            (
+                SELECT id, reason, failed_at FROM dead_letters
+                WHERE %(project_id)s::integer IS NULL
+                ORDER BY id DESC LIMIT %(newest)s
+            )
+            UNION
+            (
+                SELECT id, reason, failed_at FROM dead_letters
+                WHERE project_id BETWEEN %(project_id)s AND %(project_id)s
+                ORDER BY project_id, id LIMIT %(oldest)s
+            )
+            UNION
+            (
+                SELECT id, reason, failed_at FROM dead_letters
+                WHERE project_id BETWEEN %(project_id)s AND %(project_id)s
+                ORDER BY project_id DESC, id DESC LIMIT %(newest)s
+            )
+        )
         SELECT reason, count(*) AS letters, min(failed_at) AS first_failed_at, max(failed_at) AS last_failed_at
-        FROM dead_letters
-        WHERE %(project_id)s::integer IS NULL OR project_id = %(project_id)s
+        FROM counted
         GROUP BY reason
         ORDER BY letters DESC, reason
     """
-    return all_rows(connection, DeadLetterReason, sql, {"project_id": project_id})
+    newest = COUNTED_LETTERS // 2
+    oldest = COUNTED_LETTERS - newest + 1
+    parameters = {"project_id": project_id, "oldest": oldest, "newest": newest}
+    reasons = all_rows(connection, DeadLetterReason, sql, parameters)
+    return DeadLetterReasons(reasons, sum(each.letters for each in reasons) < oldest + newest)
 
 
 def count_dead_letters_by_project(connection: Connection) -> dict[int | None, int]:

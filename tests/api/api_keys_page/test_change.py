@@ -71,8 +71,24 @@ def test_a_limit_that_the_form_cannot_say_is_left_alone_unless_another_is_chosen
     assert (answer.status_code, "Choose what the number is for" in answer.text) == (400, True)
     assert 'value="500"' in answer.text
     assert stored()[0][1:4] == ("renamed", ["ingest"], "10 per 2 minute")
+    # nor what a unit without a number is to be: it was the default, and nobody was told
+    answer = change(admin, key_id, unit="minute", limit="")
+    assert (answer.status_code, "Give the number too" in answer.text) == (400, True)
+    assert stored()[0][3] == "10 per 2 minute"
     change(admin, key_id, unit="minute", limit="5")
     assert stored()[0][3] == "5/minute"
+
+
+def test_a_limit_that_the_form_cannot_say_gives_way_to_the_default_only_by_its_name(admin, stored, database_url):
+    create(admin)
+    ((key_id, *_),) = stored()
+    with psycopg.connect(database_url) as connection:
+        connection.execute(SET_LIMIT, ["10 per 2 minute", key_id])
+    assert change(admin, key_id, unit="default", limit="500").status_code == 400
+    assert stored()[0][3] == "10 per 2 minute"
+    assert change(admin, key_id, unit="default", limit="").status_code == 303
+    assert stored()[0][3] is None
+    assert change(admin, key_id, unit="default").status_code == 400, "other keys have no such choice"
 
 
 WRONG = (

@@ -77,6 +77,21 @@ def test_news_is_filtered_by_kind_also_in_the_download(member: httpx.Client, dat
     assert re.fullmatch(r"msg_[0-9a-f]{32}", row["id"])
 
 
+def test_news_of_versions_has_their_whole_hashes_at_hand(member: httpx.Client, database_url: str):
+    hashes = [f"{'4b1d' * 15}{number:04x}" for number in (1, 2)]
+    versions = [f'{{"version_hash": "{version_hash}", "name": null}}' for version_hash in hashes]
+    write(database_url, "version_worse", f'{{"candidate": {versions[0]}, "baseline": {versions[1]}, "changes": []}}')
+    page = shown(member)
+    labels = re.findall(r"[Vv]ersion (\S+) of .* is worse than (\S+)\.", page)[0]
+    assert len(set(labels)) == 2
+    assert all(len(label) < 30 for label in labels)
+    for label, version_hash in zip(labels, hashes, strict=True):
+        assert re.search(rf"{label}\s*{version_hash}", page)
+    answer = member.get(f"{PAGE}.csv", params={"project": "1"})
+    (row,) = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
+    assert [row["candidate_hash"], row["baseline_hash"]] == hashes
+
+
 def test_an_admin_sets_budgets_and_everybody_sees_what_is_spent(
     web: str, admin: httpx.Client, member: httpx.Client, database_url: str
 ):

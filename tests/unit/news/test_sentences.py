@@ -10,7 +10,7 @@ import pytest
 
 from app.core.news.findings import MeasureChange, budget_news, version_news
 from app.core.news.message import message_body
-from app.core.news.sentences import page_path, sentence
+from app.core.news.sentences import names_of_hashes, page_path, sentence
 from app.core.queries.budgets import BudgetedSpend
 from app.core.queries.news import News, NewsKind
 
@@ -52,6 +52,26 @@ def test_a_version_that_is_worse():
     assert page_path("version_worse", worse().payload, 7) == f"/dashboard/prompts/{PROMPT}?project=7"
 
 
+def test_versions_are_called_as_on_the_pages_with_the_whole_hashes_at_hand():
+    older, newer = (f"customer-support-reply-v{number}-of-the-team" for number in (10, 11))
+    news = version_news(
+        NewsKind.VERSION_BETTER,
+        project_id=1,
+        prompt_id=PROMPT,
+        prompt_name="Checkout",
+        baseline=(older, None),
+        candidate=(newer, None),
+        compared="side_by_side",
+        decision="better",
+        changes=[],
+    )
+    told = sentence(news.kind, news.payload)
+    assert told.startswith("version custom…y-v11-of-th… of the prompt Checkout is better than custom…y-v10-of-th…")
+    assert names_of_hashes(news.kind, news.payload) == {newer: "custom…y-v11-of-th…", older: "custom…y-v10-of-th…"}
+    assert names_of_hashes("version_worse", worse().payload) == {"v7": "shorter"}
+    assert names_of_hashes("silence", worse().payload) == names_of_hashes("version_worse", {"candidate": {}}) == {}
+
+
 def test_a_pair_of_versions_is_one_piece_of_news_in_each_direction():
     assert worse().period == worse(name="renamed").period
     assert len({worse().period, worse("v7", "v6").period, worse("v6\u2192v", "7").period}) == 3
@@ -88,6 +108,7 @@ def test_a_budget_of_a_project_and_of_a_prompt():
 def test_a_payload_of_another_release_is_told_all_the_same(kind: str, payload: dict[str, Any]):
     assert sentence(kind, payload).endswith(".")
     assert page_path(kind, payload, 1).endswith("?project=1")
+    assert names_of_hashes(kind, payload) == {}
 
 
 def body(payload: dict[str, Any], *, project: str = "Shop", public_url: str | None = None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from app.web.pages.layout.formatting import utc
 from app.web.request_context import actor, visitor
 from app.web.services import ask_database, services
 
-AS_IT_IS = "kept"
+AS_IT_IS, DEFAULT = "kept", "default"
 _PLAIN_LIMIT = re.compile(r"(\d+)/(second|minute|hour)")
 
 blueprint = page_blueprint("api_key_changes")
@@ -35,22 +35,29 @@ class ChangeKeyForm(NamedKeyForm):
     def __init__(self, key: ApiKeyDescription) -> None:
         """Filled in with what the key is, unless the form was sent."""
         plain = _PLAIN_LIMIT.fullmatch(key.rate_limit or "")
-        self._key, self._is_odd_limit = key, key.rate_limit is not None and plain is None
-        limit, unit = (int(plain[1]), plain[2]) if plain else (None, AS_IT_IS if self._is_odd_limit else "minute")
+        self._key, self.is_odd_limit = key, key.rate_limit is not None and plain is None
+        limit, unit = (int(plain[1]), plain[2]) if plain else (None, AS_IT_IS if self.is_odd_limit else "minute")
         super().__init__(name=key.name, limit=limit, unit=unit)
         end = "never" if key.expires_at is None else utc(key.expires_at)
         self.expiry.choices = [(AS_IT_IS, f"As it is: {end}"), *EXPIRIES]
-        if self._is_odd_limit:
-            self.unit.choices = [(AS_IT_IS, f"as it is: {key.rate_limit}"), *UNITS]
+        if self.is_odd_limit:
+            self.unit.choices = [(AS_IT_IS, f"as it is: {key.rate_limit}"), (DEFAULT, "as by default"), *UNITS]
 
     def validate_unit(self, field: Any) -> None:
-        """A number beside a limit that stays would be ignored without a word."""
-        if field.data == AS_IT_IS and self.limit.data is not None:
+        """Neither a number beside a limit that needs none is ignored without a word, nor a unit without a number."""
+        if not self.is_odd_limit or self.limit.errors:
+            return
+        needs_number = field.data not in (AS_IT_IS, DEFAULT)
+        if needs_number and self.limit.data is None:
+            raise ValidationError("Give the number too, or choose the limit as it is or as by default.")
+        if not needs_number and self.limit.data is not None:
             raise ValidationError("Choose what the number is for, or leave the number empty.")
 
     @property
     def rate_limit(self) -> str | None:
         """The key's own limit; None for the default."""
+        if self.unit.data == DEFAULT:
+            return None
         return self._key.rate_limit if self.unit.data == AS_IT_IS else super().rate_limit
 
     def expires_at(self, now: datetime) -> datetime | None:

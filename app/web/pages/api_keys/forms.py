@@ -1,13 +1,13 @@
 """The forms of the API-key page."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, DateField, HiddenField, IntegerField, RadioField, SelectField, StringField
 from wtforms.validators import InputRequired, NumberRange, Optional, StopValidation, ValidationError
 
-from app.core.keys.lifecycle import SCOPES
+from app.core.keys.lifecycle import LAST_DAY, SCOPES, end_of_day
 from app.core.names import LONGEST_NAME
 from app.web.pages.layout.form_fields import is_name
 from config.settings import MAX_COUNT, check_rate_limit
@@ -26,7 +26,6 @@ OVERLAPS = {
     "7d": ("7 days", timedelta(7)),
 }
 UNITS = [("second", "Second"), ("minute", "Minute"), ("hour", "Hour")]
-LAST_DAY = date(9998, 12, 31)
 
 
 def _check_day(form: FlaskForm, field: Any) -> None:
@@ -53,8 +52,7 @@ class ExpiryForm(FlaskForm):
         if self.expiry.data == NEVER:
             return None
         if self.expiry.data == ON_A_DAY:
-            day: date = self.day.data
-            return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+            return end_of_day(self.day.data)
         return now + timedelta(days=int(self.expiry.data))
 
 

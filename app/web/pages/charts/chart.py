@@ -53,11 +53,15 @@ class Frame(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line; None where there is no data. `key` tells it from those of the same name."""
+    """A line; None where there is no data. `key` tells it from those of the same name.
+
+    One that is `hidden` can be switched on; the axis is that of the others.
+    """
 
     name: str
     values: Sequence[Number | None]
     key: str = ""
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,10 @@ def build_chart(
     buckets, interval, time_range = frame
     values = [[None if value is None else float(value) for value in line.values] for line in lines]
     known = [value for line in values for value in line if value is not None]
-    steps = value_steps(known, from_zero=measure.from_zero, is_time=measure.is_time, is_count=measure.is_count)
+    told = [value for line in lines if not line.hidden for value in line.values if value is not None]
+    steps = value_steps(
+        list(map(float, told)), from_zero=measure.from_zero, is_time=measure.is_time, is_count=measure.is_count
+    )
     low, high = steps[0], steps[-1]
     whole = [bucket.whole for bucket in buckets]
     starts = [bucket.start for bucket in buckets]
@@ -131,6 +138,11 @@ def build_chart(
             "moments": [[starts.index(marker.start), _told(marker)] for marker in markers],
         },
     )
+
+
+def _steps(measure: Measure, lines: Sequence[Sequence[float | None]]) -> list[float]:
+    known = [value for line in lines for value in line if value is not None]
+    return value_steps(known, from_zero=measure.from_zero, is_time=measure.is_time, is_count=measure.is_count)
 
 
 def dotted_words(interval: Grain) -> str:

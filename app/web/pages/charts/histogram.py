@@ -3,8 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from app.web.pages.charts.paths import BOX_HEIGHT, BOX_WIDTH
+from app.web.pages.charts.paths import BOX_HEIGHT, BOX_WIDTH, percent_down
 from app.web.pages.charts.scales import Tick, value_steps
 
 _ROUND = (1, 2, 5)
@@ -16,12 +17,16 @@ _ROOM_PERCENT = 16
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Outlines of the groups in a box of BOX_WIDTH by BOX_HEIGHT, the first one's first; `areas`: what lies below."""
+    """Outlines of the groups in a box of BOX_WIDTH by BOX_HEIGHT, the first one's first; `areas`: what lies below.
+
+    `data` is for the script, with the last group as the first line.
+    """
 
     outlines: list[str]
     areas: list[str]
     value_ticks: list[Tick]
     edge_ticks: list[Tick]
+    data: dict[str, Any]
 
 
 def build_histogram(
@@ -38,6 +43,10 @@ def build_histogram(
         areas=[f"{outline}V{BOX_HEIGHT}H0Z" for outline in outlines],
         value_ticks=[Tick(round(100 * step / steps[-1], 2), share_text(step)) for step in steps],
         edge_ticks=_edge_ticks(edges, edge_text),
+        data={
+            "bars": True,
+            "downs": [[percent_down(share, 0, steps[-1]) for share in group] for group in reversed(groups)],
+        },
     )
 
 

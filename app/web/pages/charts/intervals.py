@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.web.pages.charts.paths import BOX_HEIGHT, BOX_WIDTH
 from app.web.pages.charts.scales import Tick, value_steps
@@ -38,7 +38,7 @@ class Bounds(NamedTuple):
 class IntervalChart:
     """`band` and `line` are paths in a box of BOX_WIDTH by BOX_HEIGHT; tops are per cent of its height.
 
-    `clear_percent` is where along time the difference became clear, None where it is not.
+    `clear_percent` is where along time the difference became clear, None where it is not. `data` is for the script.
     """
 
     band: str
@@ -48,6 +48,7 @@ class IntervalChart:
     clear_percent: float | None
     value_ticks: list[Tick]
     time_ticks: list[Tick]
+    data: dict[str, Any]
 
 
 def interval_chart(points: Sequence[Bounds], margin: float, clear_from: datetime | None, scale: Scale) -> IntervalChart:
@@ -56,7 +57,8 @@ def interval_chart(points: Sequence[Bounds], margin: float, clear_from: datetime
     What lies outside is cut off: an interval is wide when it begins, and would hide how it ends.
     """
     reach = ROOM * max(margin, *(_seen(point) for point in points[-1:]))
-    places = [BOX_WIDTH * number / max(1, len(points) - 1) for number in range(len(points))]
+    steps = len(points) - 1
+    places = [BOX_WIDTH * number / steps if steps else BOX_WIDTH / 2 for number in range(len(points))]
     band, line = [], []
     for known, run in groupby(range(len(points)), lambda number: points[number].estimate is not None):
         numbers = list(run)
@@ -75,6 +77,10 @@ def interval_chart(points: Sequence[Bounds], margin: float, clear_from: datetime
         clear_percent=round(places[times.index(clear_from)] / BOX_WIDTH * 100, 2) if clear_from else None,
         value_ticks=_value_ticks(reach, scale),
         time_ticks=_ends(times),
+        data={
+            "downs": [[_seen_at(point.estimate, reach) for point in points]],
+            "moments": [[times.index(clear_from), "Clear from here on."]] if clear_from else [],
+        },
     )
 
 
@@ -95,6 +101,11 @@ def _corner(across: float, value: float, reach: float) -> str:
     # far outside is far enough: infinity has no place in a path
     down = BOX_HEIGHT / 2 * (1 - min(max(value / reach, -3.0), 3.0))
     return f"{across:.1f},{down:.1f}"
+
+
+def _seen_at(value: float | None, reach: float) -> float | None:
+    """As `_top`; None for what is cut off."""
+    return None if value is None or abs(value) > reach else _top(value, reach)
 
 
 def _top(value: float, reach: float) -> float:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import Response
+from werkzeug.datastructures import MultiDict
 
 from app.core.analytics.period import Period
 from app.core.analytics.usage import MAX_ROWS, Usage
@@ -64,6 +65,7 @@ class Cards:
     compared_with: str | None
 
 
+MOST_HIDDEN = 50
 FEWEST_EVENTS_BEFORE = 30
 """With fewer events in the past on average, a change in per cent says more of chance than of what has changed."""
 
@@ -87,6 +89,11 @@ def page_of_range(
 
 def frame_of(period: Period) -> Frame:
     return Frame([Bucket(point.start, point.whole) for point in period.series], period.interval, period.time_range)
+
+
+def hidden_lines(arguments: "MultiDict[str, str]") -> tuple[str, ...]:
+    """The keys of the lines that charts are not to show, as an address says."""
+    return tuple(dict.fromkeys(arguments.getlist("hidden")[:MOST_HIDDEN]))
 
 
 def cards_of(period: Period) -> Cards:

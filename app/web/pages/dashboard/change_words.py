@@ -10,8 +10,8 @@ from app.core.analytics.moved import Moved, MovedMeasure
 from app.core.analytics.project_changes import MovedPrompt, NewVersion, ProjectChanges
 from app.core.analytics.spend import Spend
 from app.core.analytics.version_comparison import Comparison
+from app.core.visible_text import version_labels, visible_text
 from app.web.pages.layout.formatting import duration, listed, money, score, signed_ratio, signed_score
-from app.web.pages.layout.visible_text import version_labels, visible_text
 from app.web.pages.prompts.undecided_words import how_far
 
 MOST_LINES = 5

@@ -1,5 +1,6 @@
 """The charts of a project over time, and their values as CSV."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -10,13 +11,13 @@ from app.core.analytics.latency_shares import NO_LATENCIES
 from app.core.analytics.period import Period, read_latencies, read_points
 from app.core.queries.changed_prompts import VersionBegan
 from app.core.rollups.rollup import WHOLE
+from app.core.visible_text import version_label, visible_text
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
 from app.web.pages.charts.measures import COST, EVENTS, LATENCY, OF_VERSIONS, SCORE, ValueOf, frame_of
 from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, latencies_csv, no_such_chart
 from app.web.pages.layout.csv_download import csv_response
-from app.web.pages.layout.visible_text import version_label, visible_text
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
 
@@ -38,8 +39,8 @@ PLOTS = (
 blueprint = page_blueprint("project_charts")
 
 
-def project_charts(period: Period, began: list[VersionBegan]) -> list[Chart]:
-    """Those with data first."""
+def project_charts(period: Period, began: list[VersionBegan], *, hidden: Collection[str]) -> list[Chart]:
+    """Those with data first; `hidden` are the names of lines that are not to be seen."""
     moments = [(_name(version), version.first_seen) for version in began]
     frame = frame_of(period)
     charts = [
@@ -47,7 +48,7 @@ def project_charts(period: Period, began: list[VersionBegan]) -> list[Chart]:
             plot.measure,
             frame,
             [
-                Line(name, [value_of(point.usage) for point in period.series])
+                Line(name, [value_of(point.usage) for point in period.series], hidden=name in hidden)
                 for name, (_, value_of) in plot.lines.items()
             ],
             moments,

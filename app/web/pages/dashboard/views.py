@@ -12,7 +12,7 @@ from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import dotted_words
 from app.web.pages.charts.distribution import latency_histogram
-from app.web.pages.charts.measures import page_of_range
+from app.web.pages.charts.measures import hidden_lines, page_of_range
 from app.web.pages.charts.paths import sparkline
 from app.web.pages.dashboard.change_words import change_list
 from app.web.pages.dashboard.first_steps import first_steps
@@ -50,7 +50,7 @@ def dashboard() -> Response:
         found.period,
         truncated=found.listed.truncated,
         query=query,
-        charts=project_charts(found.period, found.began),
+        charts=project_charts(found.period, found.began, hidden=hidden_lines(request.args)),
         latencies=latency_histogram(found.period.latencies),
         spend=found.changes.spend,
         ever_used=found.ever_used,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from flask import Flask
+from jinja2.filters import do_filesizeformat
 from markupsafe import Markup, escape
 
 from app.web.pages.layout.exact import exact_count, exact_duration, exact_money, exact_score
@@ -19,7 +20,7 @@ _SPACE = "\N{NO-BREAK SPACE}"
 
 def register_column_filters(app: Flask) -> None:
     for function in (
-        *(counted, priced, count_column, money_column, duration_column, score_column, share_column),
+        *(counted, priced, sized, count_column, money_column, duration_column, score_column, share_column),
         *(exact_money_column, exact_duration_column, exact_score_column),
     ):
         app.jinja_env.filters[function.__name__] = function
@@ -66,6 +67,11 @@ def counted(number: Number | None) -> Markup:
 
 def priced(dollars: Number | None) -> Markup:
     return exactly(money(dollars), exact_money(dollars))
+
+
+def sized(bytes_: int) -> Markup:
+    """12.3 MiB."""
+    return exactly(do_filesizeformat(bytes_, binary=True), f"{exact_count(bytes_)} bytes")
 
 
 def count_column(values: Iterable[Number | None]) -> Write:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from flask import Response
 
-from app.web.pages.layout.visible_text import is_unseen
+from app.core.visible_text import is_unseen
 
 _Item = TypeVar("_Item")
 

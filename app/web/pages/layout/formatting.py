@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from flask import Flask
 
-from app.web.pages.layout.visible_text import visible_text
+from app.core.visible_text import visible_text
 
 NO_DATA = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"

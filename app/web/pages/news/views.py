@@ -6,14 +6,14 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from app.core.news.message import message_name
-from app.core.news.sentences import page_path
+from app.core.news.sentences import names_of_hashes, page_path
 from app.core.queries.news import WrittenNews, select_news
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.paging import all_chunks, read_id
 from app.web.pages.layout.rendering import page
-from app.web.pages.news.words import KINDS, TONES, kind_label, told
+from app.web.pages.news.words import KINDS, TONES, kind_label, told, version_hash
 from app.web.request_context import visitor
 from app.web.services import ask_database, asker
 
@@ -25,6 +25,8 @@ CSV_COLUMNS: dict[str, Callable[[WrittenNews], object]] = {
     "time": lambda news: news.created_at,
     "type": lambda news: news.kind,
     "text": lambda news: told(news.kind, news.payload),
+    "candidate_hash": lambda news: version_hash(news.payload, "candidate"),
+    "baseline_hash": lambda news: version_hash(news.payload, "baseline"),
 }
 
 blueprint = page_blueprint("news")
@@ -47,6 +49,7 @@ def news() -> Response:
         kind=kind,
         kind_label=kind_label,
         told=told,
+        names_of_hashes=names_of_hashes,
         page_path=page_path,
         is_first=before is None,
         older=shown[-1].news_id if len(found) > len(shown) else None,

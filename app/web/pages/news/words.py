@@ -31,3 +31,9 @@ def told(kind: str, payload: Mapping[str, Any]) -> str:
     """The news as a sentence of its own."""
     text = sentence(kind, payload)
     return text[:1].upper() + text[1:]
+
+
+def version_hash(payload: Mapping[str, Any], part: str) -> str | None:
+    """The whole hash of a version that the news is about; None where it is about none."""
+    version = payload.get(part)
+    return version.get("version_hash") if isinstance(version, dict) else None

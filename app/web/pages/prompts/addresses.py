@@ -11,7 +11,7 @@ from app.core.analytics.prompt_overview import Choice
 from app.core.analytics.prompt_versions import Shown, VersionSummary
 from app.core.contract import LONGEST_VERSION_HASH
 from app.core.errors import VersionNotFound
-from app.web.pages.charts.measures import OF_VERSIONS
+from app.web.pages.charts.measures import OF_VERSIONS, hidden_lines
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.ranges import PageRange, read_range
 from app.web.pages.layout.tables import Column, Table, TableQuery, read_table_query, table
@@ -36,7 +36,8 @@ MOST_SHOWN = 50
 class Address(NamedTuple):
     """Of this request. `metric`: what the chart is to show; None where that is not said.
 
-    `only`: the hashes of the versions that the page is of, none where of all.
+    `only`: the hashes of the versions that the page is of, none where of all. `hidden`: those whose lines the chart is
+    not to show.
     """
 
     now: datetime
@@ -45,6 +46,7 @@ class Address(NamedTuple):
     choice: Choice
     only: tuple[str, ...]
     table: TableQuery[VersionSummary]
+    hidden: tuple[str, ...]
 
     @property
     def shown_versions(self) -> Shown:
@@ -55,7 +57,7 @@ class Address(NamedTuple):
         """The versions chosen, as in the query string."""
         return {name: version_hash for name, version_hash in self.choice._asdict().items() if version_hash is not None}
 
-    def kept_but(self, *left_out: Literal["range", "choice", "metric", "only", "table"]) -> dict[str, Any]:
+    def kept_but(self, *left_out: Literal["range", "choice", "metric", "only", "table", "hidden"]) -> dict[str, Any]:
         """The query string without some of its parts."""
         parts: dict[str, dict[str, Any]] = {
             "range": self.shown.arguments,
@@ -63,6 +65,7 @@ class Address(NamedTuple):
             "metric": {"metric": self.metric} if self.metric is not None else {},
             "only": {"version": list(self.only)} if self.only else {},
             "table": self.table.arguments(),
+            "hidden": {"hidden": list(self.hidden)} if self.hidden else {},
         }
         return {name: value for key, part in parts.items() if key not in left_out for name, value in part.items()}
 
@@ -88,6 +91,7 @@ def read_address() -> Address:
         Choice(_version("baseline"), _version("candidate")),
         _only(),
         read_table_query(VERSIONS, request.args),
+        hidden_lines(request.args),
     )
 
 

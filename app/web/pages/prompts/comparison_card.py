@@ -7,7 +7,7 @@ from typing import Protocol
 from app.core.analytics.margins import Source
 from app.core.analytics.prompt_overview import Choice, PromptOverview
 from app.core.queries.overviews import VersionSeen
-from app.web.pages.layout.visible_text import version_labels
+from app.core.visible_text import version_labels
 from app.web.pages.prompts.comparison_charts import LatencyChart, Shrinking, latencies_of, shrinking_of
 from app.web.pages.prompts.comparison_words import Verdict, verdict_of
 from app.web.pages.prompts.measure_words import Row, rows_of

@@ -9,8 +9,8 @@ from app.core.analytics.comparison import MEASURES, MeasureName
 from app.core.analytics.decision import Decision, Finding
 from app.core.analytics.margins import NOT_PART
 from app.core.analytics.version_comparison import ComparedVersion, Comparison
+from app.core.visible_text import version_labels
 from app.web.pages.layout.formatting import listed
-from app.web.pages.layout.visible_text import version_labels
 from app.web.pages.prompts.measure_words import VOCABULARY, State, difference_words, state_of
 from app.web.pages.prompts.undecided_words import hours_in_common, how_long, is_unknown, why_not_yet
 

@@ -10,12 +10,12 @@ from app.core.analytics.single_events import MOST_EVENTS, read_single_events
 from app.core.analytics.usage import find_prompt
 from app.core.database import Connection
 from app.core.queries.raw_events import EventsOf, Order
+from app.core.visible_text import version_labels
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.dashboard.raw_events import download
 from app.web.pages.layout.ranges import RANGES
 from app.web.pages.layout.rendering import page
-from app.web.pages.layout.visible_text import version_labels
 from app.web.pages.prompts.addresses import read_address, versions_looked_up
 from app.web.request_context import visitor
 from app.web.services import ask_database, services
@@ -57,7 +57,7 @@ def events(prompt_id: UUID) -> Response:
         most=MOST_EVENTS,
         retention_days=services().settings.retention_days,
         labels=version_labels([*versions, *((version.version_hash, version.name) for version in found.only)]),
-        only=address.kept_but("range", "choice", "metric", "table"),
+        only=address.kept_but("range", "choice", "metric", "table", "hidden"),
     )
 
 

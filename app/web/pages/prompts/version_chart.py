@@ -1,6 +1,6 @@
 """The versions of a prompt over time, and their values as CSV."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from app.core.analytics.prompt_overview import (
     read_prompt_overview,
 )
 from app.core.analytics.usage import Usage
+from app.core.visible_text import version_label
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, build_chart
@@ -21,7 +22,6 @@ from app.web.pages.charts.measures import OF_VERSIONS, frame_of
 from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, latencies_csv, no_such_chart
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.formatting import count
-from app.web.pages.layout.visible_text import version_label
 from app.web.pages.prompts.addresses import Address, read_address, versions_looked_up
 from app.web.request_context import visitor
 from app.web.services import ask_snapshot
@@ -53,11 +53,18 @@ def metric_of(asked: str | None, totals: Usage) -> str:
     )
 
 
-def versions_chart(found: PromptOverview, metric: str, labels: Mapping[str, str]) -> Chart:
-    """`labels` are those of the page, by hash."""
+def versions_chart(
+    found: PromptOverview, metric: str, labels: Mapping[str, str], *, hidden: Collection[str] = ()
+) -> Chart:
+    """`labels` are those of the page, by hash; `hidden` the hashes of those whose lines are not to be seen."""
     measure, value_of = OF_VERSIONS[metric]
     lines = [
-        Line(labels[line.version_hash], [value_of(usage) for usage in line.usages], line.version_hash)
+        Line(
+            labels[line.version_hash],
+            [value_of(usage) for usage in line.usages],
+            line.version_hash,
+            line.version_hash in hidden,
+        )
         for line in found.lines
     ]
     moments = [

@@ -38,7 +38,7 @@ def prompt(prompt_id: UUID) -> Response:
         found.period,
         truncated=found.matching.truncated,
         found=found,
-        chart=versions_chart(found, metric, labels),
+        chart=versions_chart(found, metric, labels, hidden=address.hidden),
         latencies=latency_histogram(found.period.latencies),
         line_numbers={line.version_hash: number for number, line in enumerate(found.lines, 1)},
         versions=versions,

@@ -1,11 +1,11 @@
 "use strict";
 
-// Reads and zooms the charts that the server has drawn: a pointer or the arrow keys tell the values at a time, and what
-// is dragged over, or chosen with Shift, becomes the range of the page. Positions come with the chart, words from the
-// table beside it; nothing is worked out twice.
+// Reads and zooms the charts that the server has drawn: a pointer or the arrow keys tell the values at a place, and what
+// is dragged over, or chosen with Shift, becomes the range of the page, where a chart is over the range. Positions come
+// with the chart, words from the table beside it; nothing is worked out twice.
 
-const HELP =
-  "Left and right move in time, up and down between lines. Shift with left or right chooses a part, Enter shows it alone, Escape lets go.";
+const READING_HELP = "Left and right move along the axis, up and down between lines, Escape lets go.";
+const ZOOM_HELP = " Shift with left or right chooses a part, Enter shows it alone.";
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
 const TIP_TURNS_AT_PERCENT = 50;
 const readers = new WeakMap();
@@ -18,18 +18,32 @@ function element(name, className, parent, attributes = {}) {
   return made;
 }
 
-// What the page says of a chart, as it is now: a refresh changes it.
+// What the page says of a chart, as it is now: a refresh changes it. Its table may be shared with others, then `columns`
+// are those of its lines; where the places are bars and not points, the table has their two edges in front of the values.
 function read(figure) {
   const geometry = JSON.parse(figure.dataset.chart);
-  const { rows } = figure.querySelector(".chart-table tbody");
+  const table = geometry.table ? document.getElementById(geometry.table) : figure.querySelector(".chart-table");
+  const { rows } = table.tBodies[0];
   const told = (at, column) => rows[at].cells[column].textContent;
-  const names = [...figure.querySelectorAll(".chart-table thead th")].slice(1).map((cell) => cell.textContent);
+  const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+  const columns = geometry.columns ?? headings.map((_, column) => column).slice(1);
+  const names = columns.map((column) => headings[column]);
   const switches = new Map([...figure.querySelectorAll(".legend input")].map((box) => [Number(box.dataset.line) - 1, box]));
   const shown = names.map((_, line) => line).filter((line) => switches.get(line)?.checked ?? true);
-  return { ...geometry, names, shown, latest: rows.length - 1, time: (at) => told(at, 0), value: (at, line) => told(at, line + 1) };
+  const label = (at) => (geometry.bars ? `${told(at, 0)} to ${told(at, 1)}` : told(at, 0));
+  return { moments: [], ...geometry, names, shown, latest: rows.length - 1, label, value: (at, line) => told(at, columns[line]) };
 }
 
-const place = (data, at) => (data.latest > 0 ? (100 * at) / data.latest : 50);
+function place(data, at) {
+  if (data.bars) return (100 * (at + 0.5)) / (data.latest + 1);
+  return data.latest > 0 ? (100 * at) / data.latest : 50;
+}
+
+function nearest(data, share) {
+  const at = data.bars ? Math.floor(share * (data.latest + 1)) : Math.round(share * data.latest);
+  return Math.max(0, Math.min(data.latest, at));
+}
+
 const minute = (minutes) => new Date(60_000 * minutes).toISOString().slice(0, 16);
 const momentsAt = (data, at) => data.moments.filter(([where]) => where === at).map(([, told]) => told);
 
@@ -46,6 +60,15 @@ function zoom(figure, first, last) {
   location.assign(address);
 }
 
+// The address says which lines are hidden, and the server draws the axis anew for the others.
+function keepHidden() {
+  const address = new URL(location.href);
+  address.searchParams.delete("hidden");
+  for (const { value } of document.querySelectorAll(".legend input:not(:checked)")) address.searchParams.append("hidden", value);
+  history.replaceState(history.state, "", address);
+  document.dispatchEvent(new Event("outdated"));
+}
+
 function makeReader(figure) {
   const layer = figure.querySelector(".chart-layer");
   const area = element("div", "chart-area-of-pointer", layer, { tabindex: 0, role: "application", "aria-roledescription": "chart" });
@@ -56,7 +79,8 @@ function makeReader(figure) {
   const button = element("button", "button small chart-zoom", layer, { type: "button" });
   const told = element("p", "visually-hidden", layer, { "aria-live": "polite" });
   const help = element("p", "visually-hidden", layer, { id: `${figure.id}-help` });
-  help.textContent = HELP;
+  const canZoom = "start" in read(figure);
+  help.textContent = READING_HELP + (canZoom ? ZOOM_HELP : "");
   button.textContent = "Show this part";
   area.setAttribute("aria-label", figure.querySelector("title").textContent);
   area.setAttribute("aria-describedby", `${help.id} ${figure.querySelector("desc").id}`);
@@ -66,7 +90,7 @@ function makeReader(figure) {
   const value = (data, line) => `${data.names[line]}: ${data.value(state.at, line)}`;
 
   function showTip(data) {
-    const lines = [Object.assign(element("p", "chart-tip-time", tip), { textContent: data.time(state.at) })];
+    const lines = [Object.assign(element("p", "chart-tip-label", tip), { textContent: data.label(state.at) })];
     for (const line of data.shown) {
       const row = element("p", `series-${line + 1}`, tip);
       row.classList.toggle("current", state.byKeyboard && data.shown.length > 1 && line === state.line);
@@ -118,8 +142,8 @@ function makeReader(figure) {
   // Screen readers hear what the keys have found, not every move of a pointer.
   function tell(data) {
     const part = chosen();
-    const words = [data.time(state.at), data.shown.length ? value(data, state.line) : "no line is shown", ...momentsAt(data, state.at)];
-    if (part) words.push(`Chosen from ${data.time(part[0])} to ${data.time(part[1])}: Enter shows it alone`);
+    const words = [data.label(state.at), data.shown.length ? value(data, state.line) : "no line is shown", ...momentsAt(data, state.at)];
+    if (part) words.push(`Chosen from ${data.label(part[0])} to ${data.label(part[1])}: Enter shows it alone`);
     told.textContent = words.join(". ");
   }
 
@@ -131,9 +155,9 @@ function makeReader(figure) {
   function move(key, isChoosing) {
     const data = read(figure);
     state.byKeyboard = true;
-    if (state.at === null) state.at = data.latest;
+    if (state.at === null) state.at = data.bars ? 0 : data.latest;
     else if (key in STEPS) {
-      state.anchor = isChoosing ? (state.anchor ?? state.at) : null;
+      state.anchor = isChoosing && canZoom ? (state.anchor ?? state.at) : null;
       state.at = Math.max(0, Math.min(data.latest, state.at + STEPS[key]));
     } else {
       const lines = data.shown.length;
@@ -147,7 +171,7 @@ function makeReader(figure) {
     const { key, shiftKey } = event;
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (key in STEPS || key === "ArrowUp" || key === "ArrowDown") move(key, shiftKey);
-    else if (key === "Enter" && state.at !== null) zoom(figure, ...(chosen() ?? [state.at, state.at]));
+    else if (key === "Enter" && canZoom && state.at !== null) zoom(figure, ...(chosen() ?? [state.at, state.at]));
     else if (key === "Escape") {
       letGo();
       told.textContent = "";
@@ -155,10 +179,9 @@ function makeReader(figure) {
     event.preventDefault();
   }
 
-  const bucketAt = (event) => {
+  const placeAt = (event) => {
     const { left, width } = area.getBoundingClientRect();
-    const { latest } = read(figure);
-    return Math.max(0, Math.min(latest, Math.round(((event.clientX - left) / width) * latest)));
+    return nearest(read(figure), (event.clientX - left) / width);
   };
 
   let isDragging = false;
@@ -167,12 +190,13 @@ function makeReader(figure) {
     if (event.button !== 0) return;
     isDragging = true;
     area.setPointerCapture(event.pointerId);
-    Object.assign(state, { at: bucketAt(event), anchor: bucketAt(event), byKeyboard: false });
+    const at = placeAt(event);
+    Object.assign(state, { at, anchor: canZoom ? at : null, byKeyboard: false });
     show();
   }
 
   function onMove(event) {
-    const at = bucketAt(event);
+    const at = placeAt(event);
     if ((!isDragging && state.anchor !== null) || (at === state.at && !state.byKeyboard)) return;
     Object.assign(state, { at, byKeyboard: false });
     show();
@@ -199,7 +223,7 @@ function makeReader(figure) {
     if (pointerType === "mouse" && !isDragging && !state.byKeyboard && chosen() === null) letGo();
   });
   button.addEventListener("click", () => zoom(figure, ...chosen()));
-  figure.addEventListener("change", show);
+  figure.addEventListener("change", () => { show(); keepHidden(); });
   readers.set(figure, show);
   show();
 }

@@ -96,9 +96,10 @@ let tag = document.body.dataset.tag;
 
 async function refresh() {
   isAsking = true;
+  const asked = location.href;
   try {
     const headers = { Accept: "text/html", ...(tag && { "If-None-Match": `W/"${tag}"` }) };
-    const answer = await fetch(location.href, { headers, signal: AbortSignal.timeout(15_000) });
+    const answer = await fetch(asked, { headers, signal: AbortSignal.timeout(15_000) });
     if (answer.status === 401 || new URL(answer.url).pathname === "/login") {
       location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
       return;
@@ -108,7 +109,7 @@ async function refresh() {
       document.dispatchEvent(new CustomEvent("answered", { detail: fresh }));
       throw new Error(`status ${answer.status}`);
     }
-    if (fresh) {
+    if (fresh && asked === location.href) {
       show(fresh);
       tag = fresh.body.dataset.tag;
     }
@@ -122,7 +123,14 @@ async function refresh() {
     isAsking = false;
     const seconds = Number(live.dataset.refreshSeconds);
     waitUntil = Date.now() + 1_000 * Math.min(seconds * 2 ** failures, Math.max(seconds, LONGEST_PAUSE_SECONDS));
+    // the address has changed meanwhile: that was the answer to another one
+    if (asked !== location.href) outdated();
   }
+}
+
+function outdated() {
+  waitUntil = 0;
+  tick();
 }
 
 function tick() {
@@ -137,4 +145,5 @@ if (live && statusLine) {
   waitUntil = Date.now() + 1_000 * Number(live.dataset.refreshSeconds);
   setInterval(tick, 1_000);
   document.addEventListener("visibilitychange", tick);
+  document.addEventListener("outdated", outdated);
 }

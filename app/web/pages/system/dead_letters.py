@@ -19,6 +19,7 @@ from app.core.operations.replays import Replayed, follow_replays, replayed
 from app.core.queries.audit_log import Action, Actor
 from app.core.queries.dead_letters import (
     DeadLetter,
+    DeadLetterReasons,
     count_dead_letters_by_reason,
     select_dead_letter_ids,
     select_dead_letters,
@@ -72,16 +73,16 @@ def discard(dead_letter_id: int) -> Response:
 @signed_in("admin")
 def replay_all() -> Response:
     with _followed() as disposal:
-        count, left = _take_out_by_reason(disposal, Action.LETTERS_REPLAYED)
+        count, rest = _take_out_by_reason(disposal, Action.LETTERS_REPLAYED)
     services().wake_worker()
-    return _done("dead letters replayed", f"Put back into the buffer: {count}.{_rest(left)}", count)
+    return _done("dead letters replayed", f"Put back into the buffer: {count}.{rest}", count)
 
 
 @blueprint.post("/dashboard/system/dead-letters/discard")
 @signed_in("admin")
 def discard_all() -> Response:
-    count, left = _take_out_by_reason(give_up, Action.LETTERS_DISCARDED)
-    return _done("dead letters discarded", f"Discarded: {count}.{_rest(left)}", count)
+    count, rest = _take_out_by_reason(give_up, Action.LETTERS_DISCARDED)
+    return _done("dead letters discarded", f"Discarded: {count}.{rest}", count)
 
 
 @blueprint.get("/dashboard/system/dead-letters.csv")
@@ -114,25 +115,29 @@ def _take_out_one(dead_letter_id: int, disposal: Disposal, action: Action) -> No
         raise NotFound("there is no such dead letter in this project")
 
 
-def _take_out_by_reason(disposal: Disposal, action: Action) -> tuple[int, int]:
-    """How many were taken out, and how many are left."""
+def _take_out_by_reason(disposal: Disposal, action: Action) -> tuple[int, str]:
+    """How many were taken out, and what is left, in words."""
     reason = request.form.get("reason", "").replace("\0", "")
     return ask_database(_take_out_in_time, disposal, action, actor(), reason=reason, project_id=visible_project())
 
 
 def _take_out_in_time(
     connection: Connection, disposal: Disposal, action: Action, by: Actor, *, reason: str, project_id: int | None
-) -> tuple[int, int]:
+) -> tuple[int, str]:
     ids = select_dead_letter_ids(connection, project_id=project_id, reason=reason, limit=AT_ONCE)
     until = time.monotonic() + LONGEST_SECONDS
     in_time = itertools.takewhile(lambda _: time.monotonic() < until, ids)
     taken = dispose(connection, in_time, disposal, action, by, subject=reason, project_id=project_id)
     left = count_dead_letters_by_reason(connection, project_id=project_id)
-    return len(taken), next((each.letters for each in left if each.reason == reason), 0)
+    return len(taken), _rest(left, reason)
 
 
-def _rest(left: int) -> str:
-    return f" {left:,} are left: do it again for the next {min(left, AT_ONCE)}." if left else ""
+def _rest(counted: DeadLetterReasons, reason: str) -> str:
+    left = next((each.letters for each in counted.reasons if each.reason == reason), 0)
+    if not left and counted.all_counted:
+        return ""
+    how_many = f"{left:,} are" if counted.all_counted else f"At least {left:,} are" if left else "More may be"
+    return f" {how_many} left: do it again for the next {min(left, AT_ONCE) or AT_ONCE}."
 
 
 def _done(event: str, message: str, count: int) -> Response:

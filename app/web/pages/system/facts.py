@@ -15,7 +15,7 @@ from app.core.operations.replays import ReplayReport, report_replays
 from app.core.operations.tallies import BUCKET_SECONDS, DRAINED, five_minutes_of, read_counts
 from app.core.queries.dead_letters import (
     DeadLetter,
-    DeadLetterReason,
+    DeadLetterReasons,
     count_dead_letters_by_reason,
     select_dead_letters,
 )
@@ -106,7 +106,7 @@ class DatabaseFacts(NamedTuple):
 
     events_stored: int
     untraced: Untraced
-    reasons: list[DeadLetterReason]
+    counted: DeadLetterReasons
     letters: list[DeadLetter]
     more_letters: bool
     replays: ReplayReport | None

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from app.core.operations.health import DatabaseHealth, RedisHealth, health_of
 from app.core.operations.readiness import Problems
 from app.core.operations.refusals import RefusalCount, count_refusals
+from app.core.queries.dead_letters import COUNTED_LETTERS
 from app.core.runbook import runbook_path
 from app.web.health import current_problems
 from app.web.pages.access.blueprint import page_blueprint
@@ -87,7 +88,7 @@ def system() -> Response:
     # the light of this page is about what this page shows
     health = context().health = health_of(
         RedisHealth(problems, in_redis.buffer if in_redis else None, now),
-        DatabaseHealth({}, {None: sum(each.letters for each in in_database.reasons)} if in_database else None),
+        DatabaseHealth({}, {None: in_database.counted.letters} if in_database else None),
         project_id=project_id,
         sees_all=True,
     )
@@ -107,6 +108,7 @@ def system() -> Response:
         meanings=REFUSAL_MEANINGS,
         max_events=at_work.settings.buffer_max_events,
         at_once=AT_ONCE,
+        counted_letters=COUNTED_LETTERS,
         unknown_proxy=visitor().user.is_operator and notice_proxy(request.environ),
     )
 
