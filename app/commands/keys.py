@@ -145,10 +145,11 @@ def _in_doubt(words: str) -> Iterator[None]:
 def _described(connection: Connection, key_id: int) -> tuple[int, ApiKeyDescription]:
     """The id of its project, and what it is now. Raises NotFound."""
     found = select_key_hash(connection, key_id)
-    described = found and select_api_key(connection, found.project_id, key_id)
-    if found is None or described is None:
-        raise NotFound(f"there is no key with the id {key_id}")
-    return found.project_id, described
+    if found is not None:
+        described = select_api_key(connection, found.project_id, key_id)
+        if described is not None:
+            return found.project_id, described
+    raise NotFound(f"there is no key with the id {key_id}")
 
 
 def _end_of(end: str) -> datetime | None:

@@ -20,7 +20,6 @@ RUN_ONE_WAY = (
         "sessions",
         "system_page",
         "test_members",
-        "test_refusals_page",
         "test_dashboard",
         "test_prompt_page",
     ),

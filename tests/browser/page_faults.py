@@ -16,6 +16,9 @@ SMALL_TARGETS = """() => [
     return box.width > 1 && (box.width < 24 || box.height < 24);
   })
   .map((each) => each.outerHTML.slice(0, 140))"""
+CUT = """() => [...document.querySelectorAll(".table-scroll, .site-nav, main")]
+  .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth)
+  .map((each) => each.outerHTML.slice(0, 140))"""
 FIND_FAULTS = Path(__file__).with_suffix(".js").read_text()
 
 
@@ -27,3 +30,8 @@ def page_faults(page: Page) -> list[str]:
 def small_targets(page: Page) -> list[str]:
     """What can be touched, and is narrower or lower than the 24 pixels of WCAG 2.5.8; the beginning of its HTML."""
     return cast(list[str], page.evaluate(SMALL_TARGETS))
+
+
+def cut_off(page: Page) -> list[str]:
+    """What is wider than its place, so that something of it is only seen by scrolling; the beginning of its HTML."""
+    return cast(list[str], page.evaluate(CUT))

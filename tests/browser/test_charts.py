@@ -115,7 +115,7 @@ def test_the_axis_is_that_of_the_lines_that_are_shown_and_the_address_says_which
     expect(top).to_have_text(re.compile(r"\$0\.0[56]"))
     expect(boxes.get_by_role("checkbox", name="v1")).not_to_be_checked()
     assert page.evaluate("new URL(location).searchParams.getAll('hidden')") == ["v1"]
-    point_at(page, interactive_chart(page, "Cost per event over time"), 0.99)
+    point_at(page, interactive_chart(page, "Cost per event over time"), 0.85)
     assert page.evaluate(DISTANCE_OF_DOT, "#chart-cost") < 2
     page.get_by_role("link", name="7 d", exact=True).click()
     page.wait_for_url("**range=7d**")

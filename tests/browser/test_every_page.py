@@ -9,8 +9,9 @@ from app.demo.story import PROMPTS
 from app.web.pages.documents.views import DOCUMENTS
 from tests.api_keys import create_key
 from tests.browser.axe import violations
+from tests.browser.chromium import WIDE
 from tests.browser.conftest import NewPage
-from tests.browser.page_faults import page_faults, small_targets
+from tests.browser.page_faults import cut_off, page_faults, small_targets
 from tests.browser.visitors import Visitor, new_visitor
 from tests.commands import run_command
 from tests.processes import SECRET_KEY
@@ -90,6 +91,10 @@ def test_every_page_is_fit_for_everybody(new_page: NewPage, shopkeeper: Visitor,
         faults[path] = [*page_faults(page), *found.items()]
         if look == "phone":
             faults[path] += small_targets(page)
+        if look == "light":
+            page.set_viewport_size({"width": 1_024, "height": 800})
+            faults[path] += cut_off(page)
+            page.set_viewport_size(WIDE)
     assert {path: found for path, found in faults.items() if found} == {}
 
 

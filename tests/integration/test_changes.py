@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from app.core.analytics.margins import read_project_margins
 from app.core.analytics.project_changes import ProjectChanges, read_project_changes
 from app.core.analytics.project_overview import read_project_overview
 from app.core.analytics.prompt_changes import Changes
@@ -61,7 +62,8 @@ def events_of(
 def range_changes(connection: Connection, project_id: int, length: timedelta) -> RangeChanges | None:
     time_range = TimeRange(MONDAY - length, MONDAY, "hour" if length > 2 * DAY else "minute")
     counted = counted_range(connection, project_id, time_range)
-    return read_range_changes(connection, project_id, WHOLE, time_range, counted, now=MONDAY)
+    margins = read_project_margins(connection, project_id)
+    return read_range_changes(connection, project_id, WHOLE, time_range, counted, margins=margins, now=MONDAY)
 
 
 def verdicts(changes: Changes) -> dict[str, str]:
@@ -69,7 +71,7 @@ def verdicts(changes: Changes) -> dict[str, str]:
 
 
 def project_changes(connection: Connection, project_id: int, now: datetime = MONDAY) -> ProjectChanges:
-    return read_project_changes(connection, project_id, now=now)
+    return read_project_changes(connection, project_id, margins=read_project_margins(connection, project_id), now=now)
 
 
 NOT_CLEAR = {"cost_usd": "none", "score": "none", "latency_p50_ms": "none", "latency_p95_ms": "none"}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from app.core.analytics.comparison import ProjectMargins
 from app.core.analytics.latency_shares import Distribution, distribution
 from app.core.analytics.range_changes import RangeChanges, read_range_changes
 from app.core.analytics.usage import Usage, counted_range, usage_over_time
@@ -45,6 +46,7 @@ def read_period(
     counted: TimeRange,
     *,
     interval: Grain,
+    margins: ProjectMargins,
     now: datetime,
     only: Sequence[int] | None = None,
 ) -> Period:
@@ -53,9 +55,9 @@ def read_period(
     Of single versions no past is read: they come and go, and two of them are compared elsewhere.
     """
     used = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval, only=only)
-    changes = (
-        read_range_changes(connection, project_id, prompt_key, time_range, counted, now=now) if only is None else None
-    )
+    changes = None
+    if only is None:
+        changes = read_range_changes(connection, project_id, prompt_key, time_range, counted, margins=margins, now=now)
     points = points_of(used.series, time_range, interval, now)
     latencies = distribution(used.latency_histogram) if used.latency_histogram else None
     return Period(time_range, interval, used.totals, changes, points, latencies)

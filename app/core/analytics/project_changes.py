@@ -12,7 +12,6 @@ from uuid import UUID
 from app.core.analytics.comparison import Margins, ProjectMargins
 from app.core.analytics.evidence import Evidence, arm
 from app.core.analytics.evidence_reading import first_seen_order
-from app.core.analytics.margins import read_project_margins
 from app.core.analytics.moved import WEEKS, Moved, moved
 from app.core.analytics.prompt_days import read_prompt_days
 from app.core.analytics.remembered import Remembered
@@ -79,8 +78,9 @@ class ProjectChanges:
         return not self.versions and not self.moved
 
 
-def read_project_changes(connection: Connection, project_id: int, *, now: datetime) -> ProjectChanges:
-    margins = read_project_margins(connection, project_id)
+def read_project_changes(
+    connection: Connection, project_id: int, *, margins: ProjectMargins, now: datetime
+) -> ProjectChanges:
     return ProjectChanges(
         _new_versions(connection, project_id, margins, now),
         _moved_prompts(connection, project_id, margins, now),

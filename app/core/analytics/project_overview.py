@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from app.core.analytics.margins import read_project_margins
 from app.core.analytics.period import Period, read_period, whole_buckets
 from app.core.analytics.project_changes import ProjectChanges, read_project_changes
 from app.core.analytics.prompt_changes import Changes
@@ -71,13 +72,16 @@ def read_project_overview(
 ) -> ProjectOverview:
     """A project in a range. Its prompts are those with `search` in their id or name; the empty text is in all."""
     counted = counted_range(connection, project_id, time_range)
-    period = read_period(connection, project_id, WHOLE, time_range, counted, interval=interval, now=now)
+    margins = read_project_margins(connection, project_id)
+    period = read_period(
+        connection, project_id, WHOLE, time_range, counted, interval=interval, margins=margins, now=now
+    )
     cost = period.totals.cost_usd.sum
     listed = _read_prompts(
         connection, project_id, time_range, counted, search=search, changes=period.changes, cost=cost
     )
     ever_used = period.totals.events > 0 or select_ever_used(connection, project_id)
-    changes = read_project_changes(connection, project_id, now=now)
+    changes = read_project_changes(connection, project_id, margins=margins, now=now)
     began = select_versions_that_began(connection, project_id, counted.start, counted.end, limit=MAX_BEGAN)
     step = default_interval(time_range)
     whole = whole_buckets(bucket_starts(time_range, step), time_range, step, now)
@@ -88,7 +92,8 @@ def read_prompts(
     connection: Connection, project_id: int, time_range: TimeRange, *, now: datetime, search: str
 ) -> Listed[PromptSummary]:
     counted = counted_range(connection, project_id, time_range)
-    changes = read_range_changes(connection, project_id, WHOLE, time_range, counted, now=now)
+    margins = read_project_margins(connection, project_id)
+    changes = read_range_changes(connection, project_id, WHOLE, time_range, counted, margins=margins, now=now)
     cost = select_totals(connection, project_id, WHOLE, fewest_parts(counted)).cost_sum
     return _read_prompts(connection, project_id, time_range, counted, search=search, changes=changes, cost=cost)
 

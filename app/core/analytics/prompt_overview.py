@@ -10,8 +10,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app.core.analytics.latency_shares import Distribution
-from app.core.analytics.margins import MarginsFound, find_margins
-from app.core.analytics.period import Period, read_latencies, read_period
+from app.core.analytics.margins import MarginsFound, find_margins, read_project_margins
+from app.core.analytics.period import Period, Point, points_of, read_latencies, read_period
 from app.core.analytics.prompt_versions import (
     EVERYTHING,
     Shown,
@@ -20,7 +20,15 @@ from app.core.analytics.prompt_versions import (
     keys_of,
     list_versions,
 )
-from app.core.analytics.usage import NOTHING, Listed, Usage, counted_range, find_prompt, merged_by_group
+from app.core.analytics.usage import (
+    NOTHING,
+    Listed,
+    Usage,
+    counted_range,
+    find_prompt,
+    merged_by_group,
+    usage_over_time,
+)
 from app.core.analytics.version_choice import ChosenVersions, choose_versions
 from app.core.analytics.version_comparison import Comparison, compare_versions
 from app.core.database import Connection
@@ -58,6 +66,15 @@ class VersionLine:
     version_hash: str
     name: str | None
     usages: list[Usage]
+
+
+class VersionLines(NamedTuple):
+    """The versions over time, and the prompt: all in all, and bucket by bucket."""
+
+    totals: Usage
+    interval: Grain
+    series: list[Point]
+    lines: list[VersionLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +121,17 @@ def read_prompt_overview(
     interval = _calm_interval(connection, project_id, prompt_key, time_range, interval=interval)
     only = find_versions(connection, prompt_key, shown.only)
     keys = keys_of(only)
-    period = read_period(connection, project_id, prompt_key, time_range, counted, interval=interval, now=now, only=keys)
+    period = read_period(
+        connection,
+        project_id,
+        prompt_key,
+        time_range,
+        counted,
+        interval=interval,
+        margins=read_project_margins(connection, project_id),
+        now=now,
+        only=keys,
+    )
     listed, matching = list_versions(
         connection, project_id, prompt_key, counted, events=period.totals.events, only=keys, search=shown.search
     )
@@ -118,12 +145,38 @@ def read_prompt_overview(
         listed=listed,
         matching=matching,
         only=only,
-        lines=_lines(connection, project_id, prompt_key, drawn, period=period, counted=counted),
+        lines=_lines(connection, project_id, prompt_key, drawn, counted, series=period.series, interval=interval),
         choices=select_newest_versions(connection, project_id, prompt_key, MAX_CHOICES),
         comparison=chosen
         and compare_versions(connection, project_id, prompt_key, *chosen, margins=margins.margins, now=now),
         margins=margins,
     )
+
+
+def read_version_lines(
+    connection: Connection,
+    project_id: int,
+    prompt_id: UUID,
+    time_range: TimeRange,
+    *,
+    interval: Grain,
+    now: datetime,
+    choice: Choice = NEWEST,
+    shown: Shown = EVERYTHING,
+) -> VersionLines:
+    """The lines of `read_prompt_overview` alone, with what they are drawn over. Raises NotFound as that does."""
+    prompt_key = find_prompt(connection, project_id, prompt_id).prompt_key
+    counted = counted_range(connection, project_id, time_range)
+    interval = _calm_interval(connection, project_id, prompt_key, time_range, interval=interval)
+    keys = keys_of(find_versions(connection, prompt_key, shown.only))
+    used = usage_over_time(connection, project_id, prompt_key, time_range, counted, interval=interval, only=keys)
+    listed, _ = list_versions(
+        connection, project_id, prompt_key, counted, events=used.totals.events, only=keys, search=""
+    )
+    drawn = _drawn(_chosen(connection, project_id, prompt_key, choice), listed.rows, keys)
+    series = points_of(used.series, time_range, interval, now)
+    lines = _lines(connection, project_id, prompt_key, drawn, counted, series=series, interval=interval)
+    return VersionLines(used.totals, interval, series, lines)
 
 
 def read_prompt_latencies(
@@ -171,19 +224,20 @@ def _lines(
     project_id: int,
     prompt_key: int,
     versions: Sequence[VersionSummary | VersionSeen],
-    *,
-    period: Period,
     counted: TimeRange,
+    *,
+    series: Sequence[Point],
+    interval: Grain,
 ) -> list[VersionLine]:
     keys = [version.version_key for version in versions]
-    parts = fewest_parts(counted, coarsest=period.interval)
-    rows = select_version_series(connection, project_id, prompt_key, parts, interval=period.interval, only=keys)
+    parts = fewest_parts(counted, coarsest=interval)
+    rows = select_version_series(connection, project_id, prompt_key, parts, interval=interval, only=keys)
     usages = merged_by_group(rows)
     return [
         VersionLine(
             version.version_hash,
             version.name,
-            [usages.get((version.version_key, start), NOTHING) for start, *_ in period.series],
+            [usages.get((version.version_key, start), NOTHING) for start, *_ in series],
         )
         for version in versions
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from app.core.analytics.margins import read_project_margins
+from app.core.analytics.comparison import ProjectMargins
 from app.core.analytics.past import Past, same_hours, whole_hours
 from app.core.analytics.prompt_changes import Changes, changes_of
 from app.core.analytics.prompt_days import PromptDays, read_prompt_days
@@ -63,6 +63,7 @@ def read_range_changes(
     time_range: TimeRange,
     counted: TimeRange,
     *,
+    margins: ProjectMargins,
     now: datetime,
 ) -> RangeChanges | None:
     """Of a prompt, or of a project where the key is WHOLE; None where there is no past.
@@ -91,7 +92,6 @@ def read_range_changes(
         ),
     )
     now_seen = select_prompt_windows(connection, project_id, seen, keys)
-    margins = read_project_margins(connection, project_id)
     mix, by_prompt = changes_of(before.windows, now_seen, before.days, past, margins)
     times = len(past.windows)
     return RangeChanges(past, expected.events / times, expected.cost_usd / times, mix, by_prompt)

@@ -44,6 +44,16 @@ def test_it_tells_how_the_events_flow(admin, redis_client: redis.Redis):
     assert 'href="/docs/runbook#buffer"' in admin.get(PAGE).text
 
 
+def test_what_is_shortened_has_all_its_digits_at_hand(admin, redis_client: redis.Redis):
+    now = five_minutes_of(datetime.now(UTC).timestamp())
+    add_counts(redis_client, DRAINED, {(now, "stored"): 1_234_567})
+    page = admin.get(PAGE).text
+    assert "Stored, last hour 1.23 M exactly 1,234,567" in text(admin.get(PAGE))
+    assert '<span title="1,234,567">1.23' in page
+    assert '<span title="1,000,000">1' in page, "the most that the buffer takes"
+    assert re.search(r'<span title="[\d,]+ bytes">[\d.]+ [KMG]iB', page), "the memory of Redis"
+
+
 def test_all_is_well_where_events_flow(admin, no_letters):
     wait_until(lambda: "All is well" in admin.get(PAGE).text)
     told = text(admin.get(PAGE))

@@ -3,7 +3,6 @@
 A key is shown once, in the answer to the form that made it: it is in no URL, cookie, log or cache.
 """
 
-import math
 from datetime import UTC, datetime
 
 from flask import flash, redirect, request, url_for
@@ -22,7 +21,7 @@ from app.web.pages.api_keys.listing import CSV_COLUMNS, SHOWN_KEYS, all_keys, li
 from app.web.pages.api_keys.one_key import find_key, key_page
 from app.web.pages.api_keys.snippets import snippets
 from app.web.pages.layout.csv_download import csv_table
-from app.web.pages.layout.paging import read_id
+from app.web.pages.layout.paging import place_of, read_id
 from app.web.pages.layout.rendering import page
 from app.web.proxies import base_url
 from app.web.request_context import actor, visitor
@@ -131,9 +130,9 @@ def download() -> Response:
 
 def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
     counts = ask_database(count_api_keys, visitor().project_id)
-    pages = max(1, math.ceil((counts.not_revoked + counts.revoked) / SHOWN_KEYS))
-    number = min(max(read_id(request.args.get("page")) or 1, 1), pages)
-    listed = listed_keys(visitor().project_id, limit=SHOWN_KEYS, offset=(number - 1) * SHOWN_KEYS)
+    asked = read_id(request.args.get("page")) or 1
+    place = place_of(asked, counts.not_revoked + counts.revoked, per_page=SHOWN_KEYS)
+    listed = listed_keys(visitor().project_id, limit=SHOWN_KEYS, offset=place.offset)
     return page(
         "api_keys/api_keys.html",
         active="api-keys",
@@ -142,8 +141,7 @@ def _list_page(form: CreateKeyForm, *, status: int = 200) -> Response:
         keys=[each for each in listed if each.state is not KeyState.REVOKED],
         revoked=[each for each in listed if each.state is KeyState.REVOKED],
         counts=counts,
-        number=number,
-        pages=pages,
+        place=place,
         default_limit=services().settings.default_rate_limit,
     )
 

@@ -1,7 +1,7 @@
 """Lists that are longer than a page."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from app.core.database import MAX_BIGINT
 
@@ -14,6 +14,21 @@ def read_id(text: str | None) -> int | None:
         return None
     number = int(text[: len(str(MAX_BIGINT)) + 1])
     return number if number <= MAX_BIGINT else None
+
+
+class Place(NamedTuple):
+    """Which page of a list is shown, of how many, and how many items come before it."""
+
+    number: int
+    pages: int
+    offset: int
+
+
+def place_of(asked: int, total: int, *, per_page: int) -> Place:
+    """The page that was asked for, or the last one where there are not so many."""
+    pages = max(1, -(-total // per_page))
+    number = min(max(asked, 1), pages)
+    return Place(number, pages, (number - 1) * per_page)
 
 
 def all_chunks(

@@ -6,6 +6,8 @@ from typing import Any, Generic, TypeVar
 
 from werkzeug.datastructures import MultiDict
 
+from app.web.pages.layout.paging import place_of, read_id
+
 _Item = TypeVar("_Item")
 
 ROWS_PER_PAGE = 50
@@ -88,14 +90,13 @@ def read_table_query(of: Table[_Item], arguments: "MultiDict[str, str]") -> Tabl
     if sort not in of.columns:
         sort = of.sorted_by
     order = arguments.get("order", "desc" if of.columns[sort].is_number else "asc")
-    page = arguments.get("page", "1")
     return TableQuery(
         table=of,
         # NUL is the one character that PostgreSQL does not take, and lone surrogates have no UTF-8
         search=arguments.get("q", "").strip()[:LONGEST_SEARCH].replace("\0", "").encode(errors="replace").decode(),
         sort=sort,
         descending=order != "asc",
-        page=int(page) if page.isascii() and page.isdigit() and len(page) <= 6 else 1,
+        page=read_id(arguments.get("page")) or 1,
     )
 
 
@@ -109,8 +110,6 @@ def in_order(items: Sequence[_Item], query: TableQuery[_Item]) -> list[_Item]:
 
 def page_of(items: Sequence[_Item], query: TableQuery[_Item]) -> TablePage[_Item]:
     """The page that was asked for, or the last one where there are not so many."""
-    pages = max(1, -(-len(items) // ROWS_PER_PAGE))
-    number = min(max(1, query.page), pages)
-    start = (number - 1) * ROWS_PER_PAGE
-    rows = in_order(items, query)[start : start + ROWS_PER_PAGE]
-    return TablePage(rows, number, pages, start + 1, start + len(rows), len(items))
+    place = place_of(query.page, len(items), per_page=ROWS_PER_PAGE)
+    rows = in_order(items, query)[place.offset : place.offset + ROWS_PER_PAGE]
+    return TablePage(rows, place.number, place.pages, place.offset + 1, place.offset + len(rows), len(items))

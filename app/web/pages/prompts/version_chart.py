@@ -1,7 +1,9 @@
 """The versions of a prompt over time, and their values as CSV."""
 
-from collections.abc import Collection, Iterator, Mapping
+import heapq
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import TypeVar
 from uuid import UUID
 
 from flask import request
@@ -11,13 +13,15 @@ from app.core.analytics.latency_shares import NO_LATENCIES
 from app.core.analytics.prompt_overview import (
     PromptOverview,
     read_prompt_latencies,
-    read_prompt_overview,
+    read_version_lines,
 )
+from app.core.analytics.prompt_versions import VersionSummary
 from app.core.analytics.usage import Usage
 from app.core.visible_text import version_label
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import Chart, Line, build_chart
+from app.web.pages.charts.markers import MAX_MARKERS
 from app.web.pages.charts.measures import OF_VERSIONS, frame_of
 from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, latencies_csv, no_such_chart
 from app.web.pages.layout.csv_download import csv_response
@@ -29,11 +33,17 @@ from app.web.services import ask_snapshot
 blueprint = page_blueprint("version_chart")
 
 
-def overview_at(prompt_id: UUID, address: Address) -> PromptOverview:
-    """What the page of a prompt shows. Raises NotFound for a prompt never used, a 404 for what is no version."""
+_Found = TypeVar("_Found")
+
+
+def asked_at(read: Callable[..., _Found], prompt_id: UUID, address: Address) -> _Found:
+    """What `read` reads for the page of a prompt.
+
+    Raises NotFound for a prompt never used, a 404 for what is no version.
+    """
     with versions_looked_up():
         return ask_snapshot(
-            read_prompt_overview,
+            read,
             visitor().project_id,
             prompt_id,
             address.shown.time_range,
@@ -67,9 +77,12 @@ def versions_chart(
         )
         for line in found.lines
     ]
+    begin = found.period.series[0].start
+    inside = (version for version in found.listed.rows if version.first_seen > begin)
+    began = heapq.nlargest(MAX_MARKERS, inside, key=_first_seen)
     moments = [
         (labels.get(version.version_hash) or version_label(version.version_hash, version.name), version.first_seen)
-        for version in found.listed.rows
+        for version in began
     ]
     return build_chart(measure, frame_of(found.period), lines, moments, _note(found))
 
@@ -85,12 +98,12 @@ def chart_csv(prompt_id: UUID) -> Response:
     address = read_address()
     if address.metric is None and "metric" in request.args:
         raise no_such_chart()
-    found = overview_at(prompt_id, address)
-    measure, value_of = OF_VERSIONS[metric_of(address.metric, found.period.totals)]
+    found = asked_at(read_version_lines, prompt_id, address)
+    measure, value_of = OF_VERSIONS[metric_of(address.metric, found.totals)]
 
     def rows() -> Iterator[list[object]]:
         for line in found.lines:
-            cells = bucket_cells(found.period.series, found.period.interval)
+            cells = bucket_cells(found.series, found.interval)
             for (_, bucket), usage in zip(cells, line.usages, strict=True):
                 yield [line.version_hash, line.name, *bucket, value_of(usage)]
 
@@ -109,6 +122,10 @@ def latencies(prompt_id: UUID) -> Response:
         )
     found = found or NO_LATENCIES
     return latencies_csv(f"latencies-{prompt_id}.csv", found.edges_ms, share=found.shares)
+
+
+def _first_seen(version: VersionSummary) -> datetime:
+    return version.first_seen
 
 
 def _note(found: PromptOverview) -> str:

@@ -5,6 +5,7 @@ from uuid import UUID
 from werkzeug.wrappers import Response
 
 from app.core.analytics.margins import in_words
+from app.core.analytics.prompt_overview import read_prompt_overview
 from app.core.names import LONGEST_LABEL
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
@@ -14,7 +15,7 @@ from app.web.pages.layout.tables import LONGEST_SEARCH, page_of
 from app.web.pages.prompts.addresses import read_address
 from app.web.pages.prompts.comparison_card import OF_MARGINS, comparison_card, labels_of
 from app.web.pages.prompts.margins import form_of
-from app.web.pages.prompts.version_chart import metric_of, overview_at, versions_chart
+from app.web.pages.prompts.version_chart import asked_at, metric_of, versions_chart
 
 blueprint = page_blueprint("prompt")
 
@@ -25,7 +26,7 @@ def prompt(prompt_id: UUID) -> Response:
     """The page; 404 for a prompt that the project has never used, and for a version that the prompt does not have."""
     address = read_address()
     shown, now = address.shown, address.now
-    found = overview_at(prompt_id, address)
+    found = asked_at(read_prompt_overview, prompt_id, address)
     versions = page_of(found.matching.rows, address.table)
     compared_versions = [found.comparison.baseline, found.comparison.candidate] if found.comparison else []
     labels = labels_of(found.choices, found.lines, versions.rows, found.only, compared_versions)

@@ -1,6 +1,5 @@
 """/dashboard/refusals: the requests of a project's keys that were refused last, for all its members."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.formatting import as_of
-from app.web.pages.layout.paging import read_id
+from app.web.pages.layout.paging import place_of, read_id
 from app.web.pages.layout.rendering import page
 from app.web.pages.system.facts import REFUSAL_MEANINGS
 from app.web.request_context import visitor
@@ -85,8 +84,7 @@ def refusals() -> Response:
         entries, counts = None, []
     names = _names(project_id, entries or (), wanted)
     found = _matching(entries or (), wanted, now)
-    pages = max(1, math.ceil(len(found) / SHOWN_ENTRIES))
-    number = min(max(read_id(request.args.get("page")) or 1, 1), pages)
+    place = place_of(read_id(request.args.get("page")) or 1, len(found), per_page=SHOWN_ENTRIES)
     return page(
         "refusals/refusals.html",
         active="api-keys",
@@ -94,13 +92,9 @@ def refusals() -> Response:
         volatile=[as_of(now)],
         is_known=entries is not None,
         counts=counts,
-        listed=[
-            Listed(entry, names.get(entry.key_id))
-            for entry in found[(number - 1) * SHOWN_ENTRIES : number * SHOWN_ENTRIES]
-        ],
+        listed=[Listed(entry, names.get(entry.key_id)) for entry in found[place.offset : place.offset + SHOWN_ENTRIES]],
         total=len(found),
-        number=number,
-        pages=pages,
+        place=place,
         wanted=wanted,
         names=sorted(names.values(), key=lambda key: (key.name.lower(), key.key_id)),
         codes=sorted({entry.code for entry in entries or ()} | ({wanted.code} - {None})),

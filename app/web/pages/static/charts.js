@@ -7,7 +7,7 @@
 const READING_HELP = "Left and right move along the axis, up and down between lines, Escape lets go.";
 const ZOOM_HELP = " Shift with left or right chooses a part, Enter shows it alone.";
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
-const TIP_TURNS_AT_PERCENT = 50;
+const TIP_AWAY_PX = 12;
 const readers = new WeakMap();
 
 function element(name, className, parent, attributes = {}) {
@@ -101,10 +101,11 @@ function makeReader(figure) {
     }
     for (const moment of momentsAt(data, state.at)) lines.push(Object.assign(element("p", "muted", tip), { textContent: moment }));
     tip.replaceChildren(...lines);
-    const across = place(data, state.at);
-    const isLate = across > TIP_TURNS_AT_PERCENT;
-    tip.style.left = isLate ? "" : `calc(${across}% + 12px)`;
-    tip.style.right = isLate ? `calc(${100 - across}% + 12px)` : "";
+    const across = (area.clientWidth * place(data, state.at)) / 100;
+    const beside = across > area.clientWidth / 2 ? across - TIP_AWAY_PX - tip.offsetWidth : across + TIP_AWAY_PX;
+    // on a phone there may be no room on either side: it stays within the chart and its axis
+    const left = Math.max(-layer.offsetLeft, Math.min(beside, area.clientWidth - tip.offsetWidth));
+    tip.style.left = `${left}px`;
   }
 
   function showDots(data) {

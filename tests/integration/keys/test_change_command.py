@@ -25,7 +25,7 @@ def test_it_changes_what_is_given_and_leaves_the_rest(succeed: Succeed, database
     assert select(database_url, KEY) == [("nightly", "5/second", datetime(2100, 1, 1, tzinfo=UTC))]
     succeed("keys", "change", key_id, "--limit", "default", "--end", "never")
     assert select(database_url, KEY) == [("nightly", None, None)]
-    changes = [str(subject) for action, subject in select(database_url, AUDIT) if action == "key_changed"]
+    changes = [str(subject) for action, subject in select(database_url, AUDIT) if action == "key changed"]
     assert [change.partition("): ")[2] for change in changes] == [
         "now called nightly",
         "limit 5/second instead of 10 per 2 minute",

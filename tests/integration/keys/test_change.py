@@ -1,6 +1,6 @@
 """Changing a key on real servers: in PostgreSQL, in Redis, and for processes that know the key already."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,17 +25,6 @@ from tests.frozen import frozen
 HOUR = timedelta(hours=1)
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
-
-
-@pytest.fixture
-def connection(pool: ConnectionPool) -> Iterator[Connection]:
-    with pool.connection() as connection:
-        yield connection
-
-
-@pytest.fixture
-def project_id(connection: Connection) -> int:
-    return insert_project(connection, "demo")
 
 
 @pytest.fixture

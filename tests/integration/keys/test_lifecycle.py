@@ -1,14 +1,13 @@
 """Keys on real servers: what becomes of them in PostgreSQL, in Redis, and for a process that knows them already."""
 
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
 
-from app.core.database import Connection, ConnectionPool
+from app.core.database import Connection
 from app.core.errors import InvalidApiKey, NotFound
 from app.core.keys.api_key import hash_key
 from app.core.keys.directory import KeyDirectory
@@ -34,17 +33,6 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wai
 """
 
 pytestmark = pytest.mark.usefixtures("clean_redis", "clean_database")
-
-
-@pytest.fixture
-def connection(pool: ConnectionPool) -> Iterator[Connection]:
-    with pool.connection() as connection:
-        yield connection
-
-
-@pytest.fixture
-def project_id(connection: Connection) -> int:
-    return insert_project(connection, "demo")
 
 
 def create(connection: Connection, client: redis.Redis, project_id: int, **changes) -> NewKey:

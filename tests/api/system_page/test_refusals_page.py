@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import uuid4
 
 import httpx
@@ -18,29 +18,13 @@ from tests.api_keys_page import API, EVENT, create, key_in, send
 from tests.conftest import StartProcess
 from tests.dumps import dump_redis
 from tests.frozen import frozen
-from tests.sign_in import create_project, signed_in_client
+from tests.sign_in import signed_in_client
 from tests.system_page import text
 from tests.waiting import wait_until
 
 PAGE = "/dashboard/refusals"
 
 pytestmark = pytest.mark.usefixtures("clean_redis")
-
-
-@pytest.fixture
-def project() -> str:
-    return f"refused-{uuid4()}"
-
-
-@pytest.fixture
-def project_id(database_url: str, project: str) -> int:
-    return create_project(database_url, project)
-
-
-@pytest.fixture
-def admin(web: str, database_url: str, project: str) -> Iterator[httpx.Client]:
-    with signed_in_client(web, database_url, project=project) as client:
-        yield client
 
 
 @pytest.fixture
