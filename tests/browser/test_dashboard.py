@@ -1,5 +1,6 @@
 """The dashboard in a browser: first event, live refresh, charts."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewPage
@@ -128,3 +129,12 @@ def test_a_refresh_that_finds_nothing_new_is_not_sent_again_and_news_still_come(
     before = events_figure(page).inner_text()
     send_event(visitor)
     expect(events_figure(page)).not_to_have_text(before, timeout=REFRESH_TIMEOUT_MS)
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/audit-log"])
+def test_on_a_phone_the_header_shows_which_page_it_is(new_page: NewPage, visitor: Visitor, path: str):
+    page = new_page("phone")
+    visitor.enter(page)
+    page.goto(path)
+    expect(page.locator(".site-nav [aria-current]")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 0

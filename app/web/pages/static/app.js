@@ -37,3 +37,6 @@ function makeCopyButton(button) {
 if (navigator.clipboard) {
   document.querySelectorAll("button[data-copy]").forEach(makeCopyButton);
 }
+
+// On a phone the links of the header scroll: the one of this page is among those that are seen.
+document.querySelector(".site-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

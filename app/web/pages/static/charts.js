@@ -62,10 +62,16 @@ function zoom(figure, first, last) {
 
 // The address says which lines are hidden, and the server draws the axis anew for the others.
 function keepHidden() {
-  const address = new URL(location.href);
-  address.searchParams.delete("hidden");
-  for (const { value } of document.querySelectorAll(".legend input:not(:checked)")) address.searchParams.append("hidden", value);
-  history.replaceState(history.state, "", address);
+  const hidden = [...document.querySelectorAll(".legend input:not(:checked)")].map(({ value }) => value);
+  function saying(text) {
+    const address = new URL(text);
+    address.searchParams.delete("hidden");
+    for (const value of hidden) address.searchParams.append("hidden", value);
+    return address;
+  }
+  history.replaceState(history.state, "", saying(location.href));
+  // these stand outside of what a refresh brings up to date
+  for (const link of document.querySelectorAll(".ranges a")) link.href = saying(link.href);
   document.dispatchEvent(new Event("outdated"));
 }
 
