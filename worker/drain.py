@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from app.core.errors import Unavailable
-from app.core.stream.buffer import WAKE_INTERVAL_MS, EventBuffer
+from app.core.stream.appending import WAKE_INTERVAL_MS
+from app.core.stream.buffer import EventBuffer
 from app.core.stream.entries import Entry
 from app.core.stream.state import READ_SIZE
 from worker.claims import claims_kept

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.core.stream.buffer import WAKE_JOB
+from app.core.stream.appending import WAKE_JOB
 
 ALLOWED = frozenset({WAKE_JOB})
 """The dotted names that may come out of the queue."""

@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 from rq.utils import decode_redis_hash
 
-from app.core.stream.buffer import WAKE_QUEUE
+from app.core.stream.appending import WAKE_QUEUE
 from worker.jobs import ALLOWED
 from worker.runner import Runner
 

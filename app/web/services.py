@@ -23,8 +23,10 @@ from app.core.operations.refusals import Refusals
 from app.core.operations.tallies import EVENTS_BY_KEY, Tally
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.runbook import runbook_entry
+from app.core.stream.appending import one_by_one
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.numbering import Numbering
+from app.web.fast.flights import in_flights
 from app.web.fast.shared_connection import SharedConnectionRedis
 from app.web.limits import RateLimits
 from app.web.page_paths import is_page_path
@@ -77,7 +79,9 @@ class Services:
 def register_services(app: Flask, settings: Settings) -> None:
     """Build the services of an app. Nothing connects yet; but the pool starts threads, so call it after the fork."""
     client = redis_client.connect(settings.redis_url, max_connections=settings.redis_pool_size)
+    together = one_by_one
     if settings.fast_paths and is_module_patched("socket"):
+        together = in_flights
         client = SharedConnectionRedis(client.connection_pool)
     pool = database.open_pool(settings.database_url, application_name="pa-web", size=settings.database_pool_size)
     numbering = Numbering(functools.partial(_keep_acknowledgements, pool))
@@ -91,6 +95,7 @@ def register_services(app: Flask, settings: Settings) -> None:
             max_events=settings.buffer_max_events,
             idempotency_window_seconds=settings.idempotency_window_seconds,
             numbering=numbering,
+            together=together,
         ),
         database=pool,
         keys=KeyDirectory(client, pool, uses=KeyUses(client)),

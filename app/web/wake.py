@@ -7,7 +7,7 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from app.core.stream.buffer import WAKE_JOB, WAKE_QUEUE
+from app.core.stream.appending import WAKE_JOB, WAKE_QUEUE
 
 LIFETIME_SECONDS = 60
 

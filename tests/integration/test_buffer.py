@@ -10,7 +10,8 @@ import redis
 
 from app.core.errors import RedisFull, RedisUnavailable
 from app.core.redis_client import connect
-from app.core.stream.buffer import WAKE_FLAG, WAKE_QUEUE, EventBuffer, Outcome
+from app.core.stream.appending import WAKE_FLAG, WAKE_QUEUE, Outcome
+from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, decode_event, idempotency_mark, idempotent_event_id, new_event_id
 from app.core.stream.state import GROUP, STREAM
 from app.local.redis_server import RunningRedis

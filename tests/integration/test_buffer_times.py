@@ -8,7 +8,8 @@ import redis
 
 from app.core.errors import BufferDamaged, RedisFull, RedisUnavailable
 from app.core.redis_client import connect, redis_errors
-from app.core.stream.buffer import EventBuffer, Outcome
+from app.core.stream.appending import Outcome
+from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, idempotency_mark, new_event_id
 from app.core.stream.state import GROUP, STREAM
 

@@ -1,15 +1,14 @@
 """EventBuffer: the events between the 204 and PostgreSQL, in one Redis stream read by one consumer group."""
 
 from collections.abc import Callable, Sequence
-from enum import IntEnum
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import redis
 
 from app.core.errors import ConsumerGroupMissing, Rejected
-from app.core.fixed_window import COUNT_HITS, FixedWindow
+from app.core.fixed_window import FixedWindow
 from app.core.redis_client import create_group, redis_errors
+from app.core.stream.appending import Ask, Asked, Outcome, Send, append_script, one_by_one
 from app.core.stream.consumers import marked
 from app.core.stream.entries import (
     EVENT_FIELD,
@@ -20,41 +19,17 @@ from app.core.stream.entries import (
     entries_of,
 )
 from app.core.stream.events import Event, encode_event, fingerprint
-from app.core.stream.numbering import Numbering, Numbers, label_of
+from app.core.stream.numbering import Numbering, Numbers
 from app.core.stream.state import GROUP, READ_SIZE, STREAM, BufferState, state_of
 
-WAKE_FLAG = "pa:wake"
-WAKE_QUEUE = "drain"
-"""The RQ queue of wake-ups, and below the one function that comes through it."""
-WAKE_JOB = "worker.jobs.drain"
-_WAKE_LIST = "rq:queue:" + WAKE_QUEUE
 IDEMPOTENCY_PREFIX = "pa:idempotency:"
 
-WAKE_INTERVAL_MS = 1_000
-MAX_WAITING_WAKE_UPS = 4
-"""Without a worker nobody empties the queue of wake-ups; this many are enough to wake several at once."""
-
-_APPEND = COUNT_HITS + files("app.core.stream").joinpath("append.lua").read_text()
 # One without the other would leave an entry that nobody reads or nobody deletes. MULTI is refused by a full Redis.
 _ACKNOWLEDGE = """
 redis.call('XACK', KEYS[1], unpack(ARGV))
 table.remove(ARGV, 1)
 return redis.call('XDEL', KEYS[1], unpack(ARGV))
 """
-
-
-class Outcome(IntEnum):
-    """What became of events, as append.lua tells it. All but STORED and REPLAYED: surely not stored."""
-
-    STORED = 0
-    REPLAYED = 1
-    """They were stored before, under the same id."""
-    KEY_REUSED = 2
-    """Their id was used before, with other content."""
-    BUFFER_FULL = 3
-    """They would bring the buffer above its watermark."""
-    OVER_LIMIT = 4
-    """They are more than the rate limit has left."""
 
 
 class Appended(NamedTuple):
@@ -82,17 +57,18 @@ class EventBuffer:
         max_events: int = 1_000_000,
         idempotency_window_seconds: int = 900,
         numbering: Numbering | None = None,
+        together: Callable[[Send], Ask] = one_by_one,
     ) -> None:
         """`max_events` is the watermark: `append` refuses what would bring more entries than that.
 
-        Without `numbering` nobody would miss an event that Redis loses.
+        Without `numbering` nobody would miss an event that Redis loses. `together` makes one call of the script of what
+        several ask for at the same time.
         """
         self._client = client
         self._numbering = numbering
-        self._append = client.register_script(_APPEND)
+        send = append_script(client, max_events=max_events, idempotency_window_seconds=idempotency_window_seconds)
+        self._ask = together(send)
         self._acknowledge = client.register_script(_ACKNOWLEDGE)
-        self._append_limits = (GROUP, max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS)
-        self._idempotency_window_ms = idempotency_window_seconds * 1_000
 
     def append(self, *events: Event, mark: bytes | None = None, window: FixedWindow | None = None) -> Appended:
         """Add events, all or none; later calls with the same `mark` are repeats.
@@ -102,37 +78,28 @@ class EventBuffer:
         """
         payloads = [encode_event(event) for event in events]
         content = b"" if mark is None else fingerprint(payloads)
-        keys = [
-            STREAM,
-            WAKE_FLAG,
-            _WAKE_LIST,
-            window.counter if window else "",
-            IDEMPOTENCY_PREFIX + (mark or b"").hex(),
-        ]
-        rate = (window.limit, window.length_ms) if window else ("", "")
-        arguments = [*self._append_limits, *rate, content, self._idempotency_window_ms]
-        return self._append_numbered(events[0].project_id, keys, arguments, payloads)
+        asked = Asked(window, IDEMPOTENCY_PREFIX + (mark or b"").hex(), content, payloads, ())
+        return self._append_numbered(events[0].project_id, asked)
 
-    def _append_numbered(
-        self, project_id: int, keys: Sequence[str], arguments: Sequence[Any], payloads: Sequence[bytes]
-    ) -> Appended:
-        numbering = self._numbering
-        numbers = numbering.take(project_id, len(payloads)) if numbering else Numbers("", 0, len(payloads))
+    def _append_numbered(self, project_id: int, asked: Asked) -> Appended:
+        numbering, count = self._numbering, len(asked.payloads)
+        numbers = numbering.take(project_id, count) if numbering else Numbers("", 0, count)
         try:
             with redis_errors():
-                outcome, must_wake, hits, window_left_ms = self._append(
-                    keys=keys, args=[*arguments, numbers.series, numbers.first, *payloads]
-                )
+                answer = self._ask(asked._replace(labels=numbers.labels()))
+                if isinstance(answer, Exception):
+                    raise answer
         except Rejected:
             if numbering:
                 numbering.give_back(project_id, numbers)
             raise
+        outcome, must_wake, hits, window_left_ms = answer
         if numbering and outcome == Outcome.STORED:
             numbering.acknowledge(project_id, numbers)
         elif numbering:
             numbering.give_back(project_id, numbers)
             if outcome == Outcome.REPLAYED:
-                numbering.note_replayed(project_id, len(payloads))
+                numbering.note_replayed(project_id, count)
         return Appended(Outcome(outcome), bool(must_wake), hits, window_left_ms)
 
     def append_again(self, payload: bytes, received_at_ms: int, *, first_id: str, project_id: int | None) -> str:
@@ -149,7 +116,7 @@ class EventBuffer:
         numbers = None
         if self._numbering and project_id is not None:
             numbers = self._numbering.take(project_id, 1)
-            fields[LABEL_FIELD] = label_of(numbers.series, numbers.first)
+            [fields[LABEL_FIELD]] = numbers.labels()
         with redis_errors():
             entry_id: Any = self._client.xadd(STREAM, fields)
         if self._numbering and project_id is not None and numbers:

@@ -36,6 +36,12 @@ class Numbers(NamedTuple):
     amount: int
     hour_began_at: int = 0
 
+    def labels(self) -> list[bytes]:
+        """One for each event; empty ones without a series."""
+        if not self.series:
+            return [b""] * self.amount
+        return [label_of(self.series, number) for number in range(self.first, self.first + self.amount)]
+
 
 @dataclass(slots=True)
 class _Series:
@@ -139,7 +145,7 @@ class Numbering:
 
 
 def label_of(series: str, number: int) -> bytes:
-    """The label of an entry, as append.lua writes it."""
+    """The label of an entry."""
     return f"{series}:{number}".encode()
 
 

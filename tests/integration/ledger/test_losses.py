@@ -12,7 +12,8 @@ from app.core.database import Connection
 from app.core.errors import RedisFull
 from app.core.queries.dead_letters import select_dead_letter_ids
 from app.core.queries.losses import note_losses, select_loss
-from app.core.stream.buffer import EventBuffer, Outcome
+from app.core.stream.appending import Outcome
+from app.core.stream.buffer import EventBuffer
 from app.core.stream.dead_letters import put_back, take_out
 from app.core.stream.events import Event, idempotency_mark, new_event_id
 from app.core.stream.losses import look_for_losses

@@ -11,7 +11,8 @@ import redis
 
 from app.core.database import Connection
 from app.core.operations.tallies import DRAINED, read_counts
-from app.core.stream.buffer import WAKE_INTERVAL_MS, EventBuffer
+from app.core.stream.appending import WAKE_INTERVAL_MS
+from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, encode_event, new_event_id
 from app.core.stream.state import STREAM
 from tests.processes import AppProcess
