@@ -1,27 +1,22 @@
 """`create_app` builds the web process."""
 
-import os
-import re
 from http import HTTPStatus
 
 from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.core.keys.api_key import PREFIX as API_KEY_PREFIX
 from app.web import assets, health, metrics
 from app.web.api import comparison, ingest, openapi, usage
 from app.web.body import take_rest
 from app.web.errors import register_error_handlers
 from app.web.fast.lean_flask import LeanFlask
+from app.web.fast.lean_way import with_lean_way
 from app.web.pages import error_page, register_pages
 from app.web.proxies import STRICT_TRANSPORT_SECURITY, is_https, notice_proxy
 from app.web.request_context import begin_request, context, request_id
 from app.web.services import register_services
 from config.logging import link_documents_in_logs, name_requests_in_logs
 from config.settings import Settings, load_settings
-
-# An API key in the wrong header must not get into logs and answers.
-_REQUEST_ID = re.compile(rf"(?!.*{API_KEY_PREFIX})[A-Za-z0-9._-]{{1,64}}", re.ASCII)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -36,7 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     # Every answer is ours and in the envelope: no automatic OPTIONS, no redirects to tidier paths.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.before_request(_begin_request)
+    app.before_request(begin_request)
     app.after_request(_complete_headers)
     name_requests_in_logs(request_id)
     link_documents_in_logs(settings.public_url)
@@ -48,12 +43,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.trusted_proxy_count > 0:
         hops = settings.trusted_proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's own way
+    if settings.fast_paths:
+        app.wsgi_app = with_lean_way(app)  # type: ignore[method-assign, assignment]  # the same
     return app
-
-
-def _begin_request() -> None:
-    given = request.environ.get("HTTP_X_REQUEST_ID", "")
-    begin_request(given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex())
 
 
 def _complete_headers(response: Response) -> Response:

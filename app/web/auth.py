@@ -1,6 +1,7 @@
 """Which API key a request carries."""
 
 import ipaddress
+from typing import TYPE_CHECKING
 
 from flask import request
 from limits import RateLimitItemPerMinute
@@ -8,8 +9,12 @@ from limits import RateLimitItemPerMinute
 from app.core.errors import InvalidApiKey, RedisFull, RedisUnavailable
 from app.core.queries.api_keys import ApiKey, EndedKey
 from app.web.errors import ApiError, rate_limited, unauthorized
+from app.web.handed_on import handed_on
 from app.web.request_context import context
 from app.web.services import Services, services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 FAILURES_PER_MINUTE = RateLimitItemPerMinute(20)
 IPV6_NETWORK_BITS = 64
@@ -22,14 +27,23 @@ def authenticate(web: Services) -> ApiKey:
     use still passes, but PostgreSQL is not asked any more: well-formed keys are easily invented, and each would
     cost it a query. Raises RedisUnavailable and DatabaseUnavailable where a key can be neither found nor refused.
     """
-    scheme, _, key = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() != "bearer":
+    known = handed_on(request.environ)
+    if known is not None:
+        return known.key
+    key = bearer_of(request.environ)
+    if key is None:
         raise _failure()
     try:
-        return web.keys.find(key.strip(" "), may_ask_database=_few_failures)
+        return web.keys.find(key, may_ask_database=_few_failures)
     except InvalidApiKey as error:
         context().ended_key = None if error.ended is None else EndedKey(*error.ended)
         raise _failure() from error
+
+
+def bearer_of(environ: "WSGIEnvironment") -> str | None:
+    """What the request says is its key; None where it says nothing of the kind."""
+    scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return key.strip(" ") if scheme.lower() == "bearer" else None
 
 
 def _few_failures() -> bool:

@@ -3,6 +3,7 @@
 import io
 import re
 import zlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flask import request
@@ -25,21 +26,32 @@ _GZIP_ONLY = 16
 """Added to zlib's wbits: a gzip header and trailer, with its checksum, and nothing else."""
 
 
-def read_json_body(*, limit_bytes: int, deadline_seconds: float, takes_gzip: bool = False) -> bytes:
-    """The body of the current request, which says that it is JSON; inflated, where it says that it is gzip too.
+def never_here(_stream: Any) -> bool:
+    """For who cannot tell whether a body is here whole already."""
+    return False
+
+
+def read_json_body(
+    environ: "WSGIEnvironment",
+    *,
+    limit_bytes: int,
+    deadline_seconds: float,
+    takes_gzip: bool = False,
+    is_here: Callable[[Any], bool] = never_here,
+) -> bytes:
+    """The body of a request, which says that it is JSON; inflated, where it says that it is gzip too.
 
     Raises ApiError: 415 for another type or compression (and for gzip, unless `takes_gzip`: then nothing is ever
     inflated), 413 for more than `limit_bytes`, as it was sent or inflated, 408 where the body is not here after
     `deadline_seconds`, 400 for one that ends early, is wrongly chunked or is not what gzip makes. After a body that was
-    not read to its end the connection is not used again.
+    not read to its end the connection is not used again. What `is_here` needs no deadline.
     """
-    environ = request.environ
     _require_json(environ)
     encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
     if encoding != "identity" and not (takes_gzip and encoding == "gzip"):
         known = "identity or gzip" if takes_gzip else "identity"
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"The Content-Encoding must be {known}.")
-    body = _read_whole(environ, limit_bytes, deadline_seconds)
+    body = _read_whole(environ, limit_bytes, deadline_seconds, is_here)
     return body if encoding == "identity" else _inflate(body, limit_bytes)
 
 
@@ -79,10 +91,17 @@ def take_rest(environ: "WSGIEnvironment") -> None:
     _close_after_answer(stream)
 
 
-def _read_whole(environ: "WSGIEnvironment", limit_bytes: int, deadline_seconds: float) -> bytes:
+def _read_whole(
+    environ: "WSGIEnvironment",
+    limit_bytes: int,
+    deadline_seconds: float,
+    is_here: Callable[[Any], bool] = never_here,
+) -> bytes:
     stream = environ["wsgi.input"]
     declared = get_content_length(environ)
     too_large = declared is not None and declared > limit_bytes
+    if declared is not None and not too_large and is_here(stream):
+        return bytes(stream.read(declared))
     body = b""
     if not too_large:
         body = _read_in_time(stream, limit_bytes + 1, deadline_seconds)

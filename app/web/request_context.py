@@ -1,15 +1,30 @@
 """What becomes known of the request at hand: one typed value for each request, which Flask's `g` carries."""
 
+import os
+import re
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flask import g, has_request_context, request
 
 from app.core.accounts.sessions import ProjectRole, SessionUser
+from app.core.keys.api_key import PREFIX as API_KEY_PREFIX
 from app.core.operations.health import Health
 from app.core.queries.api_keys import ApiKey, EndedKey
 from app.core.queries.audit_log import Actor
 from app.core.queries.memberships import Role
+from app.web.handed_on import handed_on
 from app.web.limits import Window
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+# An API key in the wrong header must not get into logs and answers.
+_REQUEST_ID = re.compile(rf"(?!.*{API_KEY_PREFIX})[A-Za-z0-9._-]{{1,64}}", re.ASCII)
+
+without_flask: ContextVar[str | None] = ContextVar("request id", default=None)
+"""For logs: the id of a request that is answered without Flask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +67,15 @@ class RequestFacts:
     health: Health | None = None
 
 
-def begin_request(request_id: str) -> None:
-    g.context = RequestFacts(request_id)
+def begin_request() -> None:
+    known = handed_on(request.environ)
+    g.context = RequestFacts(request_id_of(request.environ) if known is None else known.request_id)
+
+
+def request_id_of(environ: "WSGIEnvironment") -> str:
+    """The caller's, where it has the form of one; else a new one."""
+    given: str = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if given and _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def context() -> RequestFacts:
@@ -65,7 +87,7 @@ def context() -> RequestFacts:
 def request_id() -> str | None:
     """For logs: None outside of a request, and before it has begun."""
     found: RequestFacts | None = g.get("context") if has_request_context() else None
-    return None if found is None else found.request_id
+    return without_flask.get() if found is None else found.request_id
 
 
 def visitor() -> Visitor:

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Blueprint, Response, request
 from marshmallow import Schema
@@ -12,24 +12,30 @@ from marshmallow import Schema
 from app.core.contract import ANALYTICS_PATH, BATCH_PATH
 from app.core.errors import BufferFull, IdempotencyKeyReused
 from app.core.queries.api_keys import ApiKey
-from app.core.stream.buffer import Outcome
+from app.core.stream.appending import Outcome
 from app.core.stream.events import Event, idempotency_mark, idempotent_event_id, new_event_id
 from app.web.access import LIMIT_SUBJECT, over_limit, requires_key
 from app.web.api.schemas import BatchSchema, EventSchema, FastBatchSchema, FastEventSchema, decode_json, load
-from app.web.body import read_json_body
+from app.web.body import never_here, read_json_body
 from app.web.envelope import Detail
 from app.web.errors import validation_error
 from app.web.fair_lock import FairLock
-from app.web.fast.ingest import NoContent
+from app.web.fast.ingest import NoContent, came_with_its_head
+from app.web.handed_on import handed_on
 from app.web.limits import Window
 from app.web.metrics import record_accepted, record_replayed
 from app.web.request_context import context
-from app.web.services import services
+from app.web.services import Services, services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 EVENT_LIMIT_BYTES = 16 * 1024
 BATCH_LIMIT_BYTES = 1024 * 1024
 """As sent and inflated: JSON of some MiB can be made to fill hundreds when it is read, and to take a second."""
 BODY_DEADLINE_SECONDS = 5.0
+
+REPLAYED_HEADER = "Idempotent-Replayed"
 
 LoadedEvent = dict[str, Any]
 """The validated fields of an event, by the names that `Event` has for them."""
@@ -43,6 +49,7 @@ class _Parts(NamedTuple):
     event: Schema
     batch: Schema
     no_content: Callable[[], Response]
+    is_here: Callable[[Any], bool]
 
 
 def _no_content() -> Response:
@@ -51,12 +58,27 @@ def _no_content() -> Response:
     return answer
 
 
-_PLAIN = _Parts(EventSchema(), BatchSchema(), _no_content)
-_FAST = _Parts(FastEventSchema(), FastBatchSchema(), NoContent)
+_PLAIN = _Parts(EventSchema(), BatchSchema(), _no_content, never_here)
+_FAST = _Parts(FastEventSchema(), FastBatchSchema(), NoContent, came_with_its_head)
 
 # Reading batches at the same time would make none of them ready sooner, and hold all of them in memory.
 _ONE_BATCH_AT_A_TIME = FairLock()
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Call(NamedTuple):
+    """What the two addresses do differently."""
+
+    load: Callable[[_Parts, bytes], Sequence[LoadedEvent]]
+    limit_bytes: int
+    takes_gzip: bool
+
+
+class Taken(NamedTuple):
+    """What became of a request's events, and how the limit of their key stands."""
+
+    outcome: Outcome
+    window: Window
 
 
 @blueprint.post(ANALYTICS_PATH)
@@ -68,7 +90,7 @@ def log_event(key: ApiKey) -> Response:
     is unknown, and a retry with the same Idempotency-Key is safe. A worker that could not be woken changes nothing:
     workers also look by themselves.
     """
-    return _take(key, _load_event, limit_bytes=EVENT_LIMIT_BYTES)
+    return _answer(_taken_before(request.environ) or take(services(), request.environ, key, SINGLE))
 
 
 @blueprint.post(BATCH_PATH)
@@ -78,25 +100,65 @@ def log_events(key: ApiKey) -> Response:
 
     The events are charged once they are known to be good: a bad batch is one hit, as a bad event is.
     """
-    return _take(key, _load_batch, limit_bytes=BATCH_LIMIT_BYTES, takes_gzip=True)
+    return _answer(take(services(), request.environ, key, BATCH))
 
 
-def _take(
-    key: ApiKey,
-    load_events: Callable[[_Parts, bytes], Sequence[LoadedEvent]],
-    *,
-    limit_bytes: int,
-    takes_gzip: bool = False,
-) -> Response:
-    parts = _FAST if services().settings.fast_paths else _PLAIN
-    body = read_json_body(limit_bytes=limit_bytes, deadline_seconds=BODY_DEADLINE_SECONDS, takes_gzip=takes_gzip)
-    idempotency_key = _idempotency_key()
-    loaded = load_events(parts, body)
-    marks = _marks(key.project_id, idempotency_key, len(loaded))
-    outcome = _append(key, _events(key.project_id, loaded, marks), mark=marks[0] if marks else None)
-    answer = parts.no_content()
-    if outcome is Outcome.REPLAYED:
-        answer.headers["Idempotent-Replayed"] = "true"
+def _taken_before(environ: "WSGIEnvironment") -> Taken | None:
+    """What the lean way has taken; raises the error that it ran into."""
+    known = handed_on(environ)
+    if known is None:
+        return None
+    if known.error is not None:
+        raise known.error
+    taken: Taken = known.taken
+    return taken
+
+
+def take(web: Services, environ: "WSGIEnvironment", key: ApiKey, call: Call) -> Taken:
+    """Read, check and append; knows nothing of Flask's request.
+
+    Raises ApiError for what is refused before the append, and RedisFull and RedisUnavailable as the append does.
+    """
+    parts = _FAST if web.settings.fast_paths else _PLAIN
+    body = read_json_body(
+        environ,
+        limit_bytes=call.limit_bytes,
+        deadline_seconds=BODY_DEADLINE_SECONDS,
+        takes_gzip=call.takes_gzip,
+        is_here=parts.is_here,
+    )
+    idempotency_key = _idempotency_key(environ)
+    loaded = call.load(parts, body)
+    marks = _marks(web, key.project_id, idempotency_key, len(loaded))
+    events = _events(key.project_id, loaded, marks)
+    limit = web.limits.limit_of(key.rate_limit)
+    to_count = web.limits.window_to_count(limit, LIMIT_SUBJECT, str(key.key_id))
+    began_at = time.perf_counter()
+    appended = web.buffer.append(*events, mark=marks[0] if marks else None, window=to_count)
+    if appended.outcome is Outcome.STORED:
+        record_accepted(len(events), time.perf_counter() - began_at)
+        web.events_by_key.note(str(key.key_id), len(events))
+        web.first_events.note(key.key_id)
+        if appended.must_wake:
+            web.wake_worker()
+    elif appended.outcome is Outcome.REPLAYED:
+        record_replayed(len(events))
+    return Taken(appended.outcome, Window.after(limit.amount, appended.hits, appended.window_left_ms))
+
+
+def _answer(taken: Taken) -> Response:
+    """The 204; raises what is to be answered for every outcome but STORED and REPLAYED."""
+    context().window = taken.window
+    match taken.outcome:
+        case Outcome.KEY_REUSED:
+            raise IdempotencyKeyReused
+        case Outcome.BUFFER_FULL:
+            raise BufferFull("the buffer is above its watermark")
+        case Outcome.OVER_LIMIT:
+            raise over_limit(taken.window)
+    answer = (_FAST if services().settings.fast_paths else _PLAIN).no_content()
+    if taken.outcome is Outcome.REPLAYED:
+        answer.headers[REPLAYED_HEADER] = "true"
     return answer
 
 
@@ -110,11 +172,15 @@ def _load_batch(parts: _Parts, body: bytes) -> list[LoadedEvent]:
     return events
 
 
-def _marks(project_id: int, idempotency_key: str | None, count: int) -> list[bytes]:
+SINGLE = Call(_load_event, EVENT_LIMIT_BYTES, takes_gzip=False)
+BATCH = Call(_load_batch, BATCH_LIMIT_BYTES, takes_gzip=True)
+
+
+def _marks(web: Services, project_id: int, idempotency_key: str | None, count: int) -> list[bytes]:
     """One for each event of the request; none where the client sent no Idempotency-Key."""
     if idempotency_key is None:
         return []
-    secret = services().idempotency_secret
+    secret = web.idempotency_secret
     return [idempotency_mark(secret, project_id, idempotency_key, position) for position in range(count)]
 
 
@@ -128,35 +194,8 @@ def _events(project_id: int, loaded: Sequence[LoadedEvent], marks: Sequence[byte
     ]
 
 
-def _append(key: ApiKey, events: Sequence[Event], *, mark: bytes | None) -> Outcome:
-    """STORED or REPLAYED; raises what is to be answered for every other outcome."""
-    web = services()
-    limit = web.limits.limit_of(key.rate_limit)
-    to_count = web.limits.window_to_count(limit, LIMIT_SUBJECT, str(key.key_id))
-    began_at = time.perf_counter()
-    appended = web.buffer.append(*events, mark=mark, window=to_count)
-    seconds = time.perf_counter() - began_at
-    window = context().window = Window.after(limit.amount, appended.hits, appended.window_left_ms)
-    match appended.outcome:
-        case Outcome.STORED:
-            record_accepted(len(events), seconds)
-            web.events_by_key.note(str(key.key_id), len(events))
-            web.first_events.note(key.key_id)
-            if appended.must_wake:
-                web.wake_worker()
-        case Outcome.REPLAYED:
-            record_replayed(len(events))
-        case Outcome.KEY_REUSED:
-            raise IdempotencyKeyReused
-        case Outcome.BUFFER_FULL:
-            raise BufferFull("the buffer is above its watermark")
-        case Outcome.OVER_LIMIT:
-            raise over_limit(window)
-    return appended.outcome
-
-
-def _idempotency_key() -> str | None:
-    key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+def _idempotency_key(environ: "WSGIEnvironment") -> str | None:
+    key = environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):

@@ -22,6 +22,13 @@ class FastWorker(EnvelopeWorker):
         _do_once(self.cfg)
         super().init_process()
 
+    def load_wsgi(self) -> None:
+        """Counters are made when the application is loaded, after gevent has patched."""
+        from app.web.fast.counting import count_sooner  # noqa: PLC0415 - brings prometheus_client in
+
+        count_sooner()
+        super().load_wsgi()
+
 
 def _do_once(cfg: Any) -> None:
     errors_stream = wsgi.WSGIErrorsWrapper(cfg)

@@ -3,11 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
+from gunicorn.http.body import Body, LengthReader
 from marshmallow import Schema, ValidationError
 from werkzeug.datastructures import Headers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+
+def came_with_its_head(stream: Any) -> bool:
+    """Whether reading this body of gunicorn's waits for nobody: then it needs no timer, which saves 4 µs."""
+    # another kind of body may have to be asked for
+    if type(stream) is not Body or type(stream.reader) is not LengthReader:
+        return False
+    return bool(stream.reader.unreader.buf.tell() >= stream.reader.length)
 
 
 class FastLoading(Schema):

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import gevent
+import hiredis
 import redis
 from gevent.event import AsyncResult, Event
 from redis.commands.core import Script
+from redis.connection import HiredisRespSerializer
 
 IDLE_SECONDS = 0.02
+EVALSHA = "EVALSHA"
 
 
 class SharedConnectionRedis(redis.Redis):
@@ -114,7 +117,8 @@ class SharedConnectionRedis(redis.Redis):
 
     def _connect(self) -> Any:
         """A connection that is never used again once it is lost: a reader may still be at the old one."""
-        connection = self.connection_pool.connection_class(**self.connection_pool.connection_kwargs)
+        pool = self.connection_pool
+        connection = pool.connection_class(**pool.connection_kwargs, command_packer=ScriptPacker())
         # a name that is looked up knows no timeout
         with gevent.Timeout(self._longest_wait_seconds, redis.TimeoutError("no connection in time")):
             connection.connect()
@@ -131,6 +135,17 @@ class SharedConnectionRedis(redis.Redis):
             connection.disconnect()
 
 
+class ScriptPacker(HiredisRespSerializer):
+    """Halves what packing a flight takes: redis-py's own looks at each of its hundred arguments for what none is."""
+
+    def pack(self, *args: Any) -> list[bytes]:
+        """As redis-py's."""
+        if args[0] == EVALSHA:
+            return [hiredis.pack_command(args)]
+        packed: list[bytes] = super().pack(*args)
+        return packed
+
+
 class FastScript(Script):
     """Saves 2 µs a call, which redis-py's own spends on clients and pipelines that these scripts never meet."""
 
@@ -139,7 +154,7 @@ class FastScript(Script):
         keys, args = keys or (), args or ()
         try:
             own: Any = self.registered_client
-            return own.execute_command("EVALSHA", self.sha, len(keys), *keys, *args)
+            return own.execute_command(EVALSHA, self.sha, len(keys), *keys, *args)
         except redis.exceptions.NoScriptError:
             return super().__call__(keys, args, client)
 
