@@ -43,6 +43,8 @@ ALLOWED = {
     "app.core.operations": (*QUERIES, "app.core.operations", "app.core.stream", "app.core.migrations"),
     "app.web": ("app.core", "app.web"),
     "app.web.fast": ("app.web.fast", "app.web.gunicorn_worker"),
+    "app.web.fast.flights": ("app.core.stream.appending",),
+    "app.web.fast.lean_way": ("app.core", "app.web"),
     "app.web.pages.layout": (
         *("app.core", "app.web.api.times", "app.web.assets", "app.web.errors", "app.web.request_context"),
         "app.web.pages.layout",

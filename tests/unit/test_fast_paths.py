@@ -1,6 +1,12 @@
 """The speed patches rely on what their libraries have inside: an upgrade that changes it must fail here."""
 
 import inspect
+import io
+import os
+import socket
+import subprocess
+import sys
+import tempfile
 from typing import Any
 
 import pytest
@@ -8,16 +14,21 @@ import redis
 from flask import Flask, Response
 from gunicorn.config import Config
 from gunicorn.http import message, wsgi
+from gunicorn.http.body import Body, ChunkedReader, LengthReader
+from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers import ggevent
 from marshmallow import Schema
+from prometheus_client import metrics, values
 from redis.commands.core import Script
-from redis.connection import Connection
+from redis.connection import Connection, HiredisRespSerializer
 from werkzeug.routing import MapAdapter
 
 from app.web.api.schemas import BatchSchema, EventSchema, FastBatchSchema, FastEventSchema
-from app.web.fast.ingest import FastLoading, NoContent
+from app.web.fast.gunicorn import FastWorker
+from app.web.fast.ingest import FastLoading, NoContent, came_with_its_head
 from app.web.fast.lean_flask import AS_FLASK_ASKS, LeanFlask, RememberingAdapter
-from app.web.fast.shared_connection import FastScript, SharedConnectionRedis
+from app.web.fast.shared_connection import FastScript, ScriptPacker, SharedConnectionRedis
+from app.web.gunicorn_request import AwaitedBody
 from app.web.gunicorn_worker import EnvelopeWorker
 from app.web.limits import RateLimits
 
@@ -30,7 +41,9 @@ OVERRIDDEN = [
     (Script, FastScript, "__call__"),
     (redis.Redis, SharedConnectionRedis, "execute_command"),
     (redis.Redis, SharedConnectionRedis, "register_script"),
+    (HiredisRespSerializer, ScriptPacker, "pack"),
     (ggevent.GeventWorker, EnvelopeWorker, "handle_error"),
+    (ggevent.GeventWorker, FastWorker, "load_wsgi"),
 ]
 
 # What the patches call or read.
@@ -42,6 +55,8 @@ NEEDED = [
     (Connection, "send_packed_command"),
     (Connection, "read_response"),
     (Connection, "can_read"),
+    (values, "ValueClass"),
+    (values, "MutexValue"),
 ]
 
 # What the gunicorn patch replaces, and the code of gunicorn that goes through it.
@@ -50,6 +65,19 @@ REPLACED: list[tuple[Any, str, Any]] = [
     (wsgi.util, "http_date", wsgi.Response.default_headers),
     (message.HeaderPolicy, "_peer_is_trusted_proxy", message.HeaderPolicy),
 ]
+
+
+COUNT = """
+from app.web.fast.counting import count_sooner
+count_sooner()
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.multiprocess import MultiProcessCollector
+counter = Counter("c", "counts", registry=CollectorRegistry())
+counter.inc()
+counter.inc(2)
+(family,) = MultiProcessCollector(None).collect()
+print(counter._value.get(), family.samples[0].value)
+"""
 
 
 @pytest.mark.parametrize(("library", "own", "name"), OVERRIDDEN, ids=lambda part: getattr(part, "__name__", part))
@@ -88,6 +116,51 @@ def test_flask_asks_the_adapter_as_the_remembering_one_expects():
 
     (asked,) = AS_FLASK_ASKS.items()
     assert f"match({asked[0]}={asked[1]})" in inspect.getsource(RequestContext.match_request)
+
+
+def test_a_connection_packs_by_what_it_is_given():
+    connection = Connection(command_packer=ScriptPacker())
+    plain = Connection()
+    for command in (
+        ("EVALSHA", "a" * 40, 1, "key", b"\x00\xff", 7),
+        ("CLIENT KILL", "x"),
+        ("SET", "k", bytearray(b"v")),
+    ):
+        assert b"".join(connection.pack_command(*command)) == b"".join(plain.pack_command(*command))
+
+
+def test_counters_add_up_as_those_of_the_library_and_write_where_it_does():
+    library = inspect.getsource(values.MultiProcessValue)
+    assert "self._file.write_value(self._key, self._value, self._timestamp)" in library
+    assert "values.ValueClass(" in inspect.getsource(metrics)
+    assert run_python(COUNT) == "3.0 3.0"
+
+
+def run_python(code: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": folder}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_whole"), [(b"", False), (b"{", False), (b"{}", True), (b"{}POST /next HTTP/1.1", True)]
+)
+def test_a_body_came_with_its_head_when_all_of_it_was_read_with_that(sent: bytes, is_whole: bool):
+    unreader = IterUnreader([b"}"])
+    unreader.unread(sent)
+    body = Body(LengthReader(unreader, 2))
+    assert came_with_its_head(body) is is_whole
+    assert not is_whole or body.read(2) == b"{}"
+
+
+def test_a_body_that_must_be_asked_for_or_has_no_length_did_not_come_with_its_head():
+    unreader = IterUnreader([])
+    unreader.unread(b"2\r\n{}\r\n0\r\n\r\n")
+    with socket.socket() as client:
+        assert not came_with_its_head(AwaitedBody(LengthReader(unreader, 2), client))
+    assert not came_with_its_head(Body(ChunkedReader(None, unreader)))
+    assert not came_with_its_head(io.BytesIO(b"{}"))
 
 
 def test_a_script_has_what_the_fast_one_sends():

@@ -6,13 +6,13 @@ file cost is paid once a flight.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import gevent
 from gevent.event import AsyncResult, Event
 
 from app.core.stream.appending import Answer, Ask, Asked, Send
 
-IN_THE_AIR = 1
 MOST_EVENTS = 1_000
 """In one flight: Redis answers nobody else meanwhile. A batch may have as many."""
 
@@ -22,46 +22,51 @@ class Flights:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._waiting: list[tuple[Asked, AsyncResult]] = []
+        self._waiting: list[_Passenger] = []
         self._has_waiting = Event()
-        self._pilots: list[gevent.Greenlet] = []
+        self._pilot: gevent.Greenlet | None = None
 
     def ask(self, asked: Asked) -> Answer:
         """Raises what the flight raised."""
-        if not self._pilots:
+        if self._pilot is None:
             # not before the first request, which comes after the fork
-            self._pilots = [gevent.spawn(self._fly_forever) for _ in range(IN_THE_AIR)]
-        result = AsyncResult()
-        self._waiting.append((asked, result))
+            self._pilot = gevent.spawn(self._fly_forever)
+        passenger = _Passenger(asked, AsyncResult())
+        self._waiting.append(passenger)
         self._has_waiting.set()
-        return result.get()
+        return passenger.answer.get()
 
     def _fly_forever(self) -> None:
         while True:
             self._has_waiting.wait()
             flight = self._board()
             try:
-                answers = self._send([asked for asked, _ in flight])
+                answers = self._send([passenger.asked for passenger in flight])
+                answered = list(zip(flight, answers, strict=True))
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-                for _, result in flight:
-                    result.set_exception(error)
-            else:
-                for (_, result), answer in zip(flight, answers, strict=True):
-                    result.set(answer)
+                for passenger in flight:
+                    passenger.answer.set_exception(error)
+                continue
+            for passenger, answer in answered:
+                passenger.answer.set(answer)
 
-    def _board(self) -> Sequence[tuple[Asked, AsyncResult]]:
+    def _board(self) -> "Sequence[_Passenger]":
         """Those who wait, as far as there is room; the first one always has."""
-        events = number = 0
-        for number, (asked, _) in enumerate(self._waiting):
-            events += len(asked.payloads)
-            if number and events > MOST_EVENTS:
+        room, boarded = MOST_EVENTS, 0
+        for passenger in self._waiting:
+            room -= len(passenger.asked.payloads)
+            if room < 0 and boarded:
                 break
-        else:
-            number = len(self._waiting)
-        flight, self._waiting = self._waiting[:number], self._waiting[number:]
+            boarded += 1
+        flight, self._waiting = self._waiting[:boarded], self._waiting[boarded:]
         if not self._waiting:
             self._has_waiting.clear()
         return flight
+
+
+class _Passenger(NamedTuple):
+    asked: Asked
+    answer: AsyncResult
 
 
 def in_flights(send: Send) -> Ask:
