@@ -12,9 +12,10 @@ import psycopg
 from app.core.queries.projects import insert_project
 from app.local.errors import CannotRun
 from bench.comparison import FASTAPI_PYTHON, measure_peers, peer_figures, start_flask_peer
+from bench.cpu import drain_log
 from bench.drain import drain_figures, measure_drain, measure_steady_log
 from bench.freshness import freshness_figures, measure_freshness
-from bench.ingest import ingest_figures, measure_ingest, single_source
+from bench.ingest import Servers, ingest_figures, measure_ingest, single_source
 from bench.load_generator import find_wrk
 from bench.machine import facts
 from bench.memory import MemoryLog, memory_figures
@@ -65,14 +66,17 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
     api_key = stand.create_key(PROJECT)
     with psycopg.connect(stand.postgres.url) as connection:
         project_id = insert_project(connection, PROJECT)
-    web, bare, plain = stand.start_web(), start_flask_peer(stand, "bare"), start_flask_peer(stand, "plain")
+    web = stand.start_web()
+    bare, plain, one_trip = (start_flask_peer(stand, peer) for peer in ("bare", "plain", "one_trip"))
     web_memory = MemoryLog(web)
     say("Single events, batches, and answer times")
-    ingest = measure_ingest(stand, schedule, web=web, bare=bare, plain=plain, api_key=api_key, memory=web_memory)
+    servers = Servers(web, bare, plain, one_trip)
+    ingest = measure_ingest(stand, schedule, servers, api_key=api_key, memory=web_memory)
+    after_batches_mb = list(web_memory.looks_mb)
     say("Draining")
     worker = stand.start_worker("bench-1")
     worker_memory = MemoryLog(worker)
-    drained = measure_drain(stand, schedule, project_id, worker_memory)
+    drained = measure_drain(stand, schedule, project_id, worker_memory, drain_log(stand, worker))
     measure_steady_log(stand, schedule, single_source(stand, web.url, api_key), drained)
     say("Freshness")
     freshness = measure_freshness(stand, schedule, web, api_key, ingest.ours_per_second / 2)
@@ -90,8 +94,9 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
         *drain_figures(drained, ingest.ours_per_second),
         *freshness_figures(freshness),
         *reads_figures(reads),
-        *memory_figures("web", web_memory.looks_mb, at_most_mb=90),
-        *memory_figures("worker", worker_memory.looks_mb, at_most_mb=120),
+        *memory_figures("web process after batches", after_batches_mb, at_most_mb=80),
+        Figure("memory of each web process after reads", "MB", web_memory.looks_mb[-1:]),
+        *memory_figures("worker process", worker_memory.looks_mb, at_most_mb=70),
         *peer_figures(peers),
     ]
     return figures, needs(ingest, drained)

@@ -10,6 +10,7 @@ from app.local.children import REPOSITORY
 from app.local.errors import CannotRun
 from app.local.ports import free_port
 from app.local.servers import last_words
+from bench.cpu import CpuLog, web_log
 from bench.ingest import BARE, single_source
 from bench.load_generator import run_load
 from bench.mlflow_peer import metrics_source, start_mlflow
@@ -20,6 +21,7 @@ from bench.stand import WEB_PROCESSES, Process, Stand
 
 FASTAPI_PYTHON = REPOSITORY / ".venv-bench" / "bin" / "python"
 THREADS = 16
+FASTAPI = "FastAPI and XADD, no key, no limit"
 RQ_PEER = "one RQ job for each event"
 RQ_WORKERS = {"a forking RQ worker": "rq.worker.Worker", "a SimpleWorker that keeps its connection": "rq.SimpleWorker"}
 FIRST_ROW_SECONDS = 20.0
@@ -43,6 +45,7 @@ class Peers:
     """Events a second, round by round: acknowledged by peer (bare Flask among them), and stored by kind of worker."""
 
     throughput: Mapping[str, Sequence[float]]
+    cpu: Mapping[str, CpuLog]
     stored: Mapping[str, Sequence[float]]
 
 
@@ -65,18 +68,19 @@ def measure_peers(stand: Stand, schedule: Schedule, bare: Process, *, with_mlflo
         "one INSERT for each request": start_flask_peer(stand, "inserts"),
     }
     if FASTAPI_PYTHON.exists():
-        peers["FastAPI and XADD, no key, no limit"] = _start_fastapi_peer(stand)
+        peers[FASTAPI] = _start_fastapi_peer(stand)
     sources = {name: single_source(stand, peer.url, "none") for name, peer in peers.items()}
     if with_mlflow:
         sources["MLflow, one metric for each request"] = metrics_source(stand, start_mlflow(stand))
-    contenders = [Contender(name, source) for name, source in sources.items()]
+    logs = {name: web_log(stand, peer) for name, peer in peers.items()}
+    contenders = [Contender(name, source, cpu=logs.get(name)) for name, source in sources.items()]
     throughput = events_per_second(stand, contenders, seconds=schedule.peer_seconds, rounds=schedule.peer_rounds)
     rq_peer = Contender(RQ_PEER, sources[RQ_PEER])
     stored = {
         name: [_stored_by_rq(stand, rq_peer, worker_class, schedule.peer_seconds) for _ in range(schedule.peer_rounds)]
         for name, worker_class in RQ_WORKERS.items()
     }
-    return Peers(throughput, stored)
+    return Peers(throughput, logs, stored)
 
 
 def peer_figures(peers: Peers) -> list[Figure]:
@@ -87,7 +91,12 @@ def peer_figures(peers: Peers) -> list[Figure]:
         for name, measured in peers.throughput.items()
         if name != BARE
     ]
-    return acknowledged + [Figure(f"stored by {name}", "/s", stored) for name, stored in peers.stored.items()]
+    fastapi = [
+        Figure(f"CPU, peer: {FASTAPI}", "µs", peers.cpu[FASTAPI].all_us, peers.cpu[BARE].all_us, BARE)
+        for name in peers.cpu
+        if name == FASTAPI
+    ]
+    return acknowledged + fastapi + [Figure(f"stored by {name}", "/s", stored) for name, stored in peers.stored.items()]
 
 
 def _start_fastapi_peer(stand: Stand) -> Process:

@@ -13,6 +13,7 @@ from app.core.stream.events import encode_event
 from app.core.stream.state import GROUP, STREAM
 from app.local.errors import CannotRun
 from app.web.wake import worker_waker
+from bench.cpu import CpuLog, cpu_figures
 from bench.events import draw_buffered_events
 from bench.load_generator import Source, run_load, think_ms_for
 from bench.memory import MemoryLog
@@ -56,6 +57,7 @@ class Drained:
     steady_wal_bytes: list[float] = field(default_factory=list)
     event_bytes: list[float] = field(default_factory=list)
     rollup_bytes: int = 0
+    cpu: CpuLog = field(default_factory=lambda: CpuLog({}))
 
     @property
     def per_second(self) -> float:
@@ -63,9 +65,9 @@ class Drained:
         return statistics.median(self.one_worker)
 
 
-def measure_drain(stand: Stand, schedule: Schedule, project_id: int, memory: MemoryLog) -> Drained:
-    """One worker, a COPY of the same rows and two workers in turn. One worker must be running."""
-    drained = Drained()
+def measure_drain(stand: Stand, schedule: Schedule, project_id: int, memory: MemoryLog, cpu: CpuLog) -> Drained:
+    """One worker, a COPY of the same rows and two workers in turn. One worker must be running, whose `cpu` it logs."""
+    drained = Drained(cpu=cpu)
     random = Random(1)
     count = schedule.drain_events
     with psycopg.connect(stand.postgres.url, autocommit=True) as connection:
@@ -73,7 +75,7 @@ def measure_drain(stand: Stand, schedule: Schedule, project_id: int, memory: Mem
         _drain(stand, count // 10, project_id, random, workers=1)
         for _ in range(schedule.rounds):
             before = _sizes(connection)
-            drained.one_worker.append(_drain(stand, count, project_id, random, workers=1))
+            drained.one_worker.append(_drain(stand, count, project_id, random, workers=1, cpu=cpu))
             memory.look()
             after = _sizes(connection)
             drained.wal_bytes.append((after[0] - before[0]) / count)
@@ -110,13 +112,16 @@ def drain_figures(drained: Drained, accepted_per_second: float) -> list[Figure]:
         Figure("drain, one worker", "rows/s", rows, drained.copied, "raw COPY", Target("ratio", "at least", 0.08)),
         Figure("drain, one worker", "rows/s", rows, accepted, "single events in", Target("ratio", "at least", 4)),
         Figure("drain, two workers", "rows/s", drained.two_workers, rows, "one worker", Target("ratio", "at least", 1)),
+        *cpu_figures("an event in the drain of one worker", drained.cpu, {}),
         Figure("PostgreSQL, events and their key", "bytes/event", drained.event_bytes),
         Figure("PostgreSQL, write-ahead log of a backlog", "bytes/event", drained.wal_bytes),
         Figure("PostgreSQL, write-ahead log of a steady trickle", "bytes/event", drained.steady_wal_bytes),
     ]
 
 
-def _drain(stand: Stand, count: int, project_id: int, random: Random, *, workers: int) -> float:
+def _drain(
+    stand: Stand, count: int, project_id: int, random: Random, *, workers: int, cpu: CpuLog | None = None
+) -> float:
     """Fill the buffer while no worker sees it, then give it to the workers at once; returns rows a second."""
     with stand.redis.pipeline(transaction=False) as pipeline:
         for number, event in enumerate(draw_buffered_events(count, project_id, random), 1):
@@ -126,13 +131,18 @@ def _drain(stand: Stand, count: int, project_id: int, random: Random, *, workers
         pipeline.execute()
     stand.redis.xgroup_create(FILLING, GROUP, id="0")
     wake_worker = worker_waker(stand.redis)
+    if cpu:
+        cpu.begin()
     began_at = time.perf_counter()
     stand.redis.rename(FILLING, STREAM)
     # A drain ends after ten seconds even if there is more.
     for _ in range(2 * workers):
         wake_worker()
     _wait_until_empty(stand.redis)
-    return count / (time.perf_counter() - began_at)
+    seconds = time.perf_counter() - began_at
+    if cpu:
+        cpu.end(count)
+    return count / seconds
 
 
 def _wait_until_empty(client: redis.Redis) -> None:

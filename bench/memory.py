@@ -33,6 +33,6 @@ def memory_figures(name: str, looks_mb: Sequence[float], *, at_most_mb: float) -
     The first look should come after the first load, when everything that is needed once has been loaded.
     """
     return [
-        Figure(f"memory of each {name} process", "MB", looks_mb[-1:], target=Target("value", "at most", at_most_mb)),
+        Figure(f"memory of each {name}", "MB", looks_mb[-1:], target=Target("value", "at most", at_most_mb)),
         Figure("— added since the first round", "MB", [looks_mb[-1] - looks_mb[0]]),
     ]

@@ -18,6 +18,10 @@ def notes(schedule: Schedule) -> str:
   sends its headers, and validates strictly. No worker runs while events a second are measured.
 - Bare Flask is one view that answers 204, on gunicorn with gevent and two processes; it gets the same requests.
   The plain way is Flask-Limiter's decorator with headers, a stock marshmallow schema and one XADD.
+- CPU is user and system time of all processes of a kind, those included that they started: gunicorn's master and
+  processes, Redis with what it forks, all of PostgreSQL. It does not depend on who else uses the machine as much as
+  throughput does, so changes are judged by it.
+- Flask, one trip to Redis, is a view that sends one INCR, on the same gunicorn as bare Flask.
 - Half rate: wrk with {PACED_CONNECTIONS} connections, each of which waits a random, exponentially distributed time
   before each request: a closed loop, but with so many connections that requests come about as a Poisson process.
   wrk corrects its percentiles for coordinated omission.
@@ -31,4 +35,4 @@ def notes(schedule: Schedule) -> str:
 - Reads: one client, one question at a time, each with totals, percentiles and a series by day. The rollups are those
   of so many events spread over 30 days, drawn by bench/history.py and written by the worker's code; raw events are
   left out, because no question reads them.
-- Memory is resident memory of the largest process of its kind."""
+- Memory is resident memory of the largest process of its kind; that of web before anybody reads, and after."""

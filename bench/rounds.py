@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from bench.cpu import CpuLog
 from bench.load_generator import PACED_CONNECTIONS, Load, Source, run_load, send_one, think_ms_for
 from bench.stand import Stand
 
@@ -14,11 +15,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Contender:
-    """A server under load. Each of its requests carries `events_per_request`."""
+    """A server under load. Each of its requests carries `events_per_request`; `cpu` logs what they cost, if given."""
 
     name: str
     source: Source
     events_per_request: int = 1
+    cpu: CpuLog | None = None
 
 
 def in_turn(
@@ -54,7 +56,11 @@ def events_per_second(
 
     def measure(contender: Contender) -> float:
         start_afresh(stand, contender)
+        if contender.cpu:
+            contender.cpu.begin()
         load = run_load(stand.guard, contender.source, seconds)
+        if contender.cpu:
+            contender.cpu.end(load.requests * contender.events_per_request)
         after(contender)
         return load.requests_per_second * contender.events_per_request
 

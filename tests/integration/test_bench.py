@@ -1,12 +1,15 @@
 """`make bench`: its table, its history, and that its load is made of events that the service takes. Never its speed."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, localcontext
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import redis
 
@@ -16,10 +19,11 @@ from app.core.rollups.rollup import Rollup, Sums
 from app.core.stream.state import STREAM
 from app.local.children import Guard
 from app.local.errors import CannotRun
+from bench.cpu import CpuLog, cpu_figures
 from bench.drain import Drained, drain_figures
 from bench.events import write_bodies
 from bench.history import Drawn, draw, roll_up_by_hour
-from bench.ingest import BARE, OURS, PLAIN, Ingest, ingest_figures
+from bench.ingest import BARE, ONE_TRIP, OURS, PLAIN, Ingest, ingest_figures
 from bench.load_generator import Load, Source, run_load, send_one
 from bench.needs import needs
 from bench.report import Figure, Target, cells, markdown_table, results_page, terminal_table
@@ -28,16 +32,30 @@ from tests.api_keys import create_key
 
 FIRST_HOUR = 1_700_000_000 // 3_600 * 3_600
 
+
+def spent(**us: list[float]) -> CpuLog:
+    log = CpuLog({})
+    log.spent_us = us
+    return log
+
+
 INGEST = Ingest(
     throughput={
-        OURS: [6_000, 6_200],
+        OURS: [7_900, 8_200],
         BARE: [10_000, 10_000],
-        PLAIN: [3_000, 3_500],
-        "batches of 100": [60_000, 60_000],
+        PLAIN: [4_000, 4_500],
+        "batches of 100": [80_000, 80_000],
+    },
+    cpu={
+        OURS: spent(web=[200, 220], Redis=[20, 30], PostgreSQL=[0, 0]),
+        BARE: spent(web=[200, 200], Redis=[0, 0], PostgreSQL=[0, 0]),
+        PLAIN: spent(web=[880, 1_000], Redis=[0, 0], PostgreSQL=[0, 0]),
+        "batches of 100": spent(web=[20, 20], Redis=[5, 5], PostgreSQL=[1, 1]),
     },
     half_rate={
         OURS: [Load(15_000, 3_000, 1, 6), Load(15_000, 3_000, 1, 6)],
         BARE: [Load(15_000, 3_000, 1, 4), Load(15_000, 3_000, 1, 2)],
+        ONE_TRIP: [Load(15_000, 3_000, 1, 4), Load(15_000, 3_000, 1, 3)],
     },
     entry_bytes=[200, 210],
     mark_bytes=[100, 110],
@@ -49,9 +67,22 @@ DRAINED = Drained(
     wal_bytes=[300, 300],
     steady_wal_bytes=[4_000],
     event_bytes=[150, 150],
+    cpu=spent(worker=[30, 32], Redis=[4, 4], PostgreSQL=[20, 20]),
 )
 
 SourceOf = Callable[[int], Source]
+
+
+BUSY_FAMILY = """
+import subprocess, sys, time
+BURN = "import time\\nwhile time.process_time() < 0.2: pass"
+input()
+subprocess.run([sys.executable, "-c", BURN], check=True)
+began = time.process_time()
+while time.process_time() - began < 0.2: pass
+print("done", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -154,15 +185,43 @@ def test_both_tables_have_a_row_for_each_figure():
     met = {(name, reference.partition("(")[2]): met for name, _, reference, _, _, met in map(cells, figures)}
     assert met["single events", "bare Flask)"] == "yes"
     assert met["single events", "plain way)"] == "no"
-    assert met["p99 at half that rate", "bare Flask)"] == "no"
+    assert met["p99 at half that rate", "Flask, one trip to Redis)"] == "yes"
+    assert met["p99 at half that rate", "bare Flask)"] == ""
     assert met["batches of 100", "ours, single)"] == "yes"
     assert met["drain, two workers", "one worker)"] == "yes"
+
+
+def test_cpu_time_is_told_of_all_kinds_together_and_of_each_that_spends_any():
+    rows = {cells(figure)[0]: cells(figure)[1:4] for figure in cpu_figures("it", INGEST.cpu[OURS], {})}
+    assert rows == {
+        "CPU, it": ("235 µs", "", ""),
+        "— of that web": ("210 µs", "", ""),
+        "— of that Redis": ("25 µs", "", ""),
+    }
+    first, second, *_ = cpu_figures("it", INGEST.cpu[OURS], {BARE: INGEST.cpu[BARE], PLAIN: INGEST.cpu[PLAIN]})
+    assert [cells(figure)[3] for figure in (first, second)] == ["1.18 (1.1 to 1.25)", "0.25 (0.25 to 0.25)"]
+
+
+def test_cpu_time_is_counted_for_each_event_with_that_of_children_that_have_ended():
+    with subprocess.Popen([sys.executable, "-c", BUSY_FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        log = CpuLog({"busy": psutil.Process(parent.pid)})
+        assert parent.stdout
+        assert parent.stdin
+        log.begin()
+        parent.stdin.write(b"begin\n")
+        parent.stdin.flush()
+        assert parent.stdout.readline() == b"done\n"
+        log.end(10)
+        parent.stdin.close()
+    # a parent and its child, of 0.2 s each, over 10 events; clocks tick every 0.01 s
+    (spent_us,) = log.spent_us["busy"]
+    assert 38_000 <= spent_us < 400_000
 
 
 def test_the_needs_of_a_billion_events_follow_from_the_figures():
     line = needs(INGEST, DRAINED)
     assert "386 a second, 1,929 in the busiest" in line
-    assert "2 web processes at half load and 1 worker" in line
+    assert "1 web processes at half load and 1 worker" in line
     assert "Redis 0.2 GB for Idempotency-Keys and 0.2 GB" in line
     assert "PostgreSQL 150 GB for each month" in line
     assert "4,000 GB of write-ahead log" in line
