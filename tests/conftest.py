@@ -15,6 +15,7 @@ from app.core.migrations import migrate
 from app.local.children import Guard
 from app.local.postgres import RunningPostgres, start_postgres
 from app.local.redis_server import RunningRedis, start_redis
+from app.local.servers import RunningServer
 from tests.databases import empty_redis, empty_tables
 from tests.processes import AppProcess, app_environment, start_process
 
@@ -82,13 +83,36 @@ def guard(server_folder: Path) -> Iterator[Guard]:
 
 
 @pytest.fixture(scope="session")
-def postgres(server_folder: Path, guard: Guard, wheels_only: bool) -> RunningPostgres:
-    return start_postgres(server_folder / "postgres", guard, durable=False, wheels_only=wheels_only)
+def shared_servers() -> list[RunningServer]:
+    """Those that have been started so far."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def servers_that_run(shared_servers: list[RunningServer]) -> Iterator[None]:
+    """Whatever a test does to them, the next one finds them at work, in whichever file it is."""
+    yield
+    for server in shared_servers:
+        if server.exit_code() is not None:
+            server.restart()
 
 
 @pytest.fixture(scope="session")
-def redis_server(server_folder: Path, guard: Guard, wheels_only: bool) -> RunningRedis:
-    return start_redis(server_folder / "redis", guard, wheels_only=wheels_only)
+def postgres(
+    server_folder: Path, guard: Guard, *, shared_servers: list[RunningServer], wheels_only: bool
+) -> RunningPostgres:
+    server = start_postgres(server_folder / "postgres", guard, durable=False, wheels_only=wheels_only)
+    shared_servers.append(server)
+    return server
+
+
+@pytest.fixture(scope="session")
+def redis_server(
+    server_folder: Path, guard: Guard, *, shared_servers: list[RunningServer], wheels_only: bool
+) -> RunningRedis:
+    server = start_redis(server_folder / "redis", guard, wheels_only=wheels_only)
+    shared_servers.append(server)
+    return server
 
 
 @pytest.fixture(scope="session")
@@ -104,18 +128,14 @@ def redis_url(redis_server: RunningRedis) -> str:
 
 
 @pytest.fixture
-def clean_database(postgres: RunningPostgres, database_url: str) -> None:
-    """Empty tables, and a server that runs, whatever the test before did to it."""
-    if postgres.exit_code() is not None:
-        postgres.restart()
+def clean_database(database_url: str) -> None:
+    """Empty tables."""
     empty_tables(database_url)
 
 
 @pytest.fixture
 def clean_redis(redis_server: RunningRedis) -> None:
-    """No keys, a server that runs, and the settings that it had at its start."""
-    if redis_server.exit_code() is not None:
-        redis_server.restart()
+    """No keys, and the settings that the server had at its start."""
     empty_redis(redis_server.url)
 
 

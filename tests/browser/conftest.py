@@ -7,7 +7,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.local.children import Guard
-from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.browser.chromium import LOOKS, NO_CHROMIUM, find_chromium, launch
 from tests.browser.visitors import Visitor, new_visitor
@@ -38,11 +37,8 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def empty_servers(postgres: RunningPostgres, redis_server: RunningRedis, database_url: str) -> dict[str, str]:
+def empty_servers(redis_server: RunningRedis, database_url: str) -> dict[str, str]:
     """The settings that lead to the servers of the tests, with nothing in them, whatever tests before did."""
-    for server in (postgres, redis_server):
-        if server.exit_code() is not None:
-            server.restart()
     empty_tables(database_url)
     empty_redis(redis_server.url)
     return app_environment(database_url, redis_server.url)
