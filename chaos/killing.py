@@ -16,13 +16,15 @@ from chaos.service import Service, open_service
 from chaos.verdict import Verdict, verdict_on
 
 SAY_SECONDS = 60.0
+MOST_BETWEEN_KILLS_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
 class Extent:
     """How far a kill run goes: until both numbers are reached; `at_most_seconds` bounds it where they are not.
 
-    `single_pause_seconds`: between two events of a client that sends single ones.
+    `single_pause_seconds`: between two events of a client that sends single ones. `events_between_kills`: so many are
+    acknowledged after a kill before the next one, or it has waited for MOST_BETWEEN_KILLS_SECONDS.
     """
 
     events: int
@@ -33,10 +35,13 @@ class Extent:
     longest_pause_seconds: float = 5.0
     recovery_seconds: float = 60.0
     single_pause_seconds: float = 0.0
+    events_between_kills: int = 0
 
 
-SHORT = Extent(2_000, 8, 1_000, 150, 0.5, 1.5, recovery_seconds=180, single_pause_seconds=0.02)
-"""For machines that are busy with other tests, too."""
+SHORT = Extent(
+    2_000, 8, 1_000, 150, 0.5, 1.5, recovery_seconds=180, single_pause_seconds=0.02, events_between_kills=200
+)
+"""For machines that are busy with other tests, too: there no web process may be up between two kills by the clock."""
 LONG = Extent(5_000_000, 500, 4_500, 3_600)
 
 
@@ -85,6 +90,7 @@ def kill_under_load(service: Service, *, fsync: Fsync, seed: int, extent: Extent
         if now - said_at > SAY_SECONDS:
             said_at = now
             print(f"  {now - began_at:5.0f} s: {service.progress.events():,} acked, {killer.kills.total()} kills")
+        _wait_for_more(service, extent.events_between_kills)
         reached = service.progress.events() >= extent.events and killer.kills.total() >= extent.kills
         return not reached and now - began_at < extent.at_most_seconds
 
@@ -113,3 +119,9 @@ def kill_under_load(service: Service, *, fsync: Fsync, seed: int, extent: Extent
         detector=ask_detector(service, verdict.figures["lost"]),
         artifacts=(),
     )
+
+
+def _wait_for_more(service: Service, events: int) -> None:
+    goal, deadline = service.progress.events() + events, time.monotonic() + MOST_BETWEEN_KILLS_SECONDS
+    while service.progress.events() < goal and time.monotonic() < deadline:
+        time.sleep(0.05)
