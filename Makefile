@@ -26,7 +26,7 @@ demo: $(INSTALLED) ## Fill the project demo of a running `make run` with believa
 	@exec $(VENV_PYTHON) -m app demo $(ARGS)
 
 # Half of the time a test waits, for a server or a deadline: so there is work for more processes than cores.
-TEST_PROCESSES = $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? 4 : cores > 6 ? 6 : cores)))
+TEST_PROCESSES = $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 3 ? cores + 3 : 6)))
 
 .PHONY: test
 test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of them, ARGS=-n0 for one after another)

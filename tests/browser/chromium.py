@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Playwright, ViewportSize
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """The first one has no windows, which cost the others four times as much as the page in them."""
 ARGUMENTS = ["--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
-NO_CHROMIUM = "no Chromium found: apt-get install chromium"
+NO_CHROMIUM = "no Chromium found: apt-get install chromium-headless-shell, or chromium"
 WIDE: ViewportSize = {"width": 1440, "height": 900}
 
 LOOKS: dict[str, dict[str, Any]] = {
