@@ -24,7 +24,8 @@ RUN_ONE_WAY = (
         "test_prompt_page",
     ),
     *("test_comparison_page", "test_margins_page", "news", "test_csv_downloads", "test_docs", "test_openapi"),
-    *("test_health_light", "test_compression"),
+    *("test_health_light", "test_compression", "audit_log", "test_chart_csv", "test_disabled_users"),
+    *("test_events_page", "test_invitation_attack", "test_operators_projects", "test_version_table"),
 )
 
 
