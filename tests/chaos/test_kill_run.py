@@ -1,16 +1,24 @@
 """The short form of `make chaos`: kill -9 of everything under load, and sabotaged builds that must be caught."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from chaos.controls import CONTROLS, run_control
+from chaos.controls import CONTROLS, Control, run_control
 from chaos.killing import SHORT, run_kills
 from chaos.parts import controls_section, kills_section
 from chaos.report import markdown, terminal
-from chaos.servers import open_servers
+from chaos.servers import Servers, open_servers
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """For all sabotaged builds, as in `make chaos`: each has a database of its own."""
+    with open_servers(tmp_path_factory.mktemp("servers")) as servers:
+        yield servers
 
 
 def test_nothing_is_lost_or_doubled_when_everything_is_killed_under_load(tmp_path: Path):
@@ -22,8 +30,7 @@ def test_nothing_is_lost_or_doubled_when_everything_is_killed_under_load(tmp_pat
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name.replace(" ", "-"))
-def test_a_sabotaged_build_is_caught(control, tmp_path: Path):
-    with open_servers(tmp_path) as servers:
-        outcome = run_control(servers, control, with_baseline=False)
+def test_a_sabotaged_build_is_caught(control: Control, servers: Servers):
+    outcome = run_control(servers, control, with_baseline=False)
     assert outcome.is_caught, outcome.verdict
     assert "| yes |" in markdown(controls_section([outcome]), "today")
