@@ -26,9 +26,10 @@ def notes(schedule: Schedule) -> str:
   before each request: a closed loop, but with so many connections that requests come about as a Poisson process.
   wrk corrects its percentiles for coordinated omission.
 - Drain: {schedule.drain_events:,} events (100 prompts of 5 versions; ids of one hour, as Idempotency-Keys give them)
-  wait in the buffer, then the worker is woken; the time ends when the buffer is empty, with every rollup written.
+  wait in the buffer, then the worker is woken; the time ends when the buffer is empty, with all stored that they add to
+  the rollups. The fold follows; what it writes to the write-ahead log is counted.
   Raw COPY: psycopg's binary COPY of the same rows, {ROWS_PER_COPY:,} a commit, into a table without an index.
-  Steady trickle: a billion events a month, evenly, in {schedule.peer_rounds} rounds after one checkpoint, after which
+  Steady trickle: a billion events a month, evenly, for {schedule.steady_seconds} s after a checkpoint, after which
   PostgreSQL logs each page whole once: the longer between two checkpoints, the less it is.
 - Freshness: {schedule.lone_events} lone events, {PAUSE_SECONDS} s apart; under load one probe every {probe_ms} ms
   beside wrk at half rate, the 99th percentile of each round.

@@ -29,6 +29,11 @@ class Schedule:
         return 25_000 * self.seconds
 
     @property
+    def steady_seconds(self) -> int:
+        """Long enough for folds at their own pace, which come every half a minute."""
+        return 15 * self.seconds
+
+    @property
     def lone_events(self) -> int:
         return 4 * self.seconds
 

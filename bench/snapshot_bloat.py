@@ -1,4 +1,4 @@
-"""What a long snapshot (a dump, a psql session left open) does to the rollups beside it.
+"""What a long snapshot (a dump, a psql session left open) does to the rollups and additions beside it.
 
 `python -m bench.snapshot_bloat [MINUTES]`: PostgreSQL of its own on 127.0.0.1, a trickle of 400 events a second over
 500 versions in five commits a second, as the drain makes them, for so many minutes (3 unless told) without a snapshot,
@@ -25,6 +25,8 @@ from app.core.rollups.time_range import TimeRange
 from app.core.stream.events import Event, new_event_id
 from bench.events import draw_samples
 from bench.stand import open_stand
+from worker.fold import fold
+from worker.runner import FOLD_INTERVAL_SECONDS
 from worker.store import EventStore, ReceivedEvent
 
 MINUTES = 3.0
@@ -37,8 +39,9 @@ MEGABYTE = 1_000_000
 SELECT_SIZE = """
 SELECT sum(pg_total_relation_size(relid)), sum(n_dead_tup)
 FROM pg_stat_user_tables
-WHERE relname IN ('rollups_minute', 'rollups_hour', 'rollups_day')
+WHERE relname = ANY (%(tables)s)
 """
+TABLES = ("rollup_additions", "rollups_minute", "rollups_hour", "rollups_day")
 
 
 @dataclass
@@ -63,7 +66,7 @@ class Phase:
 
 
 class Trickle:
-    """The events of one project, stored as the worker does it, and the question of its dashboard in between."""
+    """The events of one project, stored and folded as the worker does it, and its dashboard's question in between."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -77,13 +80,16 @@ class Trickle:
         phase = Phase(name, minutes)
         size_before, _ = self._size()
         began_at = time.monotonic()
-        asked_at = began_at
+        asked_at = folded_at = began_at
         for number in range(int(minutes * 60 * COMMITS_A_SECOND)):
             time.sleep(max(0.0, began_at + number / COMMITS_A_SECOND - time.monotonic()))
             phase.events += self._store_batch()
             if time.monotonic() - asked_at >= LOOK_SECONDS:
                 asked_at = time.monotonic()
                 phase.reads_ms.append(self._ask_ms())
+            if time.monotonic() - folded_at >= FOLD_INTERVAL_SECONDS:
+                folded_at = time.monotonic()
+                fold(self._connection, clock=time.monotonic, should_stop=lambda: False)
         phase.minutes = (time.monotonic() - began_at) / 60
         size, phase.dead_rows = self._size()
         phase.grown_mb, phase.size_mb = size - size_before, size
@@ -91,7 +97,7 @@ class Trickle:
 
     def vacuum(self) -> tuple[float, int]:
         """What autovacuum would do next; the megabytes and dead rows that are left."""
-        for table in ("rollups_minute", "rollups_hour", "rollups_day"):
+        for table in TABLES:
             self._connection.execute(f"VACUUM {table}".encode())
         return self._size()
 
@@ -113,7 +119,7 @@ class Trickle:
         return (time.perf_counter() - began_at) * 1_000
 
     def _size(self) -> tuple[float, int]:
-        row = self._connection.execute(SELECT_SIZE).fetchone()
+        row = self._connection.execute(SELECT_SIZE, {"tables": list(TABLES)}).fetchone()
         assert row is not None
         return float(row[0]) / MEGABYTE, int(row[1])
 

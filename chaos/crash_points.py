@@ -28,7 +28,7 @@ POINTS = (
     CrashPoint("after a claim", f"{BUFFER}.read_new", "after"),
     CrashPoint("after taking over from a dead worker", f"{BUFFER}.claim_stale", "after"),
     CrashPoint("after partitions were looked at", "app.core.queries.partitions:ensure_partitions", "after"),
-    CrashPoint("after BEGIN", "app.core.queries.events:create_incoming_events", "before"),
+    CrashPoint("after BEGIN", "app.core.queries.events:insert_new_events", "before"),
     CrashPoint("after the insert, before the additions", f"{ADDITIONS}:append_additions", "before"),
     CrashPoint("after the additions", f"{ADDITIONS}:append_additions", "after"),
     CrashPoint("before COMMIT", TRANSACTION, "before"),

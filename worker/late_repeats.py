@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from app.core.database import Connection
 from app.core.queries.events import select_contents, select_stored_keys
-from app.core.rollups.event_row import Content, EventKey, EventRow
+from app.core.rollups.event_row import Content, EventRow, PlainKey
 from app.core.stream.events import id_of_another_hour
 
 _HOUR_MS = 3_600_000
@@ -13,7 +13,7 @@ _DAY_MS = 86_400_000
 _DAY = timedelta(days=1)
 
 
-def late_repeats(connection: Connection, rows: Mapping[EventKey, EventRow], *, hours: int) -> dict[EventKey, Content]:
+def late_repeats(connection: Connection, rows: Mapping[PlainKey, EventRow], *, hours: int) -> dict[PlainKey, Content]:
     """Those of the rows whose event came before under the id of a neighbouring hour, with what it was then.
 
     It is stored, or among the rows itself. `hours` is -1 for events without a time of their own, which may have come an
@@ -32,13 +32,13 @@ def late_repeats(connection: Connection, rows: Mapping[EventKey, EventRow], *, h
     }
 
 
-def _neighbours(key: EventKey, row: EventRow, hours: int) -> Iterator[EventKey]:
+def _neighbours(key: PlainKey, row: EventRow, hours: int) -> Iterator[PlainKey]:
     project_id, day, event_id = key
     other_id = id_of_another_hour(event_id, hours)
     if other_id is None:
         return
-    yield EventKey(project_id, day, other_id)
+    yield project_id, day, other_id
     # The day of the other is Redis's, and its hour web's: they may not agree on which side of midnight it came.
     if (row.occurred_at_ms + hours * _HOUR_MS) // _DAY_MS != row.occurred_at_ms // _DAY_MS:
-        yield EventKey(project_id, day + hours * _DAY, event_id)
-        yield EventKey(project_id, day + hours * _DAY, other_id)
+        yield project_id, day + hours * _DAY, event_id
+        yield project_id, day + hours * _DAY, other_id

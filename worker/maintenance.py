@@ -1,4 +1,4 @@
-"""Upkeep of the tables: partitions made and dropped, old minutes deleted, yesterday's histograms compacted."""
+"""Upkeep of the tables: partitions made and dropped, old minutes deleted, histograms compacted, space given back."""
 
 import logging
 from datetime import date, datetime, timedelta
@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from app.core.contract import OLDEST_TIMESTAMP
 from app.core.database import Connection, database_errors
 from app.core.errors import ClocksDisagree, DatabaseUnavailable, PartitionBlocked
+from app.core.queries.additions import shrink_additions
 from app.core.queries.audit_log import delete_old_audit_entries
 from app.core.queries.deliveries import delete_old_deliveries
 from app.core.queries.ledger import delete_series
@@ -25,6 +26,9 @@ MINUTES_DELETED_AFTER = MINUTES_KEPT + timedelta(hours=1)
 """The hour more is for a request under way."""
 SHORT_SKETCH_BYTES = 60
 """So short a histogram is part of a row that is hardly longer than without it."""
+SPARSE_BYTES = 64_000_000
+"""Less is read in ten milliseconds or so."""
+SHRINK_LOCK_TIMEOUT_MS = 500
 DELETE_BATCH = 10_000
 MAX_DELETE_BATCHES = 100
 """A million rows in one run; what is left waits for the next."""
@@ -74,6 +78,7 @@ def _clean_up(connection: Connection, now: datetime, *, retention_days: int) -> 
         retention = max(timedelta(days=retention_days), SHORTEST_RETENTION)
         _drop_old_partitions(connection, now.date() - retention)
         delete_series(connection, now - retention)
+        _shrink_additions(connection)
         for _ in range(MAX_DELETE_BATCHES):
             if delete_minutes(connection, now - MINUTES_DELETED_AFTER, limit=DELETE_BATCH) < DELETE_BATCH:
                 break
@@ -92,6 +97,16 @@ def _compact_day(connection: Connection, day_start: datetime) -> None:
     for project_id in select_project_ids(connection):
         for grain, bucket_start in [*buckets, ("day", day_start)]:
             compact_bucket(connection, project_id, grain, bucket_start, longer_than_bytes=SHORT_SKETCH_BYTES)
+
+
+def _shrink_additions(connection: Connection) -> None:
+    """As `_drop_old_partitions`, where the table is busy."""
+    try:
+        with database_errors():
+            if shrink_additions(connection, above_bytes=SPARSE_BYTES, lock_timeout_ms=SHRINK_LOCK_TIMEOUT_MS):
+                log.info("shrank the table of additions")
+    except DatabaseUnavailable as error:
+        log.warning("the table of additions stays large until the next upkeep", extra={"reason": str(error)})
 
 
 def _drop_old_partitions(connection: Connection, day: date) -> None:

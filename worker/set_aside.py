@@ -85,8 +85,10 @@ def move_batch(
             batch.append(Received(entry, decode_entry(entry)))
         except SetAside as error:
             _set_aside(entry, str(error), hands, report)
-    _leave([each for each in batch if each.project_id in report.held_up], report, LOCKED)
-    waiting = [[each for each in batch if each.project_id not in report.held_up]]
+    if report.held_up:
+        _leave([each for each in batch if each.project_id in report.held_up], report, LOCKED)
+        batch = [each for each in batch if each.project_id not in report.held_up]
+    waiting = [batch]
     futile_waits = 0
     while waiting:
         part = waiting.pop()

@@ -1,18 +1,25 @@
 """Store one batch: new events, and what they add to the rollups, in one transaction, each event exactly once."""
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
+from uuid import UUID
 
 from app.core.database import Connection, database_errors
 from app.core.errors import PartitionMissing, UndecodableEntry
 from app.core.queries.additions import append_additions
 from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
-from app.core.queries.events import create_incoming_events, inserting, select_contents
+from app.core.queries.events import (
+    create_incoming_events,
+    insert_events,
+    insert_new_events,
+    select_contents,
+)
 from app.core.queries.ledger import Outcome, Sightings, insert_sightings
 from app.core.queries.partitions import ensure_partitions
-from app.core.rollups.event_row import EventKey, EventRow
+from app.core.rollups.event_row import EventRow, PlainKey
 from app.core.rollups.rollup import count_by_minute
 from app.core.stream.entries import Entry
 from app.core.stream.events import LAST_STORABLE_MS, Event, decode_event
@@ -22,6 +29,11 @@ from worker.late_repeats import late_repeats
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_CACHED_VERSIONS = 100_000
+VersionName = tuple[int, UUID, str]
+"""As Version, without names for its parts: each event is looked up by one."""
+STAGED_BATCHES = 10
+"""After a batch with an event that was stored already, so many are not copied straight into the table of events: what a
+COPY has written until it meets one stays behind there as dead rows."""
 
 
 class ReceivedEvent(NamedTuple):
@@ -45,19 +57,13 @@ class StoreReport(NamedTuple):
     conflicting: list[int]
 
 
-class _Placed(NamedTuple):
-    """A row, and where its event stands in the batch."""
-
-    position: int
-    row: EventRow
-
-
 class EventStore:
     """Writes batches through one connection. It remembers which versions and partitions exist."""
 
     def __init__(self) -> None:
-        self._version_keys: dict[Version, VersionKeys] = {}
+        self._version_keys: dict[VersionName, VersionKeys] = {}
         self._days: set[date] = set()
+        self._staged_batches = 0
 
     def store(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> StoreReport:
         """Store the events that are not stored yet.
@@ -75,101 +81,114 @@ class EventStore:
     def _store(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> StoreReport:
         with database_errors():
             self._learn_versions(connection, batch)
-            self._make_partitions(connection, batch)
-            distinct, conflicting = self._distinct(batch)
+            rows = self._rows(batch)
+            self._make_partitions(connection, rows)
+            positions, conflicting = _distinct(rows)
             with connection.transaction():
-                conflicting += _take_out_late_repeats(connection, batch, distinct)
-                rows = [distinct[key].row for key in sorted(distinct)]
-                create_incoming_events(connection)
-                with inserting(connection, rows) as insertion:
-                    additions = count_by_minute(rows)
-                stored = {placed.position for placed in distinct.values()}
-                if not insertion.all_new:
-                    repeats = {key: distinct[key] for key in distinct.keys() - insertion.new_keys}
-                    conflicting += _conflicting(connection, repeats)
-                    rows = [row for row in rows if row.key in insertion.new_keys]
-                    additions = count_by_minute(rows)
-                    stored = {distinct[key].position for key in insertion.new_keys}
-                insert_sightings(connection, _sightings(batch, stored, set(conflicting)))
-                append_additions(connection, additions)
-        return StoreReport(len(rows), conflicting)
+                conflicting += _take_out_late_repeats(connection, batch, rows, positions)
+                distinct = [rows[positions[key]] for key in sorted(positions)]
+                if self._staged_batches == 0 and insert_new_events(connection, distinct):
+                    new = positions
+                else:
+                    new_keys = self._insert_staged(connection, distinct)
+                    new = {key: position for key, position in positions.items() if key in new_keys}
+                    repeats = {key: rows[position] for key, position in positions.items() if key not in new_keys}
+                    conflicting += [positions[key] for key in _conflicting(connection, repeats)]
+                    distinct = [row for row in distinct if row.key in new_keys]
+                insert_sightings(connection, _sightings(batch, set(new.values()), set(conflicting)))
+                append_additions(connection, count_by_minute(distinct))
+        return StoreReport(len(new), conflicting)
+
+    def _insert_staged(self, connection: Connection, rows: Sequence[EventRow]) -> AbstractSet[PlainKey]:
+        """The keys of those that were new. Where one is not, more will come that are not: those need no second try."""
+        create_incoming_events(connection)
+        new_keys = insert_events(connection, rows)
+        self._staged_batches = STAGED_BATCHES if len(new_keys) < len(rows) else max(0, self._staged_batches - 1)
+        return new_keys
 
     def _learn_versions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:
         """Look up, and where needed create, the keys of the batch's versions.
 
         They are committed before the batch: keys of a transaction that was rolled back must never be remembered.
         """
-        versions = {_version(received.event) for received in batch}
+        versions = {_version(event) for event, _, _ in batch}
         unknown = versions - self._version_keys.keys()
         if not unknown:
             return
         if len(self._version_keys) + len(unknown) > MAX_CACHED_VERSIONS:
             self._version_keys.clear()
             unknown = versions
-        known = select_version_keys(connection, unknown)
-        if len(known) < len(unknown):
+        wanted = {Version(*name) for name in unknown}
+        known = select_version_keys(connection, wanted)
+        if len(known) < len(wanted):
             with connection.transaction():
-                insert_versions(connection, unknown - known.keys())
-            known |= select_version_keys(connection, unknown - known.keys())
-        self._version_keys |= known
+                insert_versions(connection, wanted - known.keys())
+            known |= select_version_keys(connection, wanted - known.keys())
+        self._version_keys.update(known.items())
 
-    def _make_partitions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:
-        missing = {_day(received.occurred_at_ms // DAY_MS) for received in batch} - self._days
+    def _make_partitions(self, connection: Connection, rows: Sequence[EventRow]) -> None:
+        missing = {row.day for row in rows} - self._days
         for day in sorted(missing):
             ensure_partitions(connection, day, day)
         self._days |= missing
 
-    def _distinct(self, batch: Sequence[ReceivedEvent]) -> tuple[dict[EventKey, _Placed], list[int]]:
-        """What to store by its key, where several have one key the first of them.
-
-        Also the positions of those that have the key of an earlier one and other content.
-        """
-        distinct: dict[EventKey, _Placed] = {}
-        conflicting = []
-        for position, received in enumerate(batch):
-            row = self._row(received)
-            first = distinct.setdefault(row.key, _Placed(position, row))
-            if first.position != position and first.row.content != row.content:
-                conflicting.append(position)
-        return distinct, conflicting
-
-    def _row(self, received: ReceivedEvent) -> EventRow:
-        event, occurred_at_ms = received.event, received.occurred_at_ms
-        keys = self._version_keys[_version(event)]
-        return EventRow(
-            event.project_id,
-            keys.prompt_key,
-            keys.version_key,
-            _day(occurred_at_ms // DAY_MS),
-            event.event_id,
-            occurred_at_ms,
-            received.received_at_ms,
-            event.latency_ms,
-            event.cost_usd,
-            event.score,
-        )
+    def _rows(self, batch: Sequence[ReceivedEvent]) -> list[EventRow]:
+        """In the order of the batch."""
+        rows = []
+        version_keys = self._version_keys
+        for event, received_at_ms, _ in batch:
+            occurred_at_ms = received_at_ms if event.occurred_at_ms is None else event.occurred_at_ms
+            keys = version_keys[_version(event)]
+            rows.append(
+                EventRow(
+                    event.project_id,
+                    keys.prompt_key,
+                    keys.version_key,
+                    _day(occurred_at_ms // DAY_MS),
+                    event.event_id,
+                    occurred_at_ms,
+                    received_at_ms,
+                    event.latency_ms,
+                    event.cost_usd,
+                    event.score,
+                )
+            )
+        return rows
 
 
 def _take_out_late_repeats(
-    connection: Connection, batch: Sequence[ReceivedEvent], distinct: dict[EventKey, _Placed]
+    connection: Connection, batch: Sequence[ReceivedEvent], rows: Sequence[EventRow], positions: dict[PlainKey, int]
 ) -> list[int]:
     """Leave only what has not come under another id; returns the positions of those that had other content then."""
-    untimed: dict[EventKey, EventRow] = {}
-    timed: dict[EventKey, EventRow] = {}
-    for key, placed in distinct.items():
-        (untimed if batch[placed.position].event.occurred_at_ms is None else timed)[key] = placed.row
+    untimed: dict[PlainKey, EventRow] = {}
+    timed: dict[PlainKey, EventRow] = {}
+    for key, position in positions.items():
+        (untimed if batch[position].event.occurred_at_ms is None else timed)[key] = rows[position]
     repeats = late_repeats(connection, untimed, hours=-1) | late_repeats(connection, timed, hours=1)
-    placed_and_first = [(distinct.pop(key), content) for key, content in repeats.items()]
-    return [placed.position for placed, content in placed_and_first if placed.row.content != content]
+    taken_out = [(positions.pop(key), content) for key, content in repeats.items()]
+    return [position for position, content in taken_out if rows[position].content != content]
 
 
-def _conflicting(connection: Connection, repeats: Mapping[EventKey, _Placed]) -> list[int]:
-    """The positions of those repeats that are stored with other content.
+def _distinct(rows: Sequence[EventRow]) -> tuple[dict[PlainKey, int], list[int]]:
+    """Where each key comes first, and the positions of those that have the key of an earlier one and other content."""
+    positions: dict[PlainKey, int] = {}
+    conflicting = []
+    for position, row in enumerate(rows):
+        first = positions.setdefault(row.key, position)
+        if first != position and rows[first].content != row.content:
+            conflicting.append(position)
+    return positions, conflicting
+
+
+def _conflicting(connection: Connection, repeats: Mapping[PlainKey, EventRow]) -> list[PlainKey]:
+    """Those repeats that are stored with other content.
 
     An Idempotency-Key that is used again after its mark in Redis has gone, for another event on the same day.
     """
+    if not repeats:
+        return []
     stored = select_contents(connection, repeats)
-    return [placed.position for key, placed in repeats.items() if stored.get(key) != placed.row.content]
+    return [key for key, row in repeats.items() if stored.get(key) != row.content]
 
 
 def _sightings(batch: Sequence[ReceivedEvent], stored: Collection[int], conflicting: Collection[int]) -> Sightings:
@@ -195,8 +214,8 @@ def received_at(entry: Entry) -> datetime:
     return _time(min(entry.received_at_ms, LAST_STORABLE_MS))
 
 
-def _version(event: Event) -> Version:
-    return Version(event.project_id, event.prompt_id, event.version_hash)
+def _version(event: Event) -> VersionName:
+    return event.project_id, event.prompt_id, event.version_hash
 
 
 def _time(milliseconds: int) -> datetime:

@@ -67,6 +67,36 @@ def fold_locked(connection: Connection, project_id: int) -> Iterator[None]:
         connection.execute("SELECT pg_advisory_unlock(%(key)s, %(project_id)s)", parameters)
 
 
+IS_SPARSE = """
+SELECT pg_relation_size(relid) > %(above_bytes)s AND (n_live_tup + n_dead_tup) * %(row_bytes)s < pg_relation_size(relid)
+FROM pg_stat_user_tables
+WHERE relid = 'rollup_additions'::regclass
+"""
+SPARSE_ROW_BYTES = 1_000
+"""A row takes a quarter of that."""
+SHRINK = "VACUUM (FULL, ANALYZE) rollup_additions"
+
+
+def shrink_additions(connection: Connection, *, above_bytes: int, lock_timeout_ms: int) -> bool:
+    """Give back what the table has grown far beyond its rows, as during a long snapshot; whether there was anything.
+
+    Every question reads the whole table. Drains and questions wait for the moment that it takes to write the few rows
+    anew. Raises psycopg's LockNotAvailable where the table is busy for so long; call it again later. The connection is
+    one in autocommit mode.
+    """
+    parameters = {"above_bytes": above_bytes, "row_bytes": SPARSE_ROW_BYTES}
+    if not one_value(connection, IS_SPARSE, parameters):
+        return False
+    set_lock_timeout = "SELECT set_config('lock_timeout', %(timeout)s, false)"
+    before = one_value(connection, "SELECT current_setting('lock_timeout')")
+    connection.execute(set_lock_timeout, {"timeout": str(lock_timeout_ms)})
+    try:
+        connection.execute(SHRINK)
+    finally:
+        connection.execute(set_lock_timeout, {"timeout": before})
+    return True
+
+
 # A histogram that is not whole would shift the entries of all behind it, so it is left out and told of.
 TAKE_ADDITIONS = """
 WITH chosen AS (

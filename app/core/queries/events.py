@@ -1,17 +1,19 @@
-"""Raw events: staged by binary COPY, then inserted where they are not stored yet."""
+"""Raw events, by binary COPY: straight into their table where all are new, else staged, and inserted where they are."""
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
+import psycopg
 from psycopg.rows import class_row
 
-from app.core.database import Connection
+from app.core.database import Connection, database_errors
+from app.core.errors import AlreadyExists
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, UUID_BYTES, timestamp_microseconds
-from app.core.rollups.event_row import Content, EventKey, EventRow
+from app.core.rollups.event_row import Content, EventRow, PlainKey
 
 CREATE_INCOMING_EVENTS = """
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_events (
@@ -37,11 +39,30 @@ COPY_INCOMING_EVENTS = """
 COPY incoming_events (project_id, day, event_id, version_key, occurred_at, received_at, latency_ms, cost_usd, score)
 FROM STDIN (FORMAT BINARY)
 """
+COPY_EVENTS = """
+COPY events (project_id, day, event_id, version_key, occurred_at, received_at, latency_ms, cost_usd, score)
+FROM STDIN (FORMAT BINARY)
+"""
 COLUMN_TYPES = (
     *("int4", "date", UUID_BYTES, "int8"),
     *(TIMESTAMP_MICROSECONDS, TIMESTAMP_MICROSECONDS),
     *("numeric", "numeric", "numeric"),
 )
+
+
+def insert_new_events(connection: Connection, rows: Iterable[EventRow]) -> bool:
+    """Insert the rows where all of them are new; else nothing is inserted, and False.
+
+    Must run inside a transaction, which goes on in both cases. Give rows in key order, as to `insert_events`, which
+    costs half as much more.
+    """
+    try:
+        with database_errors(), connection.transaction(), connection.cursor() as cursor:
+            _copy(cursor, COPY_EVENTS, rows)
+    except AlreadyExists:
+        return False
+    return True
+
 
 INSERT_EVENTS = """
 INSERT INTO events (project_id, day, event_id, version_key, occurred_at, received_at, latency_ms, cost_usd, score)
@@ -60,37 +81,26 @@ class InsertedKey(NamedTuple):
     event_id: UUID
 
 
-class Insertion:
-    """Which rows were new, once the block of `inserting` has ended; `new_keys` are read only where not all were."""
-
-    all_new = False
-    new_keys: frozenset[EventKey] = frozenset()
-
-
-@contextmanager
-def inserting(connection: Connection, rows: Iterable[EventRow]) -> Iterator[Insertion]:
-    """Insert the rows whose key is new; the block runs while PostgreSQL does it.
+def insert_events(connection: Connection, rows: Sequence[EventRow]) -> AbstractSet[PlainKey]:
+    """Insert the rows whose key is new; returns these keys.
 
     Must run inside a transaction. Give rows with distinct keys in key order: two workers that insert the same
     events in different orders could deadlock.
     """
-    insertion = Insertion()
-    count = 0
     with connection.cursor(row_factory=class_row(InsertedKey)) as cursor:
-        with cursor.copy(COPY_INCOMING_EVENTS) as copy:
-            copy.set_types(COLUMN_TYPES)
-            for row in rows:
-                times = timestamp_microseconds(row.occurred_at_ms), timestamp_microseconds(row.received_at_ms)
-                copy.write_row((*row.key, row.version_key, *times, row.latency_ms, row.cost_usd, row.score))
-                count += 1
-        with connection.pipeline():
-            cursor.execute(INSERT_EVENTS, binary=True)
-            yield insertion
-        insertion.all_new = cursor.rowcount == count
-        if not insertion.all_new:
-            insertion.new_keys = frozenset(
-                EventKey(row.project_id, row.day, row.event_id.bytes) for row in cursor.fetchall()
-            )
+        _copy(cursor, COPY_INCOMING_EVENTS, rows)
+        cursor.execute(INSERT_EVENTS, binary=True)
+        if cursor.rowcount == len(rows):
+            return {row.key for row in rows}
+        return {(row.project_id, row.day, row.event_id.bytes) for row in cursor.fetchall()}
+
+
+def _copy(cursor: psycopg.Cursor[Any], sql: LiteralString, rows: Iterable[EventRow]) -> None:
+    with cursor.copy(sql) as copy:
+        copy.set_types(COLUMN_TYPES)
+        for row in rows:
+            times = timestamp_microseconds(row.occurred_at_ms), timestamp_microseconds(row.received_at_ms)
+            copy.write_row((*row.key, row.version_key, *times, row.latency_ms, row.cost_usd, row.score))
 
 
 SELECT_STORED_IDS = """
@@ -100,7 +110,7 @@ WHERE project_id = %(project_id)s AND day = %(day)s AND event_id = ANY (%(event_
 """
 
 
-def select_stored_keys(connection: Connection, keys: Iterable[EventKey]) -> list[EventKey]:
+def select_stored_keys(connection: Connection, keys: Iterable[PlainKey]) -> list[PlainKey]:
     """Which of the keys are stored."""
     by_day: dict[tuple[int, date], list[str]] = {}
     for project_id, day, event_id in keys:
@@ -110,7 +120,7 @@ def select_stored_keys(connection: Connection, keys: Iterable[EventKey]) -> list
         # One text, because thousands of values of their own would take longer to send than to look up.
         parameters = {"project_id": project_id, "day": day, "event_ids": f"{{{','.join(event_ids)}}}"}
         found = connection.execute(SELECT_STORED_IDS, parameters)
-        stored += [EventKey(project_id, day, event_id.bytes) for (event_id,) in found]
+        stored += [(project_id, day, event_id.bytes) for (event_id,) in found]
     return stored
 
 
@@ -135,15 +145,15 @@ class StoredContent(NamedTuple):
     score: Decimal | None
 
 
-def select_contents(connection: Connection, keys: Collection[EventKey]) -> dict[EventKey, Content]:
+def select_contents(connection: Connection, keys: Collection[PlainKey]) -> dict[PlainKey, Content]:
     parameters = {
-        "project_ids": [key.project_id for key in keys],
-        "days": [key.day for key in keys],
-        "event_ids": [UUID(bytes=key.event_id) for key in keys],
+        "project_ids": [project_id for project_id, _, _ in keys],
+        "days": [day for _, day, _ in keys],
+        "event_ids": [UUID(bytes=event_id) for _, _, event_id in keys],
     }
     with connection.cursor(row_factory=class_row(StoredContent)) as cursor:
         return {
-            EventKey(row.project_id, row.day, row.event_id.bytes): (
+            (row.project_id, row.day, row.event_id.bytes): (
                 *(row.version_key, row.latency_ms),
                 *(row.cost_usd, row.score),
             )

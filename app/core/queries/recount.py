@@ -55,8 +55,8 @@ def _snapshot(connection: Connection, project_id: int) -> Iterator[None]:
 def recount_hour(connection: Connection, project_id: int, hour: datetime, *, minutes: bool) -> bool:
     """Make the rollups of an hour anew, those of its minutes too where `minutes` says so; whether they were wrong.
 
-    That is: the project's totals were, or a histogram was damaged. The hour's additions are in what is counted anew;
-    for the rollups of the day they are folded. The connection is one in autocommit mode.
+    That is: the project's totals were, or a histogram was damaged. The additions of the hour are in what is counted
+    anew, and folded into the rollups of its day. The connection is one in autocommit mode.
     """
     grains = ["minute", "hour"] if minutes else ["hour"]
     end = hour + timedelta(hours=1)

@@ -17,6 +17,9 @@ class EventKey(NamedTuple):
     event_id: bytes
 
 
+PlainKey = tuple[int, date, bytes]
+"""The same without names, which takes a fifth of the time to make."""
+
 Content = tuple[int, Decimal | None, Decimal | None, Decimal | None]
 """What two events with the same key must share to be the same event: version key, latency, cost and score."""
 
@@ -36,8 +39,8 @@ class EventRow(NamedTuple):
     score: Decimal | None
 
     @property
-    def key(self) -> EventKey:
-        return EventKey(self.project_id, self.day, self.event_id)
+    def key(self) -> PlainKey:
+        return self.project_id, self.day, self.event_id
 
     @property
     def content(self) -> Content:

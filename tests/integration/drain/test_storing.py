@@ -2,8 +2,12 @@
 
 import random
 import threading
+from collections.abc import Sequence
 from decimal import Decimal
 
+from app.core.database import Connection
+from app.core.queries.events import insert_new_events
+from app.core.rollups.event_row import EventRow
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, encode_event, new_event_id
 from app.core.stream.state import GROUP, STREAM
@@ -11,7 +15,7 @@ from tests.drains import PROMPTS, an_event, append_many, drain_into, run_drain
 from tests.folds import fold_all
 from tests.recount import assert_rollups_equal_a_recount
 from worker.drain import BATCH_SIZE, LINGER_SECONDS
-from worker.store import EventStore, ReceivedEvent, StoreReport
+from worker.store import STAGED_BATCHES, EventStore, ReceivedEvent, StoreReport
 
 
 def test_it_stores_buffered_events_with_their_rollups_and_forgets_the_entries(database, client, project_id):
@@ -92,3 +96,23 @@ def test_a_replayed_entry_keeps_the_time_of_its_first_arrival(database, client, 
     rows = database.execute("SELECT occurred_at, day::text FROM events").fetchall()
     assert rows[0][0].isoformat() == "2026-09-21T14:13:20.123000+00:00"
     assert rows[0][1] == "2026-09-21"
+
+
+def test_after_an_event_that_was_stored_before_no_copy_is_tried_for_a_while(database, client, project_id, monkeypatch):
+    tried: list[int] = []
+
+    def insert(connection: Connection, rows: Sequence[EventRow]) -> bool:
+        tried.append(len(rows))
+        return insert_new_events(connection, rows)
+
+    monkeypatch.setattr("worker.store.insert_new_events", insert)
+    store, event = EventStore(), ReceivedEvent(an_event(project_id), 1_790_000_000_000)
+    fresh = [ReceivedEvent(an_event(project_id, seed), 1_790_000_000_000) for seed in range(2 * STAGED_BATCHES)]
+    assert store.store(database, [event]).new == 1
+    assert store.store(database, [event, fresh.pop()]).new == 1
+    for _ in range(STAGED_BATCHES):
+        assert store.store(database, [fresh.pop()]).new == 1
+    assert tried == [1, 2]
+    assert store.store(database, [fresh.pop()]).new == 1
+    assert tried == [1, 2, 1]
+    assert assert_rollups_equal_a_recount(database) == 3 + STAGED_BATCHES

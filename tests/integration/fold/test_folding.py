@@ -198,16 +198,16 @@ def test_a_damaged_histogram_in_the_rollups_holds_up_no_fold_and_is_told_of_once
 ):
     store(database, project_id, 50)
     fold_all(database)
-    damage = database.execute(
+    database.execute(
         "UPDATE rollups SET latency_histogram = %s WHERE version_key = 0 AND grain = 'day'",
         [bytes(COMPACT_ABOVE_BYTES + 1)],
     )
-    for first in (100, 200):
-        store(database, project_id, 50, first=first)
+    for _ in range(2):
+        store(database, project_id, 50)
         fold_all(database)
-    told = [record for record in caplog.records if "histogram is damaged" in record.message]
-    assert len(told) == damage.rowcount
-    assert {(record.__dict__["project_id"], record.__dict__["grain"]) for record in told} == {(project_id, "day")}
+    told = [record.__dict__ for record in caplog.records if "histogram is damaged" in record.message]
+    assert len(told) == len({(each["prompt_key"], each["bucket_start"]) for each in told}) > 0
+    assert {(each["project_id"], each["grain"]) for each in told} == {(project_id, "day")}
     assert rolled_up(database, project_id) == 150
 
 
