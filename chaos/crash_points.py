@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 
+from app.core.stream.entries import EVENT_FIELD, FIRST_RECEIVED_FIELD, entries_of
 from app.core.stream.state import GROUP, STREAM
 from chaos.folding import make_folds_due
 from chaos.injections import CrashPoint, crashes_at, expect_applied, write_plan
@@ -29,6 +30,7 @@ POINTS = (
     CrashPoint("after taking over from a dead worker", f"{BUFFER}.claim_stale", "after"),
     CrashPoint("after partitions were looked at", "app.core.queries.partitions:ensure_partitions", "after"),
     CrashPoint("after BEGIN", "app.core.queries.events:insert_new_events", "before"),
+    CrashPoint("where a repeat was met", "app.core.queries.events:insert_events", "before"),
     CrashPoint("after the insert, before the additions", f"{ADDITIONS}:append_additions", "before"),
     CrashPoint("after the additions", f"{ADDITIONS}:append_additions", "after"),
     CrashPoint("before COMMIT", TRANSACTION, "before"),
@@ -112,7 +114,7 @@ def _start_anew(service: Service, names: Iterable[str]) -> None:
 
 
 def _poison_and_age(database_url: str, client: redis.Redis, planted: int) -> int:
-    """So that there is always something to set aside, something to take over and something to fold.
+    """So that there is always something to set aside, to take over, to recognise and to fold.
 
     What a dead worker holds is taken over after 12 s; here each pending entry is made that old again and again.
     """
@@ -120,9 +122,19 @@ def _poison_and_age(database_url: str, client: redis.Redis, planted: int) -> int
     make_folds_due(database_url)
     with client.pipeline(transaction=True) as pipeline:
         pipeline.xadd(STREAM, {"e": f"poison {planted}"})
+        for payload, received_at_ms in _newest_event(client):
+            pipeline.xadd(STREAM, {EVENT_FIELD: payload, FIRST_RECEIVED_FIELD: received_at_ms})
         pipeline.xreadgroup(GROUP, GHOST, {STREAM: ">"}, count=GHOST_ENTRIES)
         pipeline.execute()
     return planted + 1
+
+
+def _newest_event(client: redis.Redis) -> list[tuple[bytes, int]]:
+    """The newest event in the buffer, if the newest entry is one: put there once more, it is to be stored once."""
+    newest: Any = client.xrevrange(STREAM, count=1)
+    return [
+        (entry.payload, entry.received_at_ms) for entry in entries_of(newest) if not entry.payload.startswith(b"poison")
+    ]
 
 
 def age_pending(client: redis.Redis) -> None:
