@@ -8,11 +8,16 @@ from uuid import UUID
 import pytest
 
 from app.core.analytics.usage import find_prompt
-from app.core.analytics.version_choice import choose_versions, newest_pair
+from app.core.analytics.version_choice import choose_versions, newest_pair, newest_pairs
 from app.core.database import Connection
 from app.core.errors import NothingToCompare, VersionNotFound
 from app.core.queries.changed_prompts import select_renewed_prompts, select_versions_that_began
-from app.core.queries.overviews import select_newest_versions, select_version_by_hash, select_versions_seen
+from app.core.queries.overviews import (
+    FEW_VERSIONS,
+    select_newest_versions,
+    select_version_by_hash,
+    select_versions_seen,
+)
 from app.core.stream.events import Event, new_event_id
 from tests.usage_recount import new_project, store_in_batches
 from worker.store import ReceivedEvent
@@ -97,6 +102,17 @@ def store_another_prompt(database: Connection, project_id: int, number: int = 2,
         event = Event(new_event_id(), project_id, UUID(int=number), f"v{version}")
         store_in_batches(database, [ReceivedEvent(event, int(NOON.timestamp() * 1_000))], batch_size=1)
     return find_prompt(database, project_id, UUID(int=number)).prompt_key
+
+
+def test_the_newest_of_several_prompts_are_those_of_each(database: Connection, project_id: int):
+    few = register(
+        database, project_id, [("a", hours(9), hours(9)), ("b", hours(3), hours(3)), ("c", hours(5), hours(2))]
+    )
+    many = store_another_prompt(database, project_id, versions=FEW_VERSIONS + 1)
+    single = store_another_prompt(database, project_id, 3)
+    pairs = newest_pairs(database, project_id, [few, many, single])
+    assert (pairs[few].candidate.version_hash, pairs[few].baseline.version_hash) == ("b", "c")
+    assert pairs == {key: newest_pair(database, project_id, key) for key in (few, many)}
 
 
 def test_of_thousands_of_versions_only_the_last_ones_are_read(database: Connection, project_id: int):

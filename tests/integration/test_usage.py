@@ -121,3 +121,40 @@ def test_a_damaged_histogram_leaves_percentiles_unknown_and_all_else_as_it_was(
     unknown = replace(dict(before.breakdown)[damaged[0]].latency_ms, p50=None, p95=None, p99=None)
     assert damaged[1].latency_ms == unknown
     assert whole == sorted(before.breakdown, key=lambda each: each[0])[1]
+
+
+def test_a_damaged_histogram_that_is_not_folded_yet_leaves_percentiles_unknown_too(
+    pool: ConnectionPool, database: Connection
+) -> None:
+    project_id = new_project(database)
+    events = [
+        ReceivedEvent(Event(new_event_id(), project_id, UUID(int=number // 3), "v", Decimal(number + 1)), NOON_MS)
+        for number in range(6)
+    ]
+    store_in_batches(database, events, batch_size=3)
+    database.execute(
+        "UPDATE rollup_additions SET latency_histogram = latency_histogram || 'x' WHERE project_id = %s AND prompt_key "
+        "= (SELECT id FROM prompts WHERE project_id = %s AND prompt_id = %s)",
+        [project_id, project_id, UUID(int=0)],
+    )
+    with connection_from(pool, snapshot=True) as connection:
+        found = project_usage(connection, project_id, WHOLE_DAY, "hour")
+    damaged, whole = sorted(found.breakdown, key=lambda each: each[0])
+    assert (damaged[1].latency_ms.count, damaged[1].latency_ms.max, damaged[1].latency_ms.p50) == (3, Decimal(3), None)
+    assert whole[1].latency_ms.p50 == pytest.approx(5, rel=0.01)
+    assert (found.totals.latency_ms.count, found.totals.latency_ms.p50) == (6, None)
+
+
+def test_what_is_not_folded_is_read_once_by_each_statement_whatever_the_number_of_parts(
+    pool: ConnectionPool, database: Connection
+) -> None:
+    project_id = new_project(database)
+    event = Event(new_event_id(), project_id, UUID(int=1), "v")
+    store_in_batches(database, [ReceivedEvent(event, NOON_MS)], batch_size=1)
+    read = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'rollup_additions'"
+    edges = TimeRange(DAY + timedelta(hours=11, minutes=1), DAY + timedelta(hours=25, minutes=1), "minute")
+    with connection_from(pool, snapshot=True) as connection:
+        found = project_usage(connection, project_id, edges, "hour")
+        scans = connection.execute(read).fetchone()
+    assert found.totals.events == 1
+    assert scans == (3,)  # is the range's day over, the series, the prompts

@@ -129,6 +129,7 @@ class Asked:
     def _of_versions(self, prompt_key: int, keys: list[int]) -> dict[str, Any]:
         of_prompt = self.connection, self.project_id, prompt_key
         span, parts = self.time_range, fewest_parts(self.time_range)
+        by_hour = fewest_parts(span, "hour")
         newest = overviews.select_newest_versions(*of_prompt, 2)
         answers: dict[str, Any] = {
             "newest": newest,
@@ -148,8 +149,8 @@ class Asked:
                     end=span.end,
                 ),
             }
-        answers["series"] = usage.select_series(*of_prompt, parts, interval="hour", only=keys[:1])
-        answers["lines"] = usage.select_version_series(*of_prompt, parts, interval="hour", only=keys)
+        answers["series"] = usage.select_series(*of_prompt, by_hour, interval="hour", only=keys[:1])
+        answers["lines"] = usage.select_version_series(*of_prompt, by_hour, interval="hour", only=keys)
         for grain in ("minute", "hour"):
             answers[f"cells {grain}"] = in_order(
                 version_cells.select_version_cells(*of_prompt, keys, grain=grain, start=span.start, end=span.end)
@@ -168,7 +169,7 @@ def store(connection: Connection, projects: list[int], drawn: list[tuple[Any, ..
 
 
 @pytest.mark.timeout(300)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     folded=st.lists(drawn_events, max_size=12),
     added=st.lists(drawn_events, min_size=1, max_size=12),
