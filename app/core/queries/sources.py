@@ -116,7 +116,9 @@ _BUCKET_SUMS = """bucket_start,
            coalesce(stored.latency_log_sum, 0) + coalesce(unfolded.latency_log_sum, 0) AS latency_log_sum,
            coalesce(stored.latency_log_sum_squares, 0) + coalesce(unfolded.latency_log_sum_squares, 0)
                AS latency_log_sum_squares,
-           coalesce(stored.latency_histogram, '') || coalesce(unfolded.latency_histogram, '') AS latency_histogram,
+           CASE WHEN mod(octet_length(stored.latency_histogram), 4) > 0 THEN stored.latency_histogram
+                ELSE coalesce(stored.latency_histogram, '') || coalesce(unfolded.latency_histogram, '')
+           END AS latency_histogram,
            coalesce(stored.score_count, 0) + coalesce(unfolded.score_count, 0) AS score_count,
            coalesce(stored.score_sum, 0) + coalesce(unfolded.score_sum, 0) AS score_sum,
            coalesce(stored.score_sum_squares, 0) + coalesce(unfolded.score_sum_squares, 0) AS score_sum_squares"""
