@@ -17,9 +17,11 @@ REACHED = """
 SELECT count(*)
 FROM budgets
 CROSS JOIN LATERAL (
-    SELECT sum(cost_sum) AS usd FROM rollups
-    WHERE project_id = budgets.project_id AND prompt_key = budgets.prompt_key AND version_key = 0 AND grain = 'day'
-      AND bucket_start >= date_trunc('month', now(), 'UTC')
+    SELECT sum(cost_usd) AS usd
+    FROM events
+    JOIN prompt_versions ON prompt_versions.id = version_key
+    WHERE project_id = budgets.project_id AND budgets.prompt_key IN (0, prompt_versions.prompt_key)
+      AND occurred_at >= date_trunc('month', now(), 'UTC')
 ) AS spent
 JOIN unnest(ARRAY[50, 80, 100]) AS threshold (percent) ON spent.usd * 100 >= budgets.usd_per_month * percent
 """

@@ -14,6 +14,7 @@ import pytest
 from app.core.database import connect
 from app.web.api.openapi import document
 from tests.api_keys import create_key
+from tests.folds import fold_all
 from tests.stored_events import an_event, store_events
 from tests.usage_questions import PATH, PROMPT
 from tests.usage_recount import store_in_batches
@@ -198,7 +199,8 @@ def test_numbers_smaller_than_any_double_do_not_break_it(client: httpx.Client, s
 def test_damaged_histograms_take_only_the_tail_away(client: httpx.Client, store: Store, database_url: str) -> None:
     for version in ("v1", "v2"):
         store(version, 5, [100] * 5, latency_ms=around(100))
-    with psycopg.connect(database_url) as connection:
+    with connect(database_url, application_name="test", statement_timeout_ms=20_000) as connection:
+        fold_all(connection)
         connection.execute("UPDATE rollups SET latency_histogram = '\\x010203' WHERE grain = 'hour'")
     data = compared(client)
     verdicts = {name: data["measures"][name]["verdict"] for name in ("latency_ms", "latency_p95_ms")}

@@ -8,6 +8,7 @@ import pytest
 
 from app.core.database import connect
 from tests.api_keys import create_key
+from tests.folds import fold_all
 from tests.stored_events import an_event, store_events
 from tests.usage_questions import PATH, PROMPT
 
@@ -73,6 +74,7 @@ def test_a_prompt_with_one_version_has_nothing_to_compare(
     client: httpx.Client, database_url: str, versions: list[str]
 ) -> None:
     with connect(database_url, application_name="test", statement_timeout_ms=20_000) as connection:
+        fold_all(connection)
         connection.execute("DELETE FROM rollups WHERE version_key = (SELECT max(id) FROM prompt_versions)")
     assert "no second version" in error_of(client.get(COMPARISON), 404)["message"]
     assert fields(error_of(client.get(f"{COMPARISON}?candidate={versions[1]}"), 404)) == ["candidate"]
