@@ -208,10 +208,10 @@ def test_only_the_settings_read_the_environment():
     ("module", "unwanted"),
     [
         ("worker.jobs", ("flask", "app.web", "alembic", "sqlalchemy", "psycopg")),
-        ("worker.__main__", ("flask", "app.web", "alembic", "sqlalchemy", "gunicorn", "cryptography.hazmat")),
+        ("worker.__main__", ("flask", "app.web", "alembic", "sqlalchemy", "gunicorn", "cryptography.hazmat", "numpy")),
         ("app.core.migrations", ("flask", "alembic", "sqlalchemy")),
         ("app.web", ("worker", "alembic", "sqlalchemy")),
-        ("app.web.application", ("cryptography.hazmat", "httpcore")),
+        ("app.web.application", ("cryptography.hazmat", "httpcore", "numpy")),
         ("app.web.gunicorn_worker", ("psycopg", "flask", "redis", "app.core.database")),
         ("app.web.fast.gunicorn", ("psycopg", "flask", "redis", "app.core.database")),
         ("config.logging", ("psycopg", "flask", "redis")),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.core.analytics.percentiles import DecodedHistograms, Floats
+from app.core.analytics.arrays import Floats
+from app.core.analytics.percentiles import DecodedHistograms
 from app.core.analytics.prompt_days import DAYS_OF_A_WEEK, Daily, Measure, PromptDays
 from app.core.rollups.latency_histogram import LOG_GROWTH
 

@@ -9,8 +9,8 @@ from scipy.signal import lfilter
 from scipy.special import ndtr
 from scipy.stats import beta
 
+from app.core.analytics.arrays import Floats, Integers
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Measure
-from app.core.analytics.percentiles import Floats, Integers
 from app.core.rollups.latency_histogram import LOG_GROWTH
 
 START_SECONDS = 2_000 * 7 * DAY_SECONDS

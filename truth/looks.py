@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from app.core.analytics.arrays import Floats, Integers
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, WEEK_SECONDS, Arm, Evidence, Values
 from app.core.analytics.evidence_reading import HOURS_THAT_SHOW_SCATTER
-from app.core.analytics.percentiles import DecodedHistograms, Floats, Integers
+from app.core.analytics.percentiles import DecodedHistograms
 from app.core.rollups.time_range import MINUTES_KEPT
 from truth.events import Events
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from app.core.analytics.arrays import Integers
 from app.core.analytics.comparison import DEFAULT_MARGINS, Findings, alpha_of_claim, find
 from app.core.analytics.decision import FEWEST_EVENTS
 from app.core.analytics.evidence import HOUR_SECONDS, Evidence
-from app.core.analytics.percentiles import Integers
 from truth.events import START_SECONDS, World, draw, switched
 from truth.looks import before_after, side_by_side
 from truth.screen import Truth, may_exclude

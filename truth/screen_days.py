@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.core.analytics.arrays import Floats, Integers
 from app.core.analytics.confidence import multiplier
 from app.core.analytics.decision import FEWEST_EVENTS
 from app.core.analytics.evidence import HOUR_SECONDS, MEASURES
-from app.core.analytics.percentiles import Floats, Integers
 from app.core.analytics.tail import P
 from app.core.rollups.latency_histogram import LOG_GROWTH
 from truth.events import Events

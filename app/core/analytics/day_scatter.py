@@ -16,10 +16,8 @@ Supplement 8, 1946).
 import math
 from typing import NamedTuple
 
-import numpy as np
-
+from app.core.analytics.arrays import Floats, np
 from app.core.analytics.confidence import student
-from app.core.analytics.percentiles import Floats
 
 CORRELATION_ERRORS = 2.0
 HIGHEST_CORRELATION = 0.85

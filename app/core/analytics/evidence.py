@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from app.core.analytics.percentiles import DecodedHistograms, Floats, Integers, decode_histograms
+from app.core.analytics.arrays import Booleans, Floats, Integers, np
+from app.core.analytics.percentiles import DecodedHistograms, decode_histograms
 from app.core.analytics.strata import Cells, Pair
 from app.core.analytics.tail import Tail
 from app.core.queries.version_cells import CELL_NUMBERS, VersionCells
@@ -26,7 +24,6 @@ ENOUGH_BLOCKS = 200
 """Where there are more, blocks are longer instead: what depends on each other for longer is then seen, too."""
 BLOCK_SECONDS = tuple(60 * minutes for minutes in (1, 2, 3, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1_440))
 
-Chosen = npt.NDArray[np.bool_]
 Kind = Literal["side_by_side", "before_after"]
 Measure = Literal["cost_usd", "latency_ms", "score"]
 MEASURES: tuple[Measure, ...] = ("cost_usd", "latency_ms", "score")
@@ -40,7 +37,7 @@ class Values:
     mean: Floats
     deviation: Floats
 
-    def only(self, chosen: Chosen) -> "Values":
+    def only(self, chosen: Booleans) -> "Values":
         return Values(self.count[chosen], self.mean[chosen], self.deviation[chosen])
 
 
@@ -56,7 +53,7 @@ class Arm:
     values: dict[Measure, Values]
     histograms: DecodedHistograms
 
-    def only(self, chosen: Chosen) -> "Arm":
+    def only(self, chosen: Booleans) -> "Arm":
         """Some of the pieces."""
         number = np.cumsum(chosen) - 1
         kept = chosen[self.histograms.owner]

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-import numpy as np
-
+from app.core.analytics.arrays import np
 from app.core.analytics.decision import FEWEST_EVENTS
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, WEEK_SECONDS, Arm, Evidence, arm, common_seconds
 from app.core.database import Connection

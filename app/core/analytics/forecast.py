@@ -11,12 +11,9 @@ import math
 from collections.abc import Sequence
 from functools import cache
 
-import numpy as np
-import numpy.typing as npt
-
+from app.core.analytics.arrays import Booleans, Floats, np
 from app.core.analytics.confidence import Interval, standard_errors
 from app.core.analytics.decision import FEWEST_EVENTS, Finding
-from app.core.analytics.percentiles import Floats
 
 FUTURES = 300
 EARLY = 0.35
@@ -26,7 +23,7 @@ one or two margins were right less often (`make truth` has the figures)."""
 GROWTH = 1.04
 FURTHEST = 1_000
 """It looks no further than to so many times the events."""
-STEPS: Floats = np.power(GROWTH, np.arange(1, math.ceil(math.log(FURTHEST) / math.log(GROWTH)), dtype=np.float64))
+STEPS = tuple(GROWTH**step for step in range(1, math.ceil(math.log(FURTHEST) / math.log(GROWTH))))
 
 
 def growth_needed(findings: Sequence[Finding], alpha: float) -> float | None:
@@ -41,15 +38,15 @@ def growth_needed(findings: Sequence[Finding], alpha: float) -> float | None:
     shifts = np.array([_standard_error(each, alpha) for each in later])[:, None, None] * _futures(len(findings))
     lows, highs = (np.array([[[getattr(step, end) for step in each]] for each in later]) for end in ("low", "high"))
     decided = _are_decided(findings, lows + shifts, highs + shifts)
-    decided &= min(min(finding.counts) for finding in findings) * STEPS >= FEWEST_EVENTS
+    decided &= min(min(finding.counts) for finding in findings) * np.array(STEPS) >= FEWEST_EVENTS
     steps = np.where(decided.any(axis=1), decided.argmax(axis=1), len(STEPS))
     step = int(np.sort(steps)[math.ceil(EARLY * FUTURES) - 1])
-    return float(STEPS[step]) if step < len(STEPS) else None
+    return STEPS[step] if step < len(STEPS) else None
 
 
 def _later(interval: Interval, alpha: float) -> list[Interval]:
     """What it would be at each step, if the estimate stayed."""
-    return [interval.after(interval.events * growth, alpha) for growth in STEPS.tolist()]
+    return [interval.after(interval.events * growth, alpha) for growth in STEPS]
 
 
 def _standard_error(later: Sequence[Interval], alpha: float) -> float:
@@ -57,7 +54,7 @@ def _standard_error(later: Sequence[Interval], alpha: float) -> float:
 
     What was never seen moves no estimate: while all values stay equal, the estimate stays.
     """
-    for growth, each in zip(STEPS.tolist(), later, strict=True):
+    for growth, each in zip(STEPS, later, strict=True):
         if math.isfinite(each.low) and math.isfinite(each.high):
             errors = standard_errors(each.events, alpha, each.days)
             return (each.high - each.low) / 2 / errors * math.sqrt(growth * (1 - each.unseen))
@@ -68,10 +65,10 @@ def _standard_error(later: Sequence[Interval], alpha: float) -> float:
 def _futures(measures: int) -> Floats:
     """B(1 - 1/g) by measures, futures and steps. The same at each call: a page that is loaded again says the same."""
     draws = np.random.default_rng(1).normal(size=(measures, FUTURES, len(STEPS)))
-    return np.asarray((draws * np.sqrt(np.diff(1 - 1 / STEPS, prepend=0))).cumsum(axis=-1), np.float64)
+    return np.asarray((draws * np.sqrt(np.diff(1 - 1 / np.array(STEPS), prepend=0))).cumsum(axis=-1), np.float64)
 
 
-def _are_decided(findings: Sequence[Finding], lows: Floats, highs: Floats) -> npt.NDArray[np.bool_]:
+def _are_decided(findings: Sequence[Finding], lows: Floats, highs: Floats) -> Booleans:
     """`decide` for all futures and steps at once, the first axis being the measures."""
     lower_is_better = np.array([finding.lower_is_better for finding in findings])[:, None, None]
     margins = np.array([finding.margin for finding in findings])[:, None, None]

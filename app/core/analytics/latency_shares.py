@@ -4,10 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from app.core.analytics.arrays import Floats, np
 from app.core.analytics.evidence import Evidence
-from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, Floats, decode_histograms, percentiles_of
+from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, decode_histograms, percentiles_of
 from app.core.analytics.tail import Tail
 from app.core.rollups.latency_histogram import LOG_GROWTH
 

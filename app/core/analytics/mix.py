@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-import numpy as np
-
+from app.core.analytics.arrays import Floats, Integers, np
 from app.core.analytics.confidence import multiplier
 from app.core.analytics.day_scatter import Scatter, grown, reach, rest_of, scatter, so_many
-from app.core.analytics.percentiles import Floats, Integers
 from app.core.analytics.prompt_days import DAYS_OF_A_WEEK, Daily, Measure
 from app.core.queries.prompt_days import PromptWindow
 

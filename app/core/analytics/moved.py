@@ -15,8 +15,7 @@ from math import log1p
 from statistics import NormalDist
 from typing import Literal
 
-import numpy as np
-
+from app.core.analytics.arrays import np
 from app.core.analytics.comparison import NONE_SET, ProjectMargins
 from app.core.analytics.percentile_rows import by_row, log_percentiles
 from app.core.analytics.percentiles import DecodedHistograms

@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
-from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, DecodedHistograms, Floats
+from app.core.analytics.arrays import Floats, np
+from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, DecodedHistograms
 from app.core.rollups.latency_histogram import LOG_GROWTH
 
 

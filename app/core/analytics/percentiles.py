@@ -8,9 +8,7 @@ where latencies count as zero, within that).
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from app.core.analytics.arrays import Floats, Integers, np
 from app.core.rollups.latency_histogram import (
     BUCKET_SHIFT,
     MAX_COUNT,
@@ -23,12 +21,9 @@ from app.core.rollups.latency_histogram import (
     middle_of,
 )
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]
-
 PERCENTILES = (50, 95, 99)
 
-_ENTRY = np.dtype("<u4")
+_ENTRY, _ENTRY_BYTES = "<u4", 4
 BELOW_ALL_BUCKETS = bucket_number(SMALLEST_MS) - 1
 # numpy takes as long for one short histogram as for a dozen, and twice as long for arrays that leave the cache.
 _BATCH_HISTOGRAMS = 32
@@ -56,7 +51,7 @@ def decode_histograms(histograms: Sequence[bytes]) -> DecodedHistograms:
     entries = np.frombuffer(b"".join(histograms), _ENTRY)
     # The zero bucket's number lies far below all others; the one next to the smallest stands in for it.
     buckets = np.maximum((entries >> BUCKET_SHIFT).astype(np.intp) + ZERO_BUCKET, BELOW_ALL_BUCKETS)
-    owners = np.repeat(np.arange(len(histograms)), [len(each) // _ENTRY.itemsize for each in histograms])
+    owners = np.repeat(np.arange(len(histograms)), [len(each) // _ENTRY_BYTES for each in histograms])
     runs = (entries & RUN).astype(bool)
     in_runs, run_owners, run_buckets = entries[runs], owners[runs], buckets[runs]
     counts = (

@@ -4,8 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-import numpy as np
-
+from app.core.analytics.arrays import Floats, Integers, np
 from app.core.analytics.comparison import ALPHA, NONE_SET, Margins, ProjectMargins
 from app.core.analytics.confidence import Interval
 from app.core.analytics.day_scatter import so_many
@@ -13,7 +12,7 @@ from app.core.analytics.decision import Finding
 from app.core.analytics.mix import Contrasts, contrasts, side_of
 from app.core.analytics.past import Past
 from app.core.analytics.percentile_rows import Histograms, LogPercentiles, by_row, log_percentiles
-from app.core.analytics.percentiles import DecodedHistograms, Floats, Integers, decode_histograms
+from app.core.analytics.percentiles import DecodedHistograms, decode_histograms
 from app.core.analytics.prompt_days import MEASURES, PromptDays, days_of
 from app.core.queries.prompt_days import PromptWindow
 

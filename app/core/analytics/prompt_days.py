@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-import numpy as np
-
-from app.core.analytics.percentiles import DecodedHistograms, Floats, Integers, decode_histograms
+from app.core.analytics.arrays import Floats, Integers, np
+from app.core.analytics.percentiles import DecodedHistograms, decode_histograms
 from app.core.database import Connection
 from app.core.queries.prompt_days import PackedDays, select_prompt_days
 from app.core.rollups.grains import GRAIN_SECONDS

@@ -13,10 +13,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from statistics import NormalDist
 
-import numpy as np
-
+from app.core.analytics.arrays import Floats, np
 from app.core.analytics.day_scatter import FEWEST_DEGREES, grown, reach, rest_of, scatter
-from app.core.analytics.percentiles import Floats
 from app.core.database import Connection
 from app.core.queries.spend import SpentHour, select_spent, select_spent_by_hour
 from app.core.rollups.grains import GRAIN_SECONDS, floor_to

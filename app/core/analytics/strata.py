@@ -16,13 +16,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
+from app.core.analytics.arrays import Booleans, Floats, Integers, np
 from app.core.analytics.confidence import FEWEST_DAYS, Interval, multiplier, student
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]
 
 _ROUNDING = 1e-12
 TRUSTED_BLOCKS = 20
@@ -133,7 +128,7 @@ class _Variance(NamedTuple):
     is_unseen: bool
 
 
-def _variance(arm: _Arm, coefficients: Floats, both: npt.NDArray[np.bool_], unseen: float | None) -> _Variance:
+def _variance(arm: _Arm, coefficients: Floats, both: Booleans, unseen: float | None) -> _Variance:
     """A stratum of few values is helped by one as far off as all values are from theirs."""
     count = arm.count[both]
     mean = count @ arm.mean[both] / count.sum()

@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
+from app.core.analytics.arrays import Floats, Integers, np
 from app.core.analytics.confidence import Interval
-from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, DecodedHistograms, Floats, Integers
+from app.core.analytics.percentiles import BELOW_ALL_BUCKETS, DecodedHistograms
 from app.core.analytics.strata import Contrast
 from app.core.rollups.latency_histogram import LOG_GROWTH
 

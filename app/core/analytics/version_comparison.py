@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import numpy as np
-
+from app.core.analytics.arrays import np
 from app.core.analytics.comparison import Findings, Margins, alpha_of_claim, counted, find
 from app.core.analytics.decision import Decision, decide
 from app.core.analytics.evidence import DAY_SECONDS, HOUR_SECONDS, Arm, Evidence, Kind, common_seconds

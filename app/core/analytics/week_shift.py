@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from app.core.analytics.arrays import Booleans, Floats, np
 from app.core.analytics.day_scatter import grown, reach, rest_of, scatter
 from app.core.analytics.decision import FEWEST_EVENTS
-from app.core.analytics.percentiles import Floats
 from app.core.analytics.prompt_days import DAYS_OF_A_WEEK, Daily
 
 
@@ -27,9 +24,9 @@ class Shift:
     degrees: Floats
     fewest: Floats
 
-    def is_clear(self, normal: float) -> npt.NDArray[np.bool_]:
+    def is_clear(self, normal: float) -> Booleans:
         """Where it is more than so many standard errors, with enough events to tell."""
-        clear: npt.NDArray[np.bool_] = (self.fewest >= FEWEST_EVENTS) & (self.strength > reach(normal, self.degrees))
+        clear: Booleans = (self.fewest >= FEWEST_EVENTS) & (self.strength > reach(normal, self.degrees))
         return clear
 
 
