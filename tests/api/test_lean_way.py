@@ -108,13 +108,13 @@ def test_an_event_over_the_limit_is_one_hit(post, redis_client):
 def test_an_event_whose_answer_was_lost_is_not_appended_again(app, post, redis_client, monkeypatch, *, error, status):
     with app.app_context():
         buffer = services().buffer
-    append = buffer.append
+    append = buffer.append_packed
 
-    def append_and_fail(*events: Any, **options: Any) -> None:
-        append(*events, **options)
+    def append_and_fail(events: Any) -> None:
+        append(events)
         raise error
 
-    monkeypatch.setattr(buffer, "append", append_and_fail)
+    monkeypatch.setattr(buffer, "append_packed", append_and_fail)
     assert post().status_code == status
     assert (hits(redis_client), redis_client.xlen(STREAM)) == ([b"2"], 2)
 

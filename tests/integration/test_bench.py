@@ -221,7 +221,7 @@ def test_cpu_time_is_counted_for_each_event_with_that_of_children_that_have_ende
 def test_the_needs_of_a_billion_events_follow_from_the_figures():
     line = needs(INGEST, DRAINED)
     assert "386 a second, 1,929 in the busiest" in line
-    assert "1 web processes at half load and 1 worker" in line
+    assert "1 web process at half load and 1 worker" in line
     assert "Redis 0.2 GB for Idempotency-Keys and 0.2 GB" in line
     assert "PostgreSQL 150 GB for each month" in line
     assert "4,000 GB of write-ahead log" in line

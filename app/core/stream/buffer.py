@@ -44,6 +44,21 @@ class Appended(NamedTuple):
     window_left_ms: int
 
 
+class Packed(NamedTuple):
+    """Events of a project, ready to be appended."""
+
+    project_id: int
+    asked: Asked
+
+
+def packed(events: Sequence[Event], *, mark: bytes | None = None, window: FixedWindow | None = None) -> Packed:
+    """As `append` takes them."""
+    payloads = [encode_event(event) for event in events]
+    content = b"" if mark is None else fingerprint(payloads)
+    asked = Asked(window, IDEMPOTENCY_PREFIX + (mark or b"").hex(), content, payloads, ())
+    return Packed(events[0].project_id, asked)
+
+
 class EventBuffer:
     """Every method raises RedisUnavailable where Redis does not answer, and then the outcome is unknown.
 
@@ -76,12 +91,11 @@ class EventBuffer:
         Repeats count against the rate limit too, and what it has no room for counts as one hit. Raises RedisFull
         (nothing was written) and RedisUnavailable (outcome unknown).
         """
-        payloads = [encode_event(event) for event in events]
-        content = b"" if mark is None else fingerprint(payloads)
-        asked = Asked(window, IDEMPOTENCY_PREFIX + (mark or b"").hex(), content, payloads, ())
-        return self._append_numbered(events[0].project_id, asked)
+        return self.append_packed(packed(events, mark=mark, window=window))
 
-    def _append_numbered(self, project_id: int, asked: Asked) -> Appended:
+    def append_packed(self, events: Packed) -> Appended:
+        """The same for who lets go of events, of which a batch has a megabyte, before it waits for Redis."""
+        project_id, asked = events
         numbering, count = self._numbering, len(asked.payloads)
         numbers = numbering.take(project_id, count) if numbering else Numbers("", 0, count)
         try:

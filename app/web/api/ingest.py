@@ -13,6 +13,7 @@ from app.core.contract import ANALYTICS_PATH, BATCH_PATH
 from app.core.errors import BufferFull, IdempotencyKeyReused
 from app.core.queries.api_keys import ApiKey
 from app.core.stream.appending import Outcome
+from app.core.stream.buffer import packed
 from app.core.stream.events import Event, idempotency_mark, idempotent_event_id, new_event_id
 from app.web.access import LIMIT_SUBJECT, over_limit, requires_key
 from app.web.api.schemas import BatchSchema, EventSchema, FastBatchSchema, FastEventSchema, decode_json, load
@@ -130,19 +131,25 @@ def take(web: Services, environ: "WSGIEnvironment", key: ApiKey, call: Call) -> 
     idempotency_key = _idempotency_key(environ)
     loaded = call.load(parts, body)
     marks = _marks(web, key.project_id, idempotency_key, len(loaded))
-    events = _events(key.project_id, loaded, marks)
     limit = web.limits.limit_of(key.rate_limit)
-    to_count = web.limits.window_to_count(limit, LIMIT_SUBJECT, str(key.key_id))
+    events = packed(
+        _events(key.project_id, loaded, marks),
+        mark=marks[0] if marks else None,
+        window=web.limits.window_to_count(limit, LIMIT_SUBJECT, str(key.key_id)),
+    )
+    count = len(loaded)
+    # many batches may wait for Redis, and each would hold a megabyte
+    del body, loaded, marks
     began_at = time.perf_counter()
-    appended = web.buffer.append(*events, mark=marks[0] if marks else None, window=to_count)
+    appended = web.buffer.append_packed(events)
     if appended.outcome is Outcome.STORED:
-        record_accepted(len(events), time.perf_counter() - began_at)
-        web.events_by_key.note(str(key.key_id), len(events))
+        record_accepted(count, time.perf_counter() - began_at)
+        web.events_by_key.note(str(key.key_id), count)
         web.first_events.note(key.key_id)
         if appended.must_wake:
             web.wake_worker()
     elif appended.outcome is Outcome.REPLAYED:
-        record_replayed(len(events))
+        record_replayed(count)
     return Taken(appended.outcome, Window.after(limit.amount, appended.hits, appended.window_left_ms))
 
 

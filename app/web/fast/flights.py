@@ -39,16 +39,18 @@ class Flights:
     def _fly_forever(self) -> None:
         while True:
             self._has_waiting.wait()
-            flight = self._board()
-            try:
-                answers = self._send([passenger.asked for passenger in flight])
-                answered = list(zip(flight, answers, strict=True))
-            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-                for passenger in flight:
-                    passenger.answer.set_exception(error)
-                continue
-            for passenger, answer in answered:
-                passenger.answer.set(answer)
+            self._fly(self._board())
+
+    def _fly(self, flight: "Sequence[_Passenger]") -> None:
+        try:
+            answers = self._send([passenger.asked for passenger in flight])
+            answered = list(zip(flight, answers, strict=True))
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            for passenger in flight:
+                passenger.answer.set_exception(error)
+            return
+        for passenger, answer in answered:
+            passenger.answer.set(answer)
 
     def _board(self) -> "Sequence[_Passenger]":
         """Those who wait, as far as there is room; the first one always has."""
