@@ -28,8 +28,9 @@ def needs(ingest: Ingest, drained: Drained) -> str:
     entries = peak * OUTAGE_SECONDS * statistics.median(ingest.entry_bytes)
     disk = EVENTS_A_MONTH * statistics.median(drained.event_bytes)
     log = EVENTS_A_MONTH * statistics.median(drained.steady_wal_bytes)
+    processes = "process" if web == 1 else "processes"
     return (
-        f"One billion events a month ({average:,.0f} a second, {peak:,.0f} in the busiest) need {web} web {'process' if web == 1 else 'processes'}"
+        f"One billion events a month ({average:,.0f} a second, {peak:,.0f} in the busiest) need {web} web {processes}"
         f" at half load and {workers} worker; Redis {marks / GIGABYTE:.1f} GB for Idempotency-Keys and"
         f" {entries / GIGABYTE:.1f} GB, and a BUFFER_MAX_EVENTS of {math.ceil(peak * OUTAGE_SECONDS):,}, to take"
         f" {OUTAGE_SECONDS // 60} minutes without PostgreSQL; PostgreSQL"
