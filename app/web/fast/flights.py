@@ -28,7 +28,7 @@ class Flights:
 
     def ask(self, asked: Asked) -> Answer:
         """Raises what the flight raised."""
-        if self._pilot is None:
+        if not self._pilot:
             # not before the first request, which comes after the fork
             self._pilot = gevent.spawn(self._fly_forever)
         passenger = _Passenger(asked, AsyncResult())
