@@ -10,6 +10,7 @@ from typing import Any
 
 from gunicorn.http import message, wsgi
 
+from app.web.fast.memory import give_large_buffers_back
 from app.web.gunicorn_worker import EnvelopeWorker
 
 
@@ -26,6 +27,7 @@ class FastWorker(EnvelopeWorker):
         """Counters are made when the application is loaded, after gevent has patched."""
         from app.web.fast.counting import count_sooner  # noqa: PLC0415 - brings prometheus_client in
 
+        give_large_buffers_back()
         count_sooner()
         super().load_wsgi()
 
