@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from flask import Flask, Response
 from gunicorn.config import Config
 from gunicorn.http import message, wsgi
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
+from gunicorn.http.errors import InvalidResponseHeader
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers import ggevent
 from marshmallow import Schema
@@ -24,13 +26,15 @@ from redis.connection import Connection, HiredisRespSerializer
 from werkzeug.routing import MapAdapter
 
 from app.web.api.schemas import BatchSchema, EventSchema, FastBatchSchema, FastEventSchema
-from app.web.fast.gunicorn import FastWorker
+from app.web.fast.gunicorn import FastResponse, FastWorker, NoContentHeaders
 from app.web.fast.ingest import FastLoading, NoContent, came_with_its_head
 from app.web.fast.lean_flask import AS_FLASK_ASKS, LeanFlask, RememberingAdapter
 from app.web.fast.shared_connection import FastScript, ScriptPacker, SharedConnectionRedis
 from app.web.gunicorn_request import AwaitedBody
 from app.web.gunicorn_worker import EnvelopeWorker
 from app.web.limits import RateLimits
+
+LIBRARYS_RESPONSE = FastResponse.__mro__[1]
 
 OVERRIDDEN = [
     (Flask, LeanFlask, "ensure_sync"),
@@ -44,6 +48,7 @@ OVERRIDDEN = [
     (HiredisRespSerializer, ScriptPacker, "pack"),
     (ggevent.GeventWorker, EnvelopeWorker, "handle_error"),
     (ggevent.GeventWorker, FastWorker, "load_wsgi"),
+    (LIBRARYS_RESPONSE, FastResponse, "start_response"),
 ]
 
 # What the patches call or read.
@@ -62,6 +67,7 @@ NEEDED = [
 # What the gunicorn patch replaces, and the code of gunicorn that goes through it.
 REPLACED: list[tuple[Any, str, Any]] = [
     (wsgi, "WSGIErrorsWrapper", wsgi.base_environ),
+    (wsgi, "Response", wsgi.create),
     (wsgi.util, "http_date", wsgi.Response.default_headers),
     (message.HeaderPolicy, "_peer_is_trusted_proxy", message.HeaderPolicy),
 ]
@@ -141,6 +147,26 @@ def run_python(code: str) -> str:
         environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": folder}
         command = [sys.executable, "-c", code]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_204_of_ours_leaves_as_gunicorns_own_would():
+    request = SimpleNamespace(method="POST", version=(1, 1), should_close=lambda: False)
+    headers = [("X-Request-Id", "a"), ("X-RateLimit-Limit", "1")]
+    told = []
+    for response_class, given in ((LIBRARYS_RESPONSE, headers), (FastResponse, NoContentHeaders(headers))):
+        response = response_class(request, None, Config())
+        assert response.start_response("204 NO CONTENT", given) == response.write
+        told.append((vars(response) | {"cfg": None}, response.default_headers(), response.should_close()))
+        with pytest.raises(AssertionError):
+            response.start_response("204 NO CONTENT", given)
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("value", ["a\r\nb", "a\x00"])
+def test_headers_that_nobody_has_looked_at_are_looked_at_by_gunicorn(value: str):
+    request = SimpleNamespace(method="POST", version=(1, 1), should_close=lambda: False)
+    with pytest.raises(InvalidResponseHeader):
+        FastResponse(request, None, Config()).start_response("200 OK", [("X", value)])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Must import neither the application nor psycopg: gunicorn loads it before gevent
 import functools
 import time
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any
 
 from gunicorn.http import message, wsgi
@@ -32,7 +33,25 @@ class FastWorker(EnvelopeWorker):
         super().load_wsgi()
 
 
+class NoContentHeaders(list[tuple[str, str]]):
+    """Headers of a 204 of our own making: each name and value has been looked at, and there is no Content-Length."""
+
+
+class FastResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's, which looks at no header that needs no look: saves 5 µs of such a 204."""
+
+    status: str | None
+
+    def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
+        if type(headers) is not NoContentHeaders or self.status is not None:
+            return super().start_response(status, headers, exc_info)
+        self.status, self.status_code, self._omits_body = status, HTTPStatus.NO_CONTENT.value, True
+        self.headers = headers
+        return self.write
+
+
 def _do_once(cfg: Any) -> None:
+    wsgi.Response = FastResponse
     errors_stream = wsgi.WSGIErrorsWrapper(cfg)
     wsgi.WSGIErrorsWrapper = lambda _cfg: errors_stream
     wsgi.util.http_date = lambda: _http_date(int(time.time()))

@@ -15,6 +15,7 @@ from app.core.queries.api_keys import ApiKey
 from app.core.stream.appending import Outcome
 from app.web.api.ingest import REPLAYED_HEADER, SINGLE, Taken, take
 from app.web.auth import bearer_of
+from app.web.fast.gunicorn import NoContentHeaders
 from app.web.handed_on import HandedOn, hand_on
 from app.web.metrics import record_answer
 from app.web.request_context import request_id_of, without_flask
@@ -45,7 +46,7 @@ def with_lean_way(app: Flask) -> "WSGIApplication":
         if taken is None:
             return in_flask(environ, start_response)
         record_answer(ENDPOINT, HTTPStatus.NO_CONTENT, None)
-        headers = [("X-Request-Id", request_id), *taken.window.headers.items()]
+        headers = NoContentHeaders([("X-Request-Id", request_id), *taken.window.headers.items()])
         if taken.outcome is Outcome.REPLAYED:
             headers.append((REPLAYED_HEADER, "true"))
         start_response(_STATUS, headers)
