@@ -100,7 +100,7 @@ class EventBuffer:
         numbers = numbering.take(project_id, count) if numbering else Numbers("", 0, count)
         try:
             with redis_errors():
-                answer = self._ask(asked._replace(labels=numbers.labels()))
+                answer = self._ask(Asked(*asked[:-1], numbers.labels()))
                 if isinstance(answer, Exception):
                     raise answer
         except Rejected:
