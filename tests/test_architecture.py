@@ -211,7 +211,7 @@ def test_only_the_settings_read_the_environment():
         ("worker.__main__", ("flask", "app.web", "alembic", "sqlalchemy", "gunicorn", "cryptography.hazmat", "numpy")),
         ("app.core.migrations", ("flask", "alembic", "sqlalchemy")),
         ("app.web", ("worker", "alembic", "sqlalchemy")),
-        ("app.web.application", ("cryptography.hazmat", "httpcore", "numpy")),
+        ("app.web.application", ("cryptography.hazmat", "httpcore", "numpy", "regex")),
         ("app.web.gunicorn_worker", ("psycopg", "flask", "redis", "app.core.database")),
         ("app.web.fast.gunicorn", ("psycopg", "flask", "redis", "app.core.database")),
         ("config.logging", ("psycopg", "flask", "redis")),

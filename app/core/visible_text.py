@@ -2,9 +2,9 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import pairwise, takewhile
-
-import regex
+from typing import Any
 
 LONGEST_LABEL, LONGEST_DIGEST = 20, 16
 """So many letters of a hash are shown before it is shortened; of one of hexadecimal digits alone, fewer."""
@@ -24,10 +24,18 @@ _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _EMOJI = r"\p{Extended_Pictographic}(?:\uFE0F|\p{EMod})?"
 # What joins pictures, or makes a flag of a region, is seen in what they become.
 _FLAG = r"\U0001F3F4[\U000E0030-\U000E0039\U000E0061-\U000E007A]{4,6}\U000E007F"
-_JOINED = regex.compile(rf"{_EMOJI}(?:\u200D{_EMOJI})+|{_FLAG}")
+_JOINED = rf"{_EMOJI}(?:\u200D{_EMOJI})+|{_FLAG}"
 # At the ends and side by side browsers leave spaces out.
-_LOST_SPACES = regex.compile(r"^\p{Zs}+|\p{Zs}{2,}|\p{Zs}+$")
-_LETTERS = regex.compile(r"\[U\+[0-9A-F]{4,6}\]|\X")
+_LOST_SPACES = r"^\p{Zs}+|\p{Zs}{2,}|\p{Zs}+$"
+_LETTERS = r"\[U\+[0-9A-F]{4,6}\]|\X"
+
+
+@cache
+def _compiled(pattern: str) -> Any:
+    """Not before a page is asked for: a process that only takes events spares 1.5 MB."""
+    import regex  # noqa: PLC0415
+
+    return regex.compile(pattern)
 
 
 def visible_text(text: str) -> str:
@@ -35,11 +43,11 @@ def visible_text(text: str) -> str:
 
     Spaces that a browser would leave out are open boxes.
     """
-    text = _LOST_SPACES.sub(lambda found: "".join(map(_visible_space, found[0])), text)
+    text = _compiled(_LOST_SPACES).sub(lambda found: "".join(map(_visible_space, found[0])), text)
     if text.isascii() and text.isprintable():
         return text
     parts, end = [], 0
-    for joined in _JOINED.finditer(text):
+    for joined in _compiled(_JOINED).finditer(text):
         parts += [*map(_visible, text[end : joined.start()]), joined[0]]
         end = joined.end()
     return "".join([*parts, *map(_visible, text[end:])])
@@ -59,7 +67,7 @@ def version_labels(versions: Iterable[tuple[str, str | None]]) -> dict[str, str]
     labels = {version_hash: visible_text(name) for version_hash, name in names.items() if name is not None}
     long: dict[str, list[str]] = {}
     for version_hash in names.keys() - labels.keys():
-        letters = _LETTERS.findall(visible_text(version_hash))
+        letters = _compiled(_LETTERS).findall(visible_text(version_hash))
         if len(letters) <= (LONGEST_DIGEST if _HEX_DIGITS.issuperset(letters) else LONGEST_LABEL):
             labels[version_hash] = "".join(letters)
         else:
