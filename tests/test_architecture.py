@@ -16,17 +16,8 @@ PACKAGES = ("app", "worker", "config")
 GROUND = tuple(
     f"app.core.{name}"
     for name in (
-        "acknowledgements",
-        "background",
-        "contract",
-        "database",
-        "errors",
-        "fixed_window",
-        "names",
-        "redis_client",
-        "reply_deadline",
-        "runbook",
-        "visible_text",
+        *("acknowledgements", "background", "contract", "database", "errors", "fixed_window"),
+        *("names", "redis_client", "reply_deadline", "runbook", "visible_text"),
     )
 )
 QUERIES = (*GROUND, "app.core.queries", "app.core.rollups")

@@ -62,7 +62,7 @@ INGEST = Ingest(
 )
 DRAINED = Drained(
     one_worker=[40_000, 40_000],
-    two_workers=[50_000, 30_000],
+    two_workers=[80_000, 60_000],
     copied=[400_000, 500_000],
     wal_bytes=[300, 300],
     steady_wal_bytes=[4_000],
