@@ -19,6 +19,7 @@ from tests.processes import AppProcess
 from tests.waiting import wait_until
 from tests.worker_queue import append, stored, wake
 from worker.drain import BATCH_SIZE
+from worker.fold import FOLD_AFTER
 
 pytestmark = pytest.mark.usefixtures("clean_database", "clean_redis")
 
@@ -119,3 +120,24 @@ def test_a_finished_job_leaves_nothing_in_redis(worker, client, database):
     wake(client)
     wait_until(lambda: not list(client.scan_iter("rq:job:*")), 10)
     assert client.llen("rq:queue:drain") == 0
+
+
+def test_what_it_stored_is_folded_when_it_is_old_whether_or_not_anything_comes(idle_worker, database):
+    database.execute("UPDATE rollup_additions SET added_at = added_at - %s", [FOLD_AFTER])
+    wait_until(lambda: database.execute("SELECT count(*) FROM rollup_additions").fetchone() == (0,), 40)
+    assert database.execute("SELECT sum(events) FROM rollups WHERE grain = 'day' AND prompt_key = 0").fetchone() == (1,)
+
+
+def test_where_the_fold_fails_it_goes_on_draining(worker, client, database):
+    database.execute("ALTER TABLE rollups RENAME TO rollups_elsewhere")
+    try:
+        append(client)
+        wait_until(lambda: stored(database) == 1, 30)
+        database.execute("UPDATE rollup_additions SET added_at = added_at - %s", [FOLD_AFTER])
+        wait_until(lambda: "fold put off" in worker.log(), 40)
+        append(client)
+        wake(client)
+        wait_until(lambda: stored(database) == 2, 30)
+        assert worker.exit_code() is None
+    finally:
+        database.execute("ALTER TABLE rollups_elsewhere RENAME TO rollups")
