@@ -31,7 +31,7 @@ from worker.signals import stop_on_signals
 
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 5_000
-"""Other workers hold the rows of rollups for a few hundred milliseconds."""
+"""Another worker that stores the same events holds their keys for a few hundred milliseconds."""
 BUFFER_TIMEOUT_SECONDS = 5.0
 QUEUE_TIMEOUT_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 15.0

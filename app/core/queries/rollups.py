@@ -51,7 +51,8 @@ def create_incoming_rollups(connection: Connection) -> None:
 COPY_INCOMING_VALUES = f"COPY incoming_rollup_values (number, {MEASURES}) FROM STDIN (FORMAT BINARY)"
 COPY_INCOMING_KEYS = f"COPY incoming_rollup_keys ({_KEY}, number) FROM STDIN (FORMAT BINARY)"
 
-# ORDER BY: the row locks of two workers must come in the same order. least and greatest ignore nulls.
+# ORDER BY: the row locks of two workers must come in the same order; older releases do without the fold's lock.
+# least and greatest ignore nulls.
 # The outer SELECT gives back only the few rows whose histogram grew long.
 MERGE_ROLLUPS = f"""
 WITH merged AS (
@@ -87,7 +88,7 @@ WHERE octet_length(latency_histogram) > %(compact_above_bytes)s
 
 
 def merge_rollups(connection: Connection, rows: Iterable[tuple[RollupKey, Rollup]]) -> None:
-    """Add these rows to what is stored. Must run inside the transaction that inserted their events.
+    """Add these rows to what is stored. Must run inside the transaction that takes them out of the additions.
 
     The rows it touches stay locked until that transaction ends, so do it last.
     """
@@ -189,7 +190,7 @@ def _is_whole(row: StoredHistogram) -> bool:
 
 @functools.lru_cache(maxsize=1_000)
 def tell_of_damage(project_id: int, prompt_key: int, version_key: int, grain: Grain, bucket_start: datetime) -> None:
-    """Once for each row in each process: batch after batch comes by it."""
+    """Once for each row in each process: fold after fold comes by it."""
     log.error(
         "a latency histogram is damaged; `python -m app recount` makes it anew from the raw events",
         extra={
