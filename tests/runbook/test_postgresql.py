@@ -10,6 +10,7 @@ import redis
 from flask.testing import FlaskClient
 from psycopg import sql
 
+from app.core.database import connect
 from app.core.migrations import migrate
 from app.core.stream.state import STREAM
 from app.local.children import Guard
@@ -17,6 +18,7 @@ from app.local.postgres import RunningPostgres
 from tests.batches import PATH, bearer
 from tests.conftest import StartProcess
 from tests.databases import new_database
+from tests.folds import fold_all
 from tests.health import problems
 from tests.processes import AppProcess, app_environment, start_process
 from tests.runbook_entries import Operator, entries
@@ -155,7 +157,8 @@ def test_rollups_are_wrong(
 ) -> None:
     assert post() == 204
     work()
-    with psycopg.connect(database_url) as connection:
+    with connect(database_url, application_name="tests", statement_timeout_ms=10_000) as connection:
+        fold_all(connection)
         connection.execute("UPDATE rollups SET events = events + 1 WHERE grain = 'hour'")
     printed = operator.follow("rollups_wrong")
     assert "1 hours miscounted" in printed[0]
