@@ -41,10 +41,14 @@ class _LeavesReplicas(redis.connection.AbstractConnection):
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().read_response(*args, **options)
+            answer = super().read_response(*args, **options)
         except redis.ReadOnlyError:
             self.disconnect()  # type: ignore[no-untyped-call]
             raise
+        # append.lua answers each request by itself; a replica refuses all alike
+        if isinstance(answer, list) and answer and isinstance(answer[0], redis.ReadOnlyError):
+            self.disconnect()  # type: ignore[no-untyped-call]
+        return answer
 
 
 class _LeavingConnection(_LeavesReplicas, redis.Connection):
