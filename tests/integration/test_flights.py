@@ -124,3 +124,31 @@ def test_a_flight_that_answers_too_little_leaves_nobody_waiting(run):
         with gevent.Timeout(10):
             assert all_at_once((ask, asked), (ask, asked)) == ["ValueError"] * 2
     """)
+
+
+def test_a_redis_that_became_a_replica_is_left(run):
+    run("""
+        buffer.append(an_event())
+        before = client.client_id()
+        plain.replicaof("127.0.0.1", "1")
+        assert set(all_at_once(*[(buffer.append, an_event())] * 2)) == {"RedisUnavailable"}
+        plain.replicaof("NO", "ONE")
+        with gevent.Timeout(10):
+            while outcome(client.client_id) in (before, "ConnectionError", "ReadOnlyError"):
+                gevent.sleep(0.01)
+        assert buffer.append(an_event()).outcome is Outcome.STORED
+    """)
+
+
+def test_nobody_waits_for_one_flight_after_the_other_where_redis_is_silent(run):
+    run("""
+        import time
+        batch = [an_event() for _ in range(MOST_EVENTS)]
+        buffer.append(an_event())
+        plain.execute_command("CLIENT", "PAUSE", 20_000, "WRITE")
+        began_at = time.monotonic()
+        assert set(all_at_once(*[(buffer.append, *batch)] * 12)) == {"RedisUnavailable"}
+        plain.execute_command("CLIENT", "UNPAUSE")
+        waited = time.monotonic() - began_at
+        assert waited < 4, waited
+    """)

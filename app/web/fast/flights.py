@@ -27,7 +27,7 @@ class Flights:
         self._pilot: gevent.Greenlet | None = None
 
     def ask(self, asked: Asked) -> Answer:
-        """Raises what the flight raised."""
+        """Raises what the flight raised, or the one before it that had no room for this."""
         if not self._pilot:
             # not before the first request, which comes after the fork
             self._pilot = gevent.spawn(self._fly_forever)
@@ -39,14 +39,16 @@ class Flights:
     def _fly_forever(self) -> None:
         while True:
             self._has_waiting.wait()
-            self._fly(self._board())
+            flight = self._board()
+            self._fly(flight, left_behind=len(self._waiting))
 
-    def _fly(self, flight: "Sequence[_Passenger]") -> None:
+    def _fly(self, flight: "Sequence[_Passenger]", *, left_behind: int) -> None:
         try:
             answers = self._send([passenger.asked for passenger in flight])
             answered = list(zip(flight, answers, strict=True))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-            for passenger in flight:
+            # and those who had no room have waited as long: flight after flight they would wait for a silent Redis
+            for passenger in (*flight, *self._take(left_behind)):
                 passenger.answer.set_exception(error)
             return
         for passenger, answer in answered:
@@ -60,10 +62,13 @@ class Flights:
             if room < 0 and boarded:
                 break
             boarded += 1
-        flight, self._waiting = self._waiting[:boarded], self._waiting[boarded:]
+        return self._take(boarded)
+
+    def _take(self, count: int) -> "Sequence[_Passenger]":
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
         if not self._waiting:
             self._has_waiting.clear()
-        return flight
+        return taken
 
 
 class _Passenger(NamedTuple):
