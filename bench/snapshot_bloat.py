@@ -89,7 +89,7 @@ class Trickle:
                 phase.reads_ms.append(self._ask_ms())
             if time.monotonic() - folded_at >= FOLD_INTERVAL_SECONDS:
                 folded_at = time.monotonic()
-                fold(self._connection, clock=time.monotonic, should_stop=lambda: False)
+                fold(self._connection, {}, clock=time.monotonic, should_stop=lambda: False)
         phase.minutes = (time.monotonic() - began_at) / 60
         size, phase.dead_rows = self._size()
         phase.grown_mb, phase.size_mb = size - size_before, size

@@ -24,31 +24,44 @@ FEW_MINUTES = 100
 MAX_SECONDS = 1.0
 """What is not folded by then waits for the drain."""
 LOCK_TIMEOUT_MS = 200
-"""Whose rows are locked for longer waits for the next fold, and the drain does not."""
+"""Whose rows are locked for longer is put off, and the drain does not wait."""
+TRY_AGAIN_SECONDS = 30.0
+"""What cannot be folded is left alone for so long: each try may take as long as two statements may."""
 
 log = logging.getLogger(__name__)
 
 
-def fold(connection: Connection, *, clock: Callable[[], float], should_stop: Callable[[], bool]) -> bool:
+def fold(
+    connection: Connection,
+    put_off: dict[int, float],
+    *,
+    clock: Callable[[], float],
+    should_stop: Callable[[], bool],
+) -> bool:
     """Fold the projects for which it is time; False where some of them must wait for the next call.
 
-    A project that cannot be folded now keeps no other from it. Raises Unavailable where PostgreSQL is lost. The
-    connection is one in autocommit mode.
+    A project that cannot be folded now keeps no other from it: `put_off`, which is kept from call to call, says until
+    when it is left alone. Raises Unavailable where PostgreSQL is lost. The connection is one in autocommit mode.
     """
     until = clock() + MAX_SECONDS
     with database_errors():
         due = select_projects_to_fold(connection, after=FOLD_AFTER, above_rows=FOLD_ABOVE_ROWS)
     for project_id in due:
-        is_all = False
+        if put_off.get(project_id, 0.0) > clock():
+            continue
+        is_all: bool | None = False
         while not is_all:
             if should_stop() or clock() >= until:
                 return False
             is_all = _fold_or_tell(connection, project_id)
+            if is_all is None:
+                put_off[project_id] = clock() + TRY_AGAIN_SECONDS
+                break
     return True
 
 
-def _fold_or_tell(connection: Connection, project_id: int) -> bool:
-    """Whether there is no more of the project to fold now."""
+def _fold_or_tell(connection: Connection, project_id: int) -> bool | None:
+    """Whether there is no more of the project to fold now; None where it cannot be folded."""
     for max_minutes in (MAX_MINUTES, FEW_MINUTES):
         try:
             with database_errors():
@@ -60,7 +73,7 @@ def _fold_or_tell(connection: Connection, project_id: int) -> bool:
             )
             if not isinstance(error, DatabaseTooSlow):
                 break
-    return True
+    return None
 
 
 def fold_project(

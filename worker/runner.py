@@ -63,6 +63,7 @@ class Runner:
         self._next_look = 0.0
         self._next_fold = 0.0
         self._more_to_fold = False
+        self._folds_put_off: dict[int, float] = {}
         self._drained_well = False
 
     def request_stop(self) -> None:
@@ -147,7 +148,9 @@ class Runner:
         self._more_to_fold = False
         try:
             with connection_from(self._pool) as connection:
-                self._more_to_fold = not fold(connection, clock=time.monotonic, should_stop=self.is_stopping)
+                self._more_to_fold = not fold(
+                    connection, self._folds_put_off, clock=time.monotonic, should_stop=self.is_stopping
+                )
         except PromptAnalyticsError as error:
             log.warning("fold put off", extra={"reason": str(error), "see": entry_for(error)})
         self._next_fold = time.monotonic() + (0.0 if self._more_to_fold else FOLD_INTERVAL_SECONDS)

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -48,7 +49,7 @@ def grow_old(connection: Connection) -> None:
 
 
 def fold_now(connection: Connection, *, clock: Callable[[], float] = time.monotonic) -> bool:
-    return fold(connection, clock=clock, should_stop=lambda: False)
+    return fold(connection, {}, clock=clock, should_stop=lambda: False)
 
 
 def test_a_batch_only_appends_and_the_fold_brings_it_to_every_level(database, project_id):
@@ -146,7 +147,7 @@ def test_it_ends_when_its_time_is_up_and_when_it_is_told_to_and_says_so(database
     store(database, project_id, 5)
     store(database, new_project(database), 5)
     grow_old(database)
-    assert not fold(database, clock=time.monotonic, should_stop=lambda: True)
+    assert not fold(database, {}, clock=time.monotonic, should_stop=lambda: True)
     ticks = itertools.count(step=0.6)
     assert not fold_now(database, clock=lambda: next(ticks))
     assert assert_rollups_equal_a_recount(database) == 10
@@ -191,6 +192,29 @@ def test_where_postgresql_is_too_slow_for_much_less_is_folded_at_once(database, 
     assert fold_now(database)
     assert tried == [fold_module.MAX_MINUTES, 20] * 2
     assert additions(database) == 0
+
+
+def test_a_project_that_cannot_be_folded_in_time_keeps_no_other_from_it(database, project_id, monkeypatch):
+    other = new_project(database)
+    store(database, project_id, 5)
+    store(database, other, 5)
+    grow_old(database)
+    times, original = [1_000.0], fold_project
+
+    def slow_for_one(connection: Connection, folded_id: int, *, max_minutes: int) -> bool:
+        if folded_id == project_id:
+            times.append(times[-1] + 10)
+            raise DatabaseTooSlow("a statement ran into its timeout")
+        return original(connection, folded_id, max_minutes=max_minutes)
+
+    monkeypatch.setattr(fold_module, "fold_project", slow_for_one)
+    fold_then = partial(fold, database, {}, clock=lambda: times[-1], should_stop=lambda: False)
+    assert not fold_then()
+    assert fold_then()
+    assert (rolled_up(database, other), len(times)) == (5, 3)
+    times.append(times[-1] + fold_module.TRY_AGAIN_SECONDS)
+    assert fold_then()
+    assert len(times) == 6
 
 
 def test_a_damaged_histogram_in_the_rollups_holds_up_no_fold_and_is_told_of_once(
