@@ -28,8 +28,10 @@ def authenticate(web: Services) -> ApiKey:
     cost it a query. Raises RedisUnavailable and DatabaseUnavailable where a key can be neither found nor refused.
     """
     known = handed_on(request.environ)
-    if known is not None:
+    if known is not None and known.key is not None:
         return known.key
+    if known is not None and known.error is not None:
+        raise known.error
     key = bearer_of(request.environ)
     if key is None:
         raise _failure()

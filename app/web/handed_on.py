@@ -17,9 +17,10 @@ class HandedOn:
     """`taken`: what its view is to answer with; `error`: what its view is to raise. It has one of them.
 
     Its body is read, its hit may be counted and its event may be in the buffer: nothing of that may be done again.
+    Where `key` is None nothing was done, and `error` is what came of the look-up of its key.
     """
 
-    key: ApiKey
+    key: ApiKey | None
     request_id: str
     taken: Any = None
     error: Exception | None = None

@@ -119,6 +119,21 @@ def test_an_event_whose_answer_was_lost_is_not_appended_again(app, post, redis_c
     assert (hits(redis_client), redis_client.xlen(STREAM)) == ([b"2"], 2)
 
 
+def test_a_redis_that_is_silent_is_asked_for_the_key_once(app, post, monkeypatch):
+    with app.app_context():
+        web = services()
+    asked = []
+
+    def is_silent(*names: str) -> None:
+        asked.append(names)
+        raise redis.TimeoutError
+
+    monkeypatch.setattr(web.redis, "mget", is_silent)
+    web.keys._memory.clear()
+    answer = post()
+    assert (answer.status_code, answer.json["error"]["code"], len(asked)) == (503, "UNAVAILABLE", 1)
+
+
 def test_a_key_without_the_scope_and_one_that_is_unknown_are_answered_by_flask(app, in_flask, database_url):
     client = app.test_client()
     reader = {"Authorization": f"Bearer {create_key(database_url, scopes=['read'])}"}

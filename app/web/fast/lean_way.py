@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app.core.contract import ANALYTICS_PATH
+from app.core.errors import RedisUnavailable
 from app.core.queries.api_keys import ApiKey
 from app.core.stream.appending import Outcome
 from app.web.api.ingest import REPLAYED_HEADER, SINGLE, Taken, take
@@ -40,7 +41,7 @@ def with_lean_way(app: Flask) -> "WSGIApplication":
             return in_flask(environ, start_response)
         request_id = request_id_of(environ)
         token = without_flask.set(request_id)
-        key = _known_key(web, environ)
+        key = _known_key(web, environ, request_id)
         taken = None if key is None else _take(web, environ, key, request_id)
         without_flask.reset(token)
         if taken is None:
@@ -55,13 +56,17 @@ def with_lean_way(app: Flask) -> "WSGIApplication":
     return answer
 
 
-def _known_key(web: Services, environ: "WSGIEnvironment") -> ApiKey | None:
+def _known_key(web: Services, environ: "WSGIEnvironment", request_id: str) -> ApiKey | None:
     """The key, where it may ingest and is found without asking PostgreSQL; everything else is Flask's."""
     key = bearer_of(environ)
     if key is None:
         return None
     try:
         found = web.keys.find(key, may_ask_database=lambda: False)
+    except RedisUnavailable as error:
+        # to ask anew would be to wait for a silent Redis twice
+        hand_on(environ, HandedOn(None, request_id, error=error))
+        return None
     except Exception:  # noqa: BLE001 - Flask asks anew, and answers what comes of it
         return None
     return found if "ingest" in found.scopes else None
