@@ -1,6 +1,7 @@
 """Text that others chose: all of it is seen, and of long hashes that stand together what tells them apart."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import pairwise, takewhile
@@ -61,12 +62,29 @@ def is_unseen(character: str) -> bool:
 def version_labels(versions: Iterable[tuple[str, str | None]]) -> dict[str, str]:
     """What the versions that stand together are called, by their hashes: each by its name or its hash, made visible.
 
-    Long hashes are shortened, and those that would look alike then are shown where they differ.
+    Long hashes are shortened, and those that would look alike then are shown where they differ. A name that several
+    have, or that another hash looks like, has its hash beside it.
     """
     names = dict(versions)
-    labels = {version_hash: visible_text(name) for version_hash, name in names.items() if name is not None}
+    labels = _labels_of_hashes(version_hash for version_hash, name in names.items() if name is None)
+    labels |= {version_hash: visible_text(name) for version_hash, name in names.items() if name is not None}
+    called = Counter(labels.values())
+    alike = (
+        version_hash for version_hash, name in names.items() if name is not None and called[labels[version_hash]] > 1
+    )
+    beside = _labels_of_hashes(alike)
+    return labels | {version_hash: f"{labels[version_hash]} ({short})" for version_hash, short in beside.items()}
+
+
+def version_label(version_hash: str, name: str | None) -> str:
+    """The same of a version that stands alone."""
+    return version_labels([(version_hash, name)])[version_hash]
+
+
+def _labels_of_hashes(hashes: Iterable[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
     long: dict[str, list[str]] = {}
-    for version_hash in names.keys() - labels.keys():
+    for version_hash in hashes:
         letters = _compiled(_LETTERS).findall(visible_text(version_hash))
         if len(letters) <= (LONGEST_DIGEST if _HEX_DIGITS.issuperset(letters) else LONGEST_LABEL):
             labels[version_hash] = "".join(letters)
@@ -75,17 +93,12 @@ def version_labels(versions: Iterable[tuple[str, str | None]]) -> dict[str, str]
     alike: dict[str, list[str]] = {}
     for version_hash, letters in long.items():
         alike.setdefault(_shortened(letters), []).append(version_hash)
-    for label, hashes in alike.items():
-        if len(hashes) == 1:
-            labels[hashes[0]] = label
+    for label, same in alike.items():
+        if len(same) == 1:
+            labels[same[0]] = label
         else:
-            labels |= _told_apart({version_hash: long[version_hash] for version_hash in hashes})
+            labels |= _told_apart({version_hash: long[version_hash] for version_hash in same})
     return labels
-
-
-def version_label(version_hash: str, name: str | None) -> str:
-    """The same of a version that stands alone."""
-    return version_labels([(version_hash, name)])[version_hash]
 
 
 def _shortened(letters: Sequence[str]) -> str:

@@ -79,6 +79,16 @@ def test_a_name_stands_for_its_hash_and_is_made_visible():
     }
 
 
+def test_versions_of_one_name_are_told_apart_by_their_hashes():
+    assert version_labels([("x1", "Final"), ("x2", "Final"), ("x3", "Other"), ("x4", "x5"), ("x5", None)]) == {
+        "x1": "Final (x1)",
+        "x2": "Final (x2)",
+        "x3": "Other",
+        "x4": "x5 (x4)",
+        "x5": "x5",
+    }
+
+
 def test_no_letter_is_cut_in_two():
     assert labels(f"{'v' * 8}{FAMILY}{'w' * 20}{ENGLAND}e\u0301\u202e") == [
         f"{'v' * 8}{FAMILY}…{'w' * 7}{ENGLAND}e\u0301[U+202E]"
