@@ -140,11 +140,6 @@ def build_chart(
     )
 
 
-def _steps(measure: Measure, lines: Sequence[Sequence[float | None]]) -> list[float]:
-    known = [value for line in lines for value in line if value is not None]
-    return value_steps(known, from_zero=measure.from_zero, is_time=measure.is_time, is_count=measure.is_count)
-
-
 def dotted_words(interval: Grain) -> str:
     """The legend of what is dotted."""
     return f"Dotted: {'an' if interval == 'hour' else 'a'} {interval} that is not over, or not all in the range"
