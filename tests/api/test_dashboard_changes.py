@@ -12,6 +12,7 @@ import pytest
 
 from app.core.rollups.grains import floor_to
 from app.web.pages.charts.measures import FEWEST_EVENTS_BEFORE
+from app.web.pages.dashboard.change_words import MOST_LINES
 from tests.sign_in import create_project, page_of
 from tests.stored_events import an_event, store_events
 from worker.store import ReceivedEvent
@@ -99,6 +100,23 @@ def test_a_new_version_is_listed_with_its_verdict(database_url: str, project_id:
     found = lines(page_of(member, PATH))
     assert found[f"version-{STEADY}"][2].startswith(f"{STEADY} v2 against v1: ")
     assert f"version-{SLOWER}" in found
+
+
+def test_every_prompt_with_a_new_version_is_found_from_the_list(
+    database_url: str, project_id: int, member: httpx.Client
+):
+    prompts = [UUID(int=number) for number in range(1, MOST_LINES + 3)]
+    store_events(
+        database_url,
+        [
+            an_event(project_id, timedelta(days=days), prompt=prompt, version=version)
+            for prompt in prompts
+            for days, version in ((20, "v1"), (2, "v2"))
+        ],
+    )
+    page = page_of(member, PATH)
+    assert {key for key in lines(page) if key.startswith("version-")} == {f"version-{prompt}" for prompt in prompts}
+    assert "<summary>2 more with a new version</summary>" in page
 
 
 def test_first_appearances_of_versions_in_the_range_are_marked_in_the_charts(

@@ -46,21 +46,26 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ChangeList:
-    """`more`: how many are left out. `nothing`: what is said where there are neither versions nor moves."""
+    """`further`: the other prompts with a new version. `more_moved`: how many prompts that moved are left out.
+
+    `nothing`: what is said where there are neither versions nor moves.
+    """
 
     lines: list[Line]
-    more: int
+    further: list[Line]
+    more_moved: int
     nothing: str | None
 
 
 def change_list(changes: ProjectChanges) -> ChangeList:
-    lines = [_version_line(version) for version in changes.versions[:MOST_LINES]]
+    versions = [_version_line(version) for version in changes.versions]
+    lines = versions[:MOST_LINES]
     lines += [_moved_line(prompt) for prompt in changes.moved[:MOST_LINES]]
     if changes.spend:
         lines.append(_spend_line(changes.spend))
-    more = max(0, len(changes.versions) - MOST_LINES) + max(0, len(changes.moved) - MOST_LINES)
     nothing = "Nothing has changed: no new version in 14 days, and no prompt has moved against its own past."
-    return ChangeList(lines, more, nothing if changes.nothing else None)
+    more_moved = max(0, len(changes.moved) - MOST_LINES)
+    return ChangeList(lines, versions[MOST_LINES:], more_moved, nothing if changes.nothing else None)
 
 
 def _version_line(new: NewVersion) -> Line:
