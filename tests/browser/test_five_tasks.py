@@ -76,6 +76,17 @@ def test_what_is_worse_than_before(page: Page, visitor: Visitor, clicks: Clicks)
     expect(page).to_have_url(re.compile(rf"/prompts/{PROMPT}\?"))
 
 
+def test_what_is_worse_since_yesterday(page: Page, visitor: Visitor, clicks: Clicks):
+    store_weeks(visitor, slower=True, slower_days=1)
+    open_dashboard(page, visitor)
+    clicks.on(page.get_by_role("navigation", name="Range of time").get_by_role("link", name="Yesterday"))
+    clicks.on(page.get_by_role("link", name="Change", exact=True))
+    row = page.locator(".prompts tbody tr").first
+    expect(row.locator('[data-label="Change"] .change.bad')).to_contain_text("higher")
+    clicks.on(row.get_by_role("link"))
+    expect(page).to_have_url(re.compile(rf"/prompts/{PROMPT}\?.*range=yesterday"))
+
+
 def test_how_two_versions_compare_whichever_they_are(page: Page, visitor: Visitor, clicks: Clicks):
     store_versions(visitor)
     open_dashboard(page, visitor)

@@ -12,8 +12,8 @@ from tests.browser.visitors import Visitor
 from tests.stored_events import PROMPT, an_event, store_events
 
 
-def store_weeks(visitor: Visitor, *, slower: bool) -> None:
-    """One version of one prompt, which takes twice as long in the last seven complete days where it is `slower`."""
+def store_weeks(visitor: Visitor, *, slower: bool, slower_days: int = 7) -> None:
+    """One version of one prompt; where it is `slower` it takes twice as long in the last `slower_days` complete days."""
     now = datetime.now(UTC)
     midnight = floor_to("day", now)
     store_events(
@@ -22,7 +22,7 @@ def store_weeks(visitor: Visitor, *, slower: bool) -> None:
             an_event(
                 visitor.project_id,
                 now - midnight + timedelta(days=ago) - timedelta(minutes=9 * number),
-                latency_ms=str((100 + number % 50 + ago % 3) * (2 if slower and ago <= 7 else 1)),
+                latency_ms=str((100 + number % 50 + ago % 3) * (2 if slower and ago <= slower_days else 1)),
                 cost_usd=f"0.00{10 + number % 5}",
             )
             for ago in range(1, 38)
