@@ -13,7 +13,7 @@ from tests.stored_events import PROMPT, an_event, store_events
 
 
 def store_weeks(visitor: Visitor, *, slower: bool, slower_days: int = 7) -> None:
-    """One version of one prompt; where it is `slower` it takes twice as long in the last `slower_days` complete days."""
+    """One version of one prompt; if it is `slower` it takes twice as long in the last `slower_days` complete days."""
     now = datetime.now(UTC)
     midnight = floor_to("day", now)
     store_events(
