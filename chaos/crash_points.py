@@ -24,8 +24,8 @@ ADDITIONS = "app.core.queries.additions"
 DEAD_LETTERS = "app.core.queries.dead_letters:insert_dead_letter"
 TRANSACTION = "psycopg.transaction:Transaction.__exit__"
 POINTS = (
-    CrashPoint("web, before the append", f"{BUFFER}.append", "before"),
-    CrashPoint("web, after the append, before the 204", f"{BUFFER}.append", "after"),
+    CrashPoint("web, before the append", f"{BUFFER}.append_packed", "before"),
+    CrashPoint("web, after the append, before the 204", f"{BUFFER}.append_packed", "after"),
     CrashPoint("after a claim", f"{BUFFER}.read_new", "after"),
     CrashPoint("after taking over from a dead worker", f"{BUFFER}.claim_stale", "after"),
     CrashPoint("after partitions were looked at", "app.core.queries.partitions:ensure_partitions", "after"),

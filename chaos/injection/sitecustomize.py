@@ -90,20 +90,22 @@ def acknowledged_before_commit(buffer: ModuleType) -> None:
     events.read_new, events.claim_stale = read, claim
 
 
-def trimmed_by_length(buffer: ModuleType) -> None:
+def trimmed_by_length(appending: ModuleType) -> None:
     """The stream forgets its oldest entries, read or not."""
-    add = "return redis.pcall(unpack(command))"
-    scripts = {name: text for name, text in vars(buffer).items() if isinstance(text, str) and add in text}
+    add = "local function add(payload, label)\n"
+    scripts = {name: text for name, text in vars(appending).items() if isinstance(text, str) and add in text}
     if not scripts:
         raise LookupError("no script that appends")
     for name, text in scripts.items():
-        setattr(buffer, name, text.replace(add, f"redis.call('XTRIM', KEYS[1], 'MAXLEN', '{SABOTAGED_LENGTH}') {add}"))
+        setattr(
+            appending, name, text.replace(add, f"{add} redis.call('XTRIM', stream, 'MAXLEN', '{SABOTAGED_LENGTH}')\n")
+        )
 
 
 def answered_before_redis(buffer: ModuleType) -> None:
     """After the first append of a process, each is done a moment later, when the answer has long been sent."""
     events = buffer.EventBuffer
-    append, answers = events.append, list[Any]()
+    append, answers = events.append_packed, list[Any]()
 
     def append_later(self: Any, *args: Any, **kwargs: Any) -> Any:
         from gevent import spawn_later  # noqa: PLC0415 - not in the master, where nothing is patched yet
@@ -114,7 +116,7 @@ def answered_before_redis(buffer: ModuleType) -> None:
             spawn_later(LATE_SECONDS, append, self, *args, **kwargs)
         return answers[0]
 
-    events.append = append_later
+    events.append_packed = append_later
 
 
 def folded_in_two_transactions(additions: ModuleType) -> None:
@@ -133,7 +135,7 @@ SABOTAGES: dict[str, tuple[str, Patch]] = {
     "dedupe off": ("app.core.stream.events", dedupe_off),
     "XACK before COMMIT": ("app.core.stream.buffer", acknowledged_before_commit),
     "fold in two transactions": ("app.core.queries.additions", folded_in_two_transactions),
-    "stream trimmed by length": ("app.core.stream.buffer", trimmed_by_length),
+    "stream trimmed by length": ("app.core.stream.appending", trimmed_by_length),
     "204 before Redis answered": ("app.core.stream.buffer", answered_before_redis),
 }
 
