@@ -95,7 +95,7 @@ class Runner:
 
     def drain(self) -> None:
         """Empty the buffer, and fold. Never raises for a server that does not answer: the next drain goes on."""
-        self._has_more = self._drained_well = False
+        self._has_more = self._drained_well = self._more_to_fold = False
         try:
             report = self._drain()
         except PromptAnalyticsError as error:
@@ -145,7 +145,6 @@ class Runner:
 
     def _fold(self) -> None:
         """A fold that cannot be done costs nothing but time: what is not folded is summed up by whoever asks."""
-        self._more_to_fold = False
         try:
             with connection_from(self._pool) as connection:
                 self._more_to_fold = not fold(
