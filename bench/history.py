@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.database import Connection
-from app.core.queries.dimensions import Version, insert_versions, select_version_keys
+from app.core.queries.dimensions import Version, insert_prompts, insert_versions, prompt_of, select_versions
 from app.core.queries.rollups import create_incoming_rollups, merge_rollups
 from app.core.rollups.grains import GRAIN_SECONDS, floor_to
 from app.core.rollups.latency_histogram import LOG_GROWTH
@@ -54,8 +54,9 @@ def store_history(connection: Connection, project_id: int, events: int, now: dat
         versions = [
             Version(project_id, prompt_id(prompt), version_hash(prompt, each)) for each in range(VERSIONS_PER_PROMPT)
         ]
+        insert_prompts(connection, {prompt_of(versions[0])})
         insert_versions(connection, versions)
-        keys = select_version_keys(connection, versions)
+        keys = select_versions(connection, versions).versions
         of_prompt = []
         rows: list[tuple[RollupKey, Rollup]] = []
         for version in keys.values():

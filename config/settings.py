@@ -15,6 +15,8 @@ from environs import validate
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 SHORTEST_SECRET = 32
+MAX_NEW_PER_DAY = 1_000_000
+"""So many prompts or versions would be looked through with each batch that has a new one."""
 ALLOW = "allow"
 REFUSE = "refuse"
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_:\[\]]+/?", re.ASCII | re.IGNORECASE)
@@ -41,6 +43,8 @@ class Settings:
     buffer_max_events: int
     idempotency_window_seconds: int
     retention_days: int
+    max_new_versions_per_prompt: int
+    max_new_prompts_per_project: int
     trusted_proxy_count: int
     public_url: str | None
     metrics_token: str | None = field(repr=False)
@@ -113,6 +117,8 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
         "buffer_max_events": env.int("BUFFER_MAX_EVENTS", 1_000_000, validate=validate.Range(1, MAX_COUNT)),
         "idempotency_window_seconds": env.int("IDEMPOTENCY_WINDOW_SECONDS", 900, validate=validate.Range(1, 86_400)),
         "retention_days": env.int("RETENTION_DAYS", 90, validate=validate.Range(1, 36_500)),
+        "max_new_versions_per_prompt": env.int("MAX_NEW_VERSIONS_PER_PROMPT", 1_000, validate=_new_per_day),
+        "max_new_prompts_per_project": env.int("MAX_NEW_PROMPTS_PER_PROJECT", 10_000, validate=_new_per_day),
         "trusted_proxy_count": env.int("TRUSTED_PROXY_COUNT", 0, validate=validate.Range(0, 10)),
         "public_url": env.str("PUBLIC_URL", None, validate=_public_url),
         "metrics_token": env.str("METRICS_TOKEN", None, validate=validate.Length(min=16)),
@@ -135,6 +141,9 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
 def _messages(error: environs.EnvValidationError) -> dict[str, list[str]]:
     messages = error.error_messages
     return messages if isinstance(messages, dict) else {"environment": list(messages)}
+
+
+_new_per_day = validate.Range(1, MAX_NEW_PER_DAY)
 
 
 def _scheme(*schemes: str) -> Any:

@@ -11,6 +11,7 @@ from uuid import uuid4
 from app.core.analytics.usage import Usage
 from app.core.database import Connection
 from app.core.rollups.time_range import TimeRange
+from worker.known_versions import NewPerDay
 from worker.store import EventStore, ReceivedEvent
 
 Key = TypeVar("Key", bound=Hashable)
@@ -18,6 +19,7 @@ Key = TypeVar("Key", bound=Hashable)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALLOWED_RELATIVE_ERROR = 0.01
 COUNTS_AS_ZERO_MS = 1e-9
+WITHOUT_LIMITS = NewPerDay(versions_of_prompt=1_000_000, prompts_of_project=1_000_000)
 
 
 def new_project(connection: Connection) -> int:
@@ -29,7 +31,7 @@ def new_project(connection: Connection) -> int:
 
 def store_in_batches(connection: Connection, events: Sequence[ReceivedEvent], *, batch_size: int) -> None:
     """Store events as the worker does, so that rollups are merged from several batches."""
-    store = EventStore()
+    store = EventStore(WITHOUT_LIMITS)
     for start in range(0, len(events), batch_size):
         store.store(connection, events[start : start + batch_size])
 

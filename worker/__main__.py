@@ -20,6 +20,7 @@ from app.core.stream.buffer import EventBuffer
 from config.logging import configure_logging, link_documents_in_logs
 from config.settings import ALLOW, Settings, load_settings_or_exit
 from worker import jobs
+from worker.known_versions import NewPerDay
 from worker.news.delivery import Courier
 from worker.news.desk import CONNECTIONS, NewsDesk
 from worker.news.looks import Looking
@@ -56,7 +57,12 @@ def main() -> None:
     )
     client = connect(settings.redis_url, timeout_seconds=BUFFER_TIMEOUT_SECONDS, max_connections=4)
     process = Runner(
-        EventBuffer(client), client, pool, consumer=settings.worker_name, retention_days=settings.retention_days
+        EventBuffer(client),
+        client,
+        pool,
+        consumer=settings.worker_name,
+        retention_days=settings.retention_days,
+        new_per_day=NewPerDay(settings.max_new_versions_per_prompt, settings.max_new_prompts_per_project),
     )
     jobs.bind(drain=process.drain)
     stop_on_signals(process)

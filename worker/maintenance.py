@@ -12,6 +12,7 @@ from app.core.queries.deliveries import delete_old_deliveries
 from app.core.queries.ledger import delete_series
 from app.core.queries.maintenance import release_maintenance_lock, select_now, try_maintenance_lock
 from app.core.queries.news import delete_old_news
+from app.core.queries.overflows import delete_old_overflows
 from app.core.queries.partitions import drop_partitions_before, ensure_coming_partitions
 from app.core.queries.projects import select_project_ids
 from app.core.queries.rollups import compact_bucket, delete_minutes
@@ -85,6 +86,7 @@ def _clean_up(connection: Connection, now: datetime, *, retention_days: int) -> 
         delete_old_audit_entries(connection, now)
         delete_old_deliveries(connection, now)
         delete_old_news(connection, now)
+        delete_old_overflows(connection, now)
         # Every time, not once a day: a run may be missed, and what is compact already is only read.
         _compact_day(connection, floor_to("day", now) - timedelta(days=1))
     finally:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ import redis
 
 from app.core.database import Connection, ConnectionPool, connection_from, database_errors
 from app.core.errors import PromptAnalyticsError, Rejected, Unavailable
-from app.core.operations.tallies import DRAINED, add_counts, five_minutes_of
+from app.core.operations.tallies import DRAINED, add_counts, count_events_by_key, five_minutes_of
 from app.core.runbook import entry_for
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.entries import Entry
@@ -18,6 +18,7 @@ from app.core.stream.losses import look_for_losses
 from worker.dead_letters import keep_dead_letter
 from worker.drain import drain
 from worker.fold import fold
+from worker.known_versions import NEW_PER_DAY, NewPerDay
 from worker.maintenance import agreed_time, maintain
 from worker.set_aside import DrainReport
 from worker.store import EventStore, ReceivedEvent, StoreReport
@@ -46,6 +47,7 @@ class Runner:
         *,
         consumer: str,
         retention_days: int,
+        new_per_day: NewPerDay = NEW_PER_DAY,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`pool` has one connection: one drain at a time runs in a process. `clock` tells the time in UTC."""
@@ -55,9 +57,10 @@ class Runner:
         self._pool = pool
         self._consumer = consumer
         self._retention_days = retention_days
+        self._new_per_day = new_per_day
         self._clock = clock
         self._connection: Connection | None = None
-        self._store = EventStore()
+        self._store = self._new_store()
         self._has_more = False
         self._next_upkeep = 0.0
         self._next_look = 0.0
@@ -124,7 +127,7 @@ class Runner:
         # The connection comes first: while PostgreSQL is down nothing is claimed that could not be stored.
         with connection_from(self._pool) as connection:
             if connection is not self._connection:
-                self._connection, self._store = connection, EventStore()
+                self._connection, self._store = connection, self._new_store()
 
             def store(batch: Sequence[ReceivedEvent]) -> StoreReport:
                 return self._store.store(connection, batch)
@@ -142,6 +145,15 @@ class Runner:
                 pause=self.pause,
                 should_stop=self.is_stopping,
             )
+
+    def _new_store(self) -> EventStore:
+        return EventStore(self._new_per_day, self._events_by_key)
+
+    def _events_by_key(self) -> Mapping[int, int]:
+        """What the tallies know; nothing where Redis does not answer."""
+        with suppress(Rejected, Unavailable):
+            return count_events_by_key(self._client, self._clock())
+        return {}
 
     def _fold(self) -> None:
         """A fold that cannot be done costs nothing but time: what is not folded is summed up by whoever asks."""

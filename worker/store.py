@@ -5,12 +5,11 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
-from uuid import UUID
 
 from app.core.database import Connection, database_errors
 from app.core.errors import PartitionMissing, UndecodableEntry
 from app.core.queries.additions import append_additions
-from app.core.queries.dimensions import Version, VersionKeys, insert_versions, select_version_keys
+from app.core.queries.dimensions import Version, VersionKeys, VersionName
 from app.core.queries.events import (
     create_incoming_events,
     insert_events,
@@ -19,18 +18,18 @@ from app.core.queries.events import (
 )
 from app.core.queries.ledger import Outcome, Sightings, insert_sightings
 from app.core.queries.partitions import ensure_partitions
-from app.core.rollups.event_row import EventRow, PlainKey
+from app.core.rollups.event_row import Content, EventRow, PlainKey
 from app.core.rollups.rollup import count_by_minute
 from app.core.stream.entries import Entry
 from app.core.stream.events import LAST_STORABLE_MS, Event, decode_event
 from app.core.stream.numbering import runs_by_series
+from worker.known_versions import NEW_PER_DAY, KnownVersions, NewPerDay
 from worker.late_repeats import late_repeats
+from worker.overflows import EventsByKey, telling
+from worker.repeats import Repeat, find_conflicts
 
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_CACHED_VERSIONS = 100_000
-VersionName = tuple[int, UUID, str]
-"""As Version, without names for its parts: each event is looked up by one."""
 STAGED_BATCHES = 10
 """After a batch with an event that was stored already, so many are not copied straight into the table of events: what a
 COPY has written until it meets one stays behind there as dead rows."""
@@ -60,7 +59,9 @@ class StoreReport(NamedTuple):
 class EventStore:
     """Writes batches through one connection. It remembers which versions and partitions exist."""
 
-    def __init__(self) -> None:
+    def __init__(self, new_per_day: NewPerDay = NEW_PER_DAY, events_by_key: EventsByKey = dict) -> None:
+        """`events_by_key`: how many events were sent lately with each API key, for who sends too many new ids."""
+        self._known = KnownVersions(new_per_day, telling(events_by_key))
         self._version_keys: dict[VersionName, VersionKeys] = {}
         self._days: set[date] = set()
         self._staged_batches = 0
@@ -80,10 +81,10 @@ class EventStore:
 
     def _store(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> StoreReport:
         with database_errors():
-            self._learn_versions(connection, batch)
+            self._version_keys = self._known.keys_of(connection, (_version(event) for event, _, _ in batch))
             rows = self._rows(batch)
             self._make_partitions(connection, rows)
-            positions, conflicting = _distinct(rows)
+            positions, conflicting = _distinct(batch, rows)
             with connection.transaction():
                 conflicting += _take_out_late_repeats(connection, batch, rows, positions)
                 distinct = [rows[positions[key]] for key in sorted(positions)]
@@ -92,8 +93,8 @@ class EventStore:
                 else:
                     new_keys = self._insert_staged(connection, distinct)
                     new = {key: position for key, position in positions.items() if key in new_keys}
-                    repeats = {key: rows[position] for key, position in positions.items() if key not in new_keys}
-                    conflicting += [positions[key] for key in _conflicting(connection, repeats)]
+                    repeats = {key: position for key, position in positions.items() if key not in new_keys}
+                    conflicting += _conflicting(connection, batch, rows, repeats)
                     distinct = [row for row in distinct if row.key in new_keys]
                 insert_sightings(connection, _sightings(batch, set(new.values()), set(conflicting)))
                 append_additions(connection, count_by_minute(distinct))
@@ -105,26 +106,6 @@ class EventStore:
         new_keys = insert_events(connection, rows)
         self._staged_batches = STAGED_BATCHES if len(new_keys) < len(rows) else max(0, self._staged_batches - 1)
         return new_keys
-
-    def _learn_versions(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> None:
-        """Look up, and where needed create, the keys of the batch's versions.
-
-        They are committed before the batch: keys of a transaction that was rolled back must never be remembered.
-        """
-        versions = {_version(event) for event, _, _ in batch}
-        unknown = versions - self._version_keys.keys()
-        if not unknown:
-            return
-        if len(self._version_keys) + len(unknown) > MAX_CACHED_VERSIONS:
-            self._version_keys.clear()
-            unknown = versions
-        wanted = {Version(*name) for name in unknown}
-        known = select_version_keys(connection, wanted)
-        if len(known) < len(wanted):
-            with connection.transaction():
-                insert_versions(connection, wanted - known.keys())
-            known |= select_version_keys(connection, wanted - known.keys())
-        self._version_keys.update(known.items())
 
     def _make_partitions(self, connection: Connection, rows: Sequence[EventRow]) -> None:
         missing = {row.day for row in rows} - self._days
@@ -166,29 +147,37 @@ def _take_out_late_repeats(
         (untimed if batch[position].event.occurred_at_ms is None else timed)[key] = rows[position]
     repeats = late_repeats(connection, untimed, hours=-1) | late_repeats(connection, timed, hours=1)
     taken_out = [(positions.pop(key), content) for key, content in repeats.items()]
-    return [position for position, content in taken_out if rows[position].content != content]
+    return find_conflicts(connection, [_repeat(batch, rows, position, content) for position, content in taken_out])
 
 
-def _distinct(rows: Sequence[EventRow]) -> tuple[dict[PlainKey, int], list[int]]:
+def _distinct(batch: Sequence[ReceivedEvent], rows: Sequence[EventRow]) -> tuple[dict[PlainKey, int], list[int]]:
     """Where each key comes first, and the positions of those that have the key of an earlier one and other content."""
     positions: dict[PlainKey, int] = {}
     conflicting = []
     for position, row in enumerate(rows):
         first = positions.setdefault(row.key, position)
-        if first != position and rows[first].content != row.content:
+        # By their names, too: what is under "(other)" has one key for many versions.
+        if first != position and (
+            rows[first].content != row.content or _version(batch[first].event) != _version(batch[position].event)
+        ):
             conflicting.append(position)
     return positions, conflicting
 
 
-def _conflicting(connection: Connection, repeats: Mapping[PlainKey, EventRow]) -> list[PlainKey]:
-    """Those repeats that are stored with other content.
-
-    An Idempotency-Key that is used again after its mark in Redis has gone, for another event on the same day.
-    """
+def _conflicting(
+    connection: Connection, batch: Sequence[ReceivedEvent], rows: Sequence[EventRow], repeats: Mapping[PlainKey, int]
+) -> list[int]:
+    """The positions of those repeats that are stored with other content."""
     if not repeats:
         return []
     stored = select_contents(connection, repeats)
-    return [key for key, row in repeats.items() if stored.get(key) != row.content]
+    return find_conflicts(
+        connection, [_repeat(batch, rows, position, stored.get(key)) for key, position in repeats.items()]
+    )
+
+
+def _repeat(batch: Sequence[ReceivedEvent], rows: Sequence[EventRow], position: int, stored: Content | None) -> Repeat:
+    return Repeat(position, Version(*_version(batch[position].event)), rows[position], stored)
 
 
 def _sightings(batch: Sequence[ReceivedEvent], stored: Collection[int], conflicting: Collection[int]) -> Sightings:

@@ -1,11 +1,16 @@
 """What the published API fixes, for all who serve it, call it or show how."""
 
 from datetime import timedelta
+from uuid import UUID
 
 ANALYTICS_PATH = "/api/v1/prompts/analytics"
 BATCH_PATH = f"{ANALYTICS_PATH}/batch"
 
 LONGEST_VERSION_HASH = 256
+OTHER_VERSION = "(other)"
+"""The hash under which versions of a prompt are counted that are too many to be registered."""
+OTHER_PROMPT = UUID("ffffffff-ffff-ffff-ffff-ffffffffffff")
+"""The id under which prompts of a project are counted that are too many; its name is OTHER_VERSION, too."""
 OLDEST_TIMESTAMP = timedelta(days=30)
 """How long ago an event may have happened that says so itself."""
 

@@ -16,6 +16,7 @@ from app.core.analytics.project_overview import read_project_overview
 from app.core.analytics.prompt_changes import Changes
 from app.core.analytics.range_changes import RangeChanges, read_range_changes
 from app.core.analytics.usage import counted_range, find_prompt
+from app.core.contract import OTHER_PROMPT
 from app.core.database import Connection
 from app.core.queries.budgets import WHOLE_PROJECT, upsert_budget
 from app.core.queries.margins import MarginsRow, upsert_margins
@@ -152,6 +153,8 @@ def test_a_prompt_that_has_been_slower_and_dearer_for_a_week_has_moved(database:
     upsert_margins(database, project_id, margins_row(prompt_key, cost_usd=0.8))
     (moved,) = project_changes(database, project_id).moved
     assert [move.measure for move in moved.moves] == ["latency_p95_ms"]
+    database.execute("UPDATE prompts SET prompt_id = %s WHERE id = %s", [OTHER_PROMPT, prompt_key])
+    assert project_changes(database, project_id).moved == [], "what is counted together moves with what is sent"
 
 
 def test_what_came_late_is_looked_at_again(database: Connection):

@@ -26,6 +26,8 @@ BAD = {
     "WEBHOOK_HTTP": ["on"],
     "DATABASE_POOL_SIZE": ["0"],
     "REDIS_POOL_SIZE": ["0"],
+    "MAX_NEW_VERSIONS_PER_PROMPT": ["0", "1000001", "many"],
+    "MAX_NEW_PROMPTS_PER_PROJECT": ["0", "1000001"],
     "WORKER_NAME": ["w" * 129],
     "FAST_PATHS": ["perhaps"],
 }

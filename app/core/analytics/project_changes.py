@@ -18,6 +18,7 @@ from app.core.analytics.remembered import Remembered
 from app.core.analytics.spend import Spend, read_spend
 from app.core.analytics.version_choice import ChosenVersions, newest_pairs
 from app.core.analytics.version_comparison import Comparison, compare_versions
+from app.core.contract import OTHER_PROMPT
 from app.core.database import Connection
 from app.core.queries.budgets import select_budget
 from app.core.queries.busiest import select_busiest_prompts
@@ -144,5 +145,10 @@ def _moved_prompts(
     for move in found:
         moves.setdefault(move.prompt_key, []).append(move)
     names = select_prompt_names(connection, project_id, list(moves)) if moves else []
-    prompts = [MovedPrompt(each.prompt_id, each.name, moves[each.prompt_key]) for each in names]
+    # "(other)" is whatever there was too much of: it moves with what is sent, and means nothing
+    prompts = [
+        MovedPrompt(each.prompt_id, each.name, moves[each.prompt_key])
+        for each in names
+        if each.prompt_id != OTHER_PROMPT
+    ]
     return sorted(prompts, key=lambda prompt: max(move.size for move in prompt.moves), reverse=True)

@@ -15,6 +15,7 @@ from app.core.analytics.project_changes import ProjectChanges, read_project_chan
 from app.core.analytics.prompt_changes import Changes
 from app.core.analytics.range_changes import RangeChanges, read_range_changes
 from app.core.analytics.usage import Listed, Usage, busiest_prompts, counted_range, merged_usage
+from app.core.contract import OTHER_PROMPT
 from app.core.database import Connection
 from app.core.queries.changed_prompts import VersionBegan, select_versions_that_began
 from app.core.queries.overviews import select_ever_used, select_matching_prompts, select_prompts_last_seen
@@ -122,7 +123,7 @@ def _read_prompts(
             float((usage.cost_usd.sum or 0) / cost) if cost else None,
             _activity(prompt, starts),
             last_seen.get(prompt.prompt_key),
-            by_prompt.get(prompt.prompt_key, {}),
+            {} if prompt.prompt_id == OTHER_PROMPT else by_prompt.get(prompt.prompt_key, {}),
         )
         for prompt, usage in zip(found.rows, merged_usage(found.rows), strict=True)
     ]

@@ -31,6 +31,7 @@ from app.core.analytics.usage import (
 )
 from app.core.analytics.version_choice import ChosenVersions, choose_versions
 from app.core.analytics.version_comparison import Comparison, compare_versions
+from app.core.contract import OTHER_VERSION
 from app.core.database import Connection
 from app.core.errors import NothingToCompare
 from app.core.queries.names import VersionKey
@@ -211,11 +212,15 @@ def _calm_interval(
 def _drawn(
     chosen: ChosenVersions | None, in_range: Sequence[VersionSummary], only: Sequence[int] | None
 ) -> list[VersionSummary | VersionSeen]:
-    """The versions compared first, where there is something to draw, unless others were asked for."""
+    """The versions compared first, where there is something to draw, unless others were asked for; "(other)" last."""
     compared: list[VersionSummary | VersionSeen] = [chosen.candidate, chosen.baseline] if chosen and in_range else []
     compared = [version for version in compared if only is None or version.version_key in only]
     keys = {version.version_key for version in compared}
-    newest = sorted(in_range, key=lambda version: (version.first_seen, version.version_key), reverse=True)
+    newest = sorted(
+        in_range,
+        key=lambda version: (version.version_hash != OTHER_VERSION, version.first_seen, version.version_key),
+        reverse=True,
+    )
     return [*compared, *(version for version in newest if version.version_key not in keys)][:MAX_LINES]
 
 

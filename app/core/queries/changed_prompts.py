@@ -9,6 +9,9 @@ from app.core.database import Connection
 from app.core.queries.rows import all_rows
 from app.core.queries.seen import FIRST_HOUR, FIRST_SEEN, JOINED_FIRST_MINUTE, joined_first_hour
 
+MOST_LOOKED_AT = 500
+"""A project that has more new versions has them by mistake."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptNames:
@@ -34,7 +37,7 @@ def select_renewed_prompts(
             CROSS JOIN LATERAL (
                 SELECT created_at
                 FROM prompt_versions
-                WHERE prompt_key BETWEEN prompts.id AND prompts.id
+                WHERE prompt_key BETWEEN prompts.id AND prompts.id AND NOT is_other
                 ORDER BY prompt_key DESC, created_at DESC
                 LIMIT 1
             ) AS newest
@@ -44,7 +47,7 @@ def select_renewed_prompts(
         WHERE EXISTS (
             SELECT
             FROM prompt_versions AS version
-            WHERE version.prompt_key BETWEEN newest.prompt_key AND newest.prompt_key
+            WHERE version.prompt_key BETWEEN newest.prompt_key AND newest.prompt_key AND NOT version.is_other
             ORDER BY version.prompt_key, version.created_at
             OFFSET 1
         )
@@ -68,18 +71,23 @@ class VersionBegan:
 def select_versions_that_began(
     connection: Connection, project_id: int, start: datetime, end: datetime, *, limit: int
 ) -> list[VersionBegan]:
-    """The latest of those with their first event in this time, newest first."""
-    # An event lies at most minutes ahead of the time at which its version is registered.
+    """The latest of those with their first event in this time, newest first; of the MOST_LOOKED_AT registered last."""
+    # An event lies at most minutes ahead of the time at which its version is registered. OFFSET 0: for the last few of
+    # them the planner would go back through the times of all projects' versions.
     sql = f"""
         SELECT version.prompt_id, version.prompt_name, version.version_hash, version.name, {FIRST_SEEN} AS first_seen
         FROM (
-            SELECT prompts.prompt_id, prompts.name AS prompt_name, registered.id, registered.prompt_key,
-                   registered.version_hash, registered.name
-            FROM prompts
-            JOIN prompt_versions AS registered ON registered.prompt_key = prompts.id
-            WHERE prompts.project_id = %(project_id)s
-              AND registered.created_at >= %(start)s::timestamptz - interval '1 hour'
-            OFFSET 0
+            SELECT prompt_id, prompt_name, id, prompt_key, version_hash, name
+            FROM (
+                SELECT prompts.prompt_id, prompts.name AS prompt_name, registered.*
+                FROM prompts
+                JOIN prompt_versions AS registered ON registered.prompt_key = prompts.id
+                WHERE prompts.project_id = %(project_id)s
+                  AND registered.created_at >= %(start)s::timestamptz - interval '1 hour' AND NOT registered.is_other
+                OFFSET 0
+            ) AS registered
+            ORDER BY created_at DESC, id DESC
+            LIMIT %(most)s
         ) AS version
         {joined_first_hour("project_id = %(project_id)s")}
         {JOINED_FIRST_MINUTE}
@@ -87,7 +95,7 @@ def select_versions_that_began(
         ORDER BY {FIRST_HOUR} DESC, version.id DESC
         LIMIT %(limit)s
     """
-    parameters = {"project_id": project_id, "start": start, "end": end, "limit": limit}
+    parameters = {"project_id": project_id, "start": start, "end": end, "limit": limit, "most": MOST_LOOKED_AT}
     return all_rows(connection, VersionBegan, sql, parameters, binary=True)
 
 

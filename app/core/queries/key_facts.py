@@ -1,6 +1,6 @@
 """What pages tell of a project's keys in passing: how they are called, and how many of them end soon."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +25,14 @@ def select_key_names(connection: Connection, project_id: int, key_ids: Sequence[
         WHERE project_id = %(project_id)s AND id = ANY(%(key_ids)s)
     """
     return all_rows(connection, KeyName, sql, {"project_id": project_id, "key_ids": list(key_ids)})
+
+
+def select_busiest_keys(
+    connection: Connection, project_id: int, events_by_key: Mapping[int, int], *, limit: int
+) -> list[KeyName]:
+    """Of the keys with events those that the project has, the one with the most first."""
+    names = select_key_names(connection, project_id, list(events_by_key)) if events_by_key else []
+    return sorted(names, key=lambda key: (-events_by_key[key.key_id], key.key_id))[:limit]
 
 
 def count_keys_ending(connection: Connection, project_id: int, *, now: datetime, until: datetime) -> int:

@@ -205,7 +205,7 @@ def select_comparable_prompts(connection: Connection, now: datetime) -> list[Com
         CROSS JOIN LATERAL (
             SELECT count(*) AS versions, max(prompt_versions.created_at) AS latest_at
             FROM prompt_versions
-            WHERE prompt_versions.prompt_key = prompts.id
+            WHERE prompt_versions.prompt_key = prompts.id AND NOT prompt_versions.is_other
         ) AS registered
         WHERE registered.versions > 1 AND registered.latest_at > %(now)s - %(longest_verdict)s
         ORDER BY prompts.project_id, prompts.id

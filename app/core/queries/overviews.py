@@ -131,8 +131,8 @@ def select_versions_seen(
 def select_version_by_hash(
     connection: Connection, project_id: int, prompt_key: int, version_hash: str
 ) -> VersionSeen | None:
-    """None where the prompt has no such version, or none with events."""
-    sql = _versions_seen("""version_hash = %(version_hash)s COLLATE "C" """)
+    """None where the prompt has no such version, or none with events, and for "(other)", which is many versions."""
+    sql = _versions_seen("""version_hash = %(version_hash)s COLLATE "C" AND NOT is_other""")
     parameters = {"project_id": project_id, "prompt_key": prompt_key, "version_hash": version_hash}
     return one_row(connection, VersionSeen, sql, parameters)
 
@@ -144,7 +144,7 @@ def select_newest_versions(
 
     Of two that began in the same minute, the one that was registered later is the newer one.
     """
-    which: LiteralString = "created_at >= %(registered_since)s::timestamptz"
+    which: LiteralString = "created_at >= %(registered_since)s::timestamptz AND NOT is_other"
     before_it: LiteralString = f"({FIRST_SEEN}, version.id) < (%(before)s::timestamptz, %(before_key)s::bigint)"
     sql = f"""{_versions_seen(which, before_it)}
         ORDER BY first_seen DESC, version.id DESC
@@ -207,7 +207,7 @@ def _newest_are_registered_since(connection: Connection, parameters: dict[str, A
             FROM (
                 SELECT id, prompt_key
                 FROM prompt_versions
-                WHERE prompt_key = %(prompt_key)s
+                WHERE prompt_key = %(prompt_key)s AND NOT is_other
                   AND created_at <= coalesce(
                       (SELECT created_at FROM prompt_versions WHERE id = %(before_key)s), 'infinity'
                   )
