@@ -9,6 +9,7 @@ from app.core.database import ConnectionPool, connection_from
 from app.core.errors import DatabaseUnavailable, RedisFull, RedisUnavailable
 from app.core.operations import metrics as names
 from app.core.queries.losses import select_loss
+from app.core.queries.overflows import count_events_under_other
 from app.core.queries.status import count_dead_letters, select_events_stored, select_partition_days
 from app.core.queries.untraced import select_untraced
 from app.core.stream.buffer import EventBuffer
@@ -52,6 +53,7 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
             dead_letters = count_dead_letters(connection)
             lost = select_loss(connection).events
             untraced = select_untraced(connection).events
+            under_other = count_events_under_other(connection)
             days_ahead = select_partition_days(connection).days_ahead
     except DatabaseUnavailable:
         return database_down()
@@ -62,6 +64,11 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
         GaugeMetricFamily(names.EVENTS_LOST, "Acknowledged events that are missing.", lost),
         GaugeMetricFamily(
             names.EVENTS_UNTRACED, "Acknowledged events that left no trace, and are no known loss either.", untraced
+        ),
+        GaugeMetricFamily(
+            names.EVENTS_UNDER_OTHER,
+            "Events of today (UTC) with more new prompt ids and version hashes than are registered.",
+            under_other,
         ),
         GaugeMetricFamily(
             names.PARTITIONS_AHEAD_SECONDS,

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from app.core.analytics.project_overview import read_project_overview, read_prompts
 from app.core.contract import EXAMPLE_EVENT
+from app.core.operations.overflows import read_overflows
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
 from app.web.pages.charts.chart import dotted_words
@@ -19,11 +20,15 @@ from app.web.pages.dashboard.first_steps import first_steps
 from app.web.pages.dashboard.project_charts import project_charts
 from app.web.pages.dashboard.prompt_table import CSV_COLUMNS, PROMPTS, change_of_prompt
 from app.web.pages.layout.csv_download import csv_table
+from app.web.pages.layout.overflow_words import overflow_notices
 from app.web.pages.layout.ranges import read_range
 from app.web.pages.layout.tables import LONGEST_SEARCH, in_order, page_of, read_table_query
 from app.web.proxies import public_url_for
 from app.web.request_context import visitor
-from app.web.services import ask_snapshot
+from app.web.services import ask_database, ask_snapshot, services
+
+MOST_OVERFLOWS = 3
+"""More would push away what the page is for; the system page has more of them."""
 
 blueprint = page_blueprint("dashboard")
 
@@ -42,6 +47,7 @@ def dashboard() -> Response:
         now=now,
         search=query.search,
     )
+    told = ask_database(read_overflows, services().redis, now, project_id=visitor().project_id, limit=MOST_OVERFLOWS)
     steps = None if found.ever_used else first_steps()
     return page_of_range(
         "dashboard/dashboard.html",
@@ -52,6 +58,7 @@ def dashboard() -> Response:
         query=query,
         charts=project_charts(found.period, found.began, hidden=hidden_lines(request.args)),
         latencies=latency_histogram(found.period.latencies),
+        overflows=overflow_notices(told, now),
         spend=found.changes.spend,
         ever_used=found.ever_used,
         first_steps=steps,

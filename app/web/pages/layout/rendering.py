@@ -16,6 +16,7 @@ from app.web.pages.layout.columns import register_column_filters
 from app.web.pages.layout.exact import register_exact_filters
 from app.web.pages.layout.formatting import register_filters
 from app.web.pages.layout.health_words import MEANING_PATH, health_words
+from app.web.pages.layout.overflow_words import is_other
 from app.web.request_context import context as request_context
 
 CONTENT_SECURITY_POLICY = (
@@ -62,6 +63,7 @@ def register_templates(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["asset_url"] = asset_url
+    app.jinja_env.tests["other"] = is_other
     register_filters(app)
     register_exact_filters(app)
     register_column_filters(app)

@@ -9,6 +9,7 @@ import redis
 
 from app.core.database import Connection
 from app.core.errors import RedisFull, RedisUnavailable, Rejected, Unavailable
+from app.core.operations.overflows import ToldOverflows, read_overflows
 from app.core.operations.readiness import acknowledgement_meaning, append_fsync, redis_info
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.operations.replays import ReplayReport, report_replays
@@ -59,6 +60,7 @@ CHECKS = {
 
 
 SHOWN_LETTERS = 100
+SHOWN_OVERFLOWS = 20
 PREVIEW_BYTES = 400
 
 
@@ -110,6 +112,7 @@ class DatabaseFacts(NamedTuple):
     letters: list[DeadLetter]
     more_letters: bool
     replays: ReplayReport | None
+    overflows: ToldOverflows
 
 
 def visible_project() -> int | None:
@@ -118,7 +121,7 @@ def visible_project() -> int | None:
 
 
 def database_facts(
-    connection: Connection, client: redis.Redis, *, project_id: int | None, letters_after: int
+    connection: Connection, client: redis.Redis, now: datetime, *, project_id: int | None, letters_after: int
 ) -> DatabaseFacts:
     """The facts; of dead letters a page of those whose ids come after `letters_after`."""
     letters = select_dead_letters(
@@ -135,6 +138,7 @@ def database_facts(
         letters[:SHOWN_LETTERS],
         len(letters) > SHOWN_LETTERS,
         _replays(client, connection, project_id),
+        read_overflows(connection, client, now, project_id=project_id, limit=SHOWN_OVERFLOWS),
     )
 
 

@@ -22,6 +22,7 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.formatting import as_of
 from app.web.pages.layout.health_words import heading_of
+from app.web.pages.layout.overflow_words import overflow_notices
 from app.web.pages.layout.paging import read_id
 from app.web.pages.layout.rendering import NavigationItem, page
 from app.web.pages.system.dead_letters import AT_ONCE
@@ -84,7 +85,7 @@ def system() -> Response:
     at_work = services()
     in_redis = redis_facts(at_work.redis, at_work.buffer, now, project_id=project_id)
     answers = problems.get("postgresql", "") is None and problems.get("migrations", "") is None
-    in_database = _database_facts(project_id, letters_after) if answers else None
+    in_database = _database_facts(now, project_id, letters_after) if answers else None
     # the light of this page is about what this page shows
     health = context().health = health_of(
         RedisHealth(problems, in_redis.buffer if in_redis else None, now),
@@ -102,6 +103,7 @@ def system() -> Response:
         heading=heading_of(health),
         in_redis=in_redis,
         in_database=in_database,
+        overflows=in_database and overflow_notices(in_database.overflows, now, with_projects=project_id is None),
         letters_after=letters_after,
         preview=preview,
         runbook_path=runbook_path,
@@ -118,8 +120,8 @@ def _checks(problems: Problems) -> list[tuple[str, str | None, str]]:
     return [(CHECKS[name], problem, runbook_path(name)) for name, problem in problems.items()]
 
 
-def _database_facts(project_id: int | None, letters_after: int) -> DatabaseFacts:
-    return ask_database(database_facts, services().redis, project_id=project_id, letters_after=letters_after)
+def _database_facts(now: datetime, project_id: int | None, letters_after: int) -> DatabaseFacts:
+    return ask_database(database_facts, services().redis, now, project_id=project_id, letters_after=letters_after)
 
 
 @blueprint.get("/dashboard/system/refusals.csv")
