@@ -26,6 +26,7 @@ from bench.reads import measure_reads, reads_figures
 from bench.report import Figure, results_page, terminal_table
 from bench.schedule import STANDARD_SECONDS, Schedule
 from bench.stand import Stand, open_stand
+from bench.wrong_client import measure_wrong_client, wrong_client_figures
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PROJECT = "bench"
@@ -73,11 +74,12 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
     servers = Servers(web, bare, plain, one_trip)
     ingest = measure_ingest(stand, schedule, servers, api_key=api_key, memory=web_memory)
     after_batches_mb = list(web_memory.looks_mb)
-    say("Draining")
+    say("Draining, also beside a client that gets it wrong")
     worker = stand.start_worker("bench-1")
     worker_memory = MemoryLog(worker)
     drained = measure_drain(stand, schedule, project_id, worker_memory, drain_log(stand, worker))
     measure_steady_log(stand, schedule, single_source(stand, web.url, api_key), drained)
+    wrong = measure_wrong_client(stand, schedule, worker_memory)
     say("Freshness")
     freshness = measure_freshness(stand, schedule, web, api_key, ingest.ours_per_second / 2)
     say("Reading")
@@ -92,6 +94,7 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
     figures = [
         *ingest_figures(ingest),
         *drain_figures(drained, ingest.ours_per_second),
+        *wrong_client_figures(wrong),
         *freshness_figures(freshness),
         *reads_figures(reads),
         *memory_figures("web process after batches", after_batches_mb, at_most_mb=80),

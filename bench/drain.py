@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import psycopg
 import redis
 
-from app.core.stream.events import encode_event
+from app.core.stream.events import Event, encode_event
 from app.core.stream.state import GROUP, STREAM
 from app.local.errors import CannotRun
 from app.web.wake import worker_waker
@@ -152,9 +153,16 @@ def _fold(stand: Stand, connection: psycopg.Connection[Any]) -> int:
 def _drain(
     stand: Stand, count: int, project_id: int, random: Random, *, workers: int, cpu: CpuLog | None = None
 ) -> float:
+    events = draw_buffered_events(count, project_id, random)
+    return drained_per_second(stand, events, count, workers=workers, cpu=cpu)
+
+
+def drained_per_second(
+    stand: Stand, events: Iterable[Event], count: int, *, workers: int, cpu: CpuLog | None = None
+) -> float:
     """Fill the buffer while no worker sees it, then give it to the workers at once; returns rows a second."""
     with stand.redis.pipeline(transaction=False) as pipeline:
-        for number, event in enumerate(draw_buffered_events(count, project_id, random), 1):
+        for number, event in enumerate(events, 1):
             pipeline.xadd(FILLING, {b"e": encode_event(event)})
             if number % PIPELINED == 0:
                 pipeline.execute()

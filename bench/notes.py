@@ -31,6 +31,9 @@ def notes(schedule: Schedule) -> str:
   Raw COPY: psycopg's binary COPY of the same rows, {ROWS_PER_COPY:,} a commit, into a table without an index.
   Steady trickle: a billion events a month, evenly, for {schedule.steady_seconds} s after a checkpoint, after which
   PostgreSQL logs each page whole once: the longer between two checkpoints, the less it is.
+- A client that gets it wrong: as the drain, but of one prompt, in {schedule.peer_rounds} rounds; each event has a
+  version_hash, or a prompt_id, of its own, or none has. Each is of a new project, so the first 1,000 versions or
+  10,000 prompts are registered, and the others are counted under (other).
 - Freshness: {schedule.lone_events} lone events, {PAUSE_SECONDS} s apart; under load one probe every {probe_ms} ms
   beside wrk at half rate, the 99th percentile of each round.
 - Reads: one client, one question at a time, each with totals, percentiles and a series by day. The rollups are those
