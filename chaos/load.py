@@ -34,7 +34,8 @@ class Orders:
 
     `single_pause_seconds`: between two events of a single client. `keyed_share`: of sends, those with an
     Idempotency-Key, which are repeated until they are acknowledged. `repeated_share`: of these, those that are sent
-    once more after that, as clients do that lost the answer. `first_block`: where its numbers begin.
+    once more after that, as clients do that lost the answer. `first_block`: where its numbers begin. `is_wrong`: with
+    versions and prompts without end, as `event_json` says.
     """
 
     url: str
@@ -50,6 +51,7 @@ class Orders:
     repeated_share: float = 0.05
     first_block: int = 0
     largest_batch: int = 1_000
+    is_wrong: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -115,7 +117,7 @@ class Client:
         headers = {"Authorization": f"Bearer {self._orders.api_key}", "Content-Type": "application/json"}
         if key is not None:
             headers["Idempotency-Key"] = key
-        body = body_of(first, count, self._midnight)
+        body = body_of(first, count, self._midnight, is_wrong=self._orders.is_wrong)
         self._ledger.intend(first, count)
         try:
             self._connection.request("POST", path, body, headers)

@@ -9,6 +9,7 @@ from chaos.scenarios.releases import RELEASES
 from chaos.scenarios.servers_down import SERVERS_DOWN
 from chaos.scenarios.tables import TABLES
 from chaos.scenarios.trial import Scenario
+from chaos.scenarios.wrong_values import WRONG_VALUES
 
 SCENARIOS: tuple[Scenario, ...] = (
     *NETWORK,
@@ -19,4 +20,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *PROCESSES,
     *RELEASES,
     *OVERLOAD,
+    *WRONG_VALUES,
 )

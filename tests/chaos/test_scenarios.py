@@ -23,6 +23,7 @@ QUICK = (
     "poison, 1 in 1,000",
     "entries of 50 dead workers",
     "ten times overload",
+    "a new version or prompt in two of three events",
 )
 """The others take longer, or are much like one of these: `make chaos ARGS="scenarios"` runs all of them."""
 
