@@ -138,3 +138,17 @@ def test_on_a_phone_the_header_shows_which_page_it_is(new_page: NewPage, visitor
     page.goto(path)
     expect(page.locator(".site-nav [aria-current]")).to_be_in_viewport(ratio=0.95)
     assert page.evaluate("scrollY") == 0
+
+
+def test_on_a_phone_what_a_menu_shows_lies_within_the_screen(new_page: NewPage, visitor: Visitor):
+    page = new_page("phone")
+    visitor.enter(page)
+    page.goto("/dashboard")
+    buttons = page.locator("summary.menu-button").all()
+    assert len(buttons) == 4
+    for button in buttons:
+        button.click()
+        panel = page.locator("details[open] .menu-panel").bounding_box()
+        assert panel
+        assert 0 <= panel["x"] <= panel["x"] + panel["width"] <= 390, button.inner_text()
+        button.click()
