@@ -49,10 +49,10 @@ class AppProcess:
         """SIGTERM to the process alone, as a deploy does it; kills it when it has not gone by then."""
         self.child.stop(timeout_seconds)
 
-    def stop_group(self, timeout_seconds: float = 15.0) -> None:
-        """SIGTERM to every process of the group at once, as Heroku does it."""
+    def stop_group(self, timeout_seconds: float = 30.0) -> None:
+        """SIGTERM to every process of the group at once, and only once, as Heroku does it."""
         os.killpg(self.pid, signal.SIGTERM)
-        self.child.stop(timeout_seconds)
+        wait_until(lambda: self.exit_code() is not None, timeout_seconds)
 
     def kill(self) -> None:
         """SIGKILL to it and to everything that it started."""
