@@ -1,5 +1,9 @@
 """The health that every page shows: asked for in the background, remembered for seconds, and never waited for long."""
 
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
@@ -25,17 +29,34 @@ DEADLINE_SECONDS = 1.0
 USABLE_SECONDS = 10.0
 HURRY_SECONDS = 0.25
 """A busy server is not a broken one: what it told in the last ten seconds counts where it takes longer than that."""
+AWAY_SECONDS = 60.0
+"""So long after it was found away, a PostgreSQL that is late again is taken to be away still."""
 
 _EXTENSION = "prompt_analytics.health"
+
+
+@dataclass(slots=True)
+class _Outage:
+    """When PostgreSQL was last found away, by `monotonic`; one in each process."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    found_at: float = -math.inf
+
+    def note(self) -> None:
+        self.found_at = self.monotonic()
+
+    def is_recent(self) -> bool:
+        return self.monotonic() - self.found_at < AWAY_SECONDS
 
 
 class _Flights(NamedTuple):
     redis: SingleFlight[RedisHealth]
     database: SingleFlight[DatabaseHealth]
+    outage: _Outage
 
 
 def register_current_health(app: Flask) -> None:
-    app.extensions[_EXTENSION] = _Flights(_flight(REDIS_SECONDS), _flight(DATABASE_SECONDS))
+    app.extensions[_EXTENSION] = _Flights(_flight(REDIS_SECONDS), _flight(DATABASE_SECONDS), _Outage())
 
 
 def _flight(max_age_seconds: float) -> SingleFlight[Any]:
@@ -52,10 +73,23 @@ def health_without_database() -> Health:
     return health_of(_in_redis(), DATABASE_LATE, project_id=None, sees_all=False)
 
 
+def note_database_away() -> None:
+    """Somebody has waited for PostgreSQL in vain."""
+    _flights().outage.note()
+
+
 def database_is_known_to_be_away() -> bool:
-    """Whether PostgreSQL was found away in the last seconds: whoever can do without need not wait for it."""
+    """Whether PostgreSQL was found away a moment ago: whoever can do without need not wait for it.
+
+    Who comes to a server that is late waits for it, unless it was away before.
+    """
     found = _in_database()
-    return found is not DATABASE_LATE and found.problems.get("postgresql") is not None
+    if found is DATABASE_LATE:
+        return _flights().outage.is_recent()
+    if found.problems.get("postgresql") is None:
+        return False
+    note_database_away()
+    return True
 
 
 def current_health(*, project_id: int | None, sees_all: bool) -> Health:

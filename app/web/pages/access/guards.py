@@ -14,7 +14,12 @@ from app.core.accounts.sessions import ProjectRole, SessionUser, find_session
 from app.core.errors import DatabaseUnavailable, RedisFull, RedisUnavailable
 from app.core.queries.memberships import Role
 from app.web.auth import network_of
-from app.web.current_health import current_health, database_is_known_to_be_away, health_without_database
+from app.web.current_health import (
+    current_health,
+    database_is_known_to_be_away,
+    health_without_database,
+    note_database_away,
+)
 from app.web.errors import ApiError
 from app.web.pages.access.forgery import refuse_forgery
 from app.web.pages.access.rate_limit import charge
@@ -120,7 +125,11 @@ def _known_user(*, may_do_without: bool) -> SessionUser | None:
     """As `session_user`, without waiting for a PostgreSQL that is known to be away where the page can do without."""
     if may_do_without and SESSION_ID in session and database_is_known_to_be_away():
         raise DatabaseUnavailable("it was found away a moment ago")
-    return session_user()
+    try:
+        return session_user()
+    except DatabaseUnavailable:
+        note_database_away()
+        raise
 
 
 def _charge_address() -> None:
