@@ -34,7 +34,7 @@ def test_it_is_not_all_well_with_dead_letters(admin: httpx.Client, set_aside, pr
     set_aside(project_id)
     told = admin.get(PAGE)
     assert f"{HEADING}Something needs you" in told.text
-    assert "Accepted events were set aside, because they could not be stored: 1." in text(told)
+    assert "Set aside Accepted events were set aside, because they could not be stored: 1." in text(told)
     assert 'id="health" data-state="delayed"' in told.text
 
 
@@ -48,7 +48,7 @@ def test_events_that_are_late_are_told(admin: httpx.Client, no_letters: None, re
     redis_client.xadd(STREAM, {"e": b"x"}, id=f"{int(datetime.now(UTC).timestamp() * 1_000) - 12_000}-0")
     told = admin.get(PAGE)
     assert f"{HEADING}Events are late" in told.text
-    assert "Accepted events wait to be stored: 1." in text(told)
+    assert "Late Accepted events wait to be stored: 1." in text(told)
 
 
 def test_without_postgresql_it_says_so_and_how_much_waits(
