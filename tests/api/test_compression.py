@@ -1,6 +1,7 @@
 """What leaves compressed, what never does, and what a refresh costs that finds nothing new."""
 
 import gzip
+import hashlib
 import re
 import zlib
 from datetime import timedelta
@@ -23,6 +24,7 @@ GZIP = {"Accept-Encoding": "gzip"}
 PLAIN = {"Accept-Encoding": "identity"}
 API = "/api/v1/prompts/analytics"
 LARGEST_REFRESH_BYTES = 1_024
+LARGEST_PAGE_BYTES = 40_960
 
 pytestmark = pytest.mark.usefixtures("clean_redis")
 
@@ -90,6 +92,30 @@ def test_what_is_shown_once_is_not_compressed(web: str, database_url: str, proje
         answer = submit(admin, "/dashboard/api-keys?project=1", form)
     assert "eg_live_" in answer.text
     assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize("length", ["24h", "7d", "30d"])
+def test_the_page_of_200_versions_is_no_more_than_40_kb(
+    member: httpx.Client, database_url: str, *, project_id: int, length: str
+):
+    hashes = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(200)]
+    events = [
+        an_event(
+            project_id,
+            timedelta(minutes=6 * number + minutes),
+            version=version,
+            latency_ms=str(700 + 3 * number + minutes),
+            cost_usd=f"0.00{4_000 + 7 * number + minutes}",
+            score=f"0.{700 + number}",
+        )
+        for number, version in enumerate(hashes)
+        for minutes in (1, 60, 150)
+    ]
+    store_events(database_url, events)
+    answer, body = received(member, f"/dashboard/prompts/{PROMPT}", GZIP, project="1", range=length)
+    assert answer.status_code == 200
+    assert len(body) <= LARGEST_PAGE_BYTES
+    assert b'<h2 id="versions-heading">Versions <span class="muted">200</span>' in gzip.decompress(body)
 
 
 @pytest.mark.parametrize("path", [*map(asset_url, ASSETS), *(f"/docs/{name}" for name in DOCS_ASSETS), "/openapi.json"])
