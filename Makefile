@@ -33,7 +33,7 @@ test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of 
 	@PYTHONDONTWRITEBYTECODE= $(VENV_PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: bench
-bench: $(INSTALLED) .venv-bench/.installed $(if $(BENCH_MLFLOW),.venv-mlflow/.installed) ## Measure how fast it is, beside other ways to do the same (ten minutes)
+bench: $(INSTALLED) .venv-bench/.installed $(if $(BENCH_MLFLOW),.venv-mlflow/.installed) ## Measure how fast it is, beside other ways to do the same (a quarter of an hour)
 	@exec $(VENV_PYTHON) -m bench
 
 .PHONY: chaos

@@ -38,5 +38,5 @@ def notes(schedule: Schedule) -> str:
   beside wrk at half rate, the 99th percentile of each round.
 - Reads: one client, one question at a time, each with totals, percentiles and a series by day. The rollups are those
   of so many events spread over 30 days, drawn by bench/history.py and written by the worker's code; raw events are
-  left out, because no question reads them.
+  left out, because no question reads them. Beside a steady trickle: the answers of its second half of a minute.
 - Memory is resident memory of the largest process of its kind; that of web before anybody reads, and after."""
