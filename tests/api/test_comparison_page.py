@@ -61,7 +61,7 @@ def test_each_measure_has_a_row_with_its_interval_margin_and_verdict(page_with_t
 
 
 def test_pictures_have_the_same_in_numbers(page_with_two: str):
-    assert page_with_two.count('<figure class="chart shrinking">') >= 3
+    assert page_with_two.count('<figure class="chart shrinking"') >= 3
     assert "What was known at each time" in page_with_two
     assert "Latencies of both versions" in page_with_two
     assert "The share of the events by latency" in page_with_two

@@ -17,7 +17,7 @@ A_KEY = "eg_live_" + "x" * 38
 
 
 @pytest.fixture
-def failing_client(database_url: str, redis_url: str, fast_paths: str) -> FlaskClient:
+def failing_client(database_url: str, redis_url: str, clean_redis: None, fast_paths: str) -> FlaskClient:
     """An app with a view that fails in a way nobody foresaw."""
     settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": "s" * 32, "FAST_PATHS": fast_paths}
     app: Flask = create_app(load_settings(settings))

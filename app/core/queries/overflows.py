@@ -167,11 +167,12 @@ def select_overflows(
 
 
 def select_overflows_of_today(connection: Connection, keys: Sequence[OverflowKey]) -> list[Overflow]:
-    """Those with certain keys."""
+    """Those with certain keys, of each project the one of its prompts first."""
     sql = f"""{_OVERFLOWS}
         JOIN unnest(%(project_ids)s::integer[], %(prompt_keys)s::bigint[]) AS wanted (project_id, prompt_key)
              ON wanted.project_id = overflows.project_id AND wanted.prompt_key = overflows.prompt_key
         WHERE overflows.day = {_DATE}
+        ORDER BY overflows.project_id, overflows.prompt_key
     """
     parameters = {
         "project_ids": [key.project_id for key in keys],

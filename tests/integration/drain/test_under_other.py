@@ -139,8 +139,8 @@ def test_each_prompt_and_project_is_told_of_once_a_day_by_one_worker(database, p
         store.store(database, [*sent, *(an_event(project_id, prompt, "v") for prompt in range(2, 6))])
     told = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert [(each.prompt_id, each.allowed, each.see) for each in told] == [
-        (str(UUID(int=1)), 3, "docs/runbook.md#counted_under_other"),
         (None, 2, "docs/runbook.md#counted_under_other"),
+        (str(UUID(int=1)), 3, "docs/runbook.md#counted_under_other"),
     ]
     database.execute("UPDATE overflows SET day = day - 1")
     EventStore(FEW).store(database, [an_event(project_id, 1, "v77")])
