@@ -12,15 +12,15 @@ import psycopg
 from app.core.queries.projects import insert_project
 from app.local.errors import CannotRun
 from bench.comparison import FASTAPI_PYTHON, measure_peers, peer_figures, start_flask_peer
-from bench.cpu import drain_log
-from bench.drain import drain_figures, measure_drain, measure_steady_log
+from bench.cpu import WEB, WORKER, cpu_figures, drain_log, steady_log
+from bench.drain import drain_figures, measure_drain, measure_steady_trickle
 from bench.freshness import freshness_figures, measure_freshness
 from bench.ingest import Servers, ingest_figures, measure_ingest, single_source
 from bench.load_generator import find_wrk
 from bench.machine import facts
 from bench.memory import MemoryLog, memory_figures
 from bench.mlflow_peer import PYTHON as MLFLOW_PYTHON
-from bench.needs import needs
+from bench.needs import monthly_costs, needs
 from bench.notes import notes
 from bench.reads import measure_reads, reads_figures
 from bench.report import Figure, results_page, terminal_table
@@ -78,7 +78,8 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
     worker = stand.start_worker("bench-1")
     worker_memory = MemoryLog(worker)
     drained = measure_drain(stand, schedule, project_id, worker_memory, drain_log(stand, worker))
-    measure_steady_log(stand, schedule, single_source(stand, web.url, api_key), drained)
+    trickle = steady_log(stand, web, worker)
+    measure_steady_trickle(stand, schedule, single_source(stand, web.url, api_key), drained, trickle)
     wrong = measure_wrong_client(stand, schedule, worker_memory)
     say("Freshness")
     freshness = measure_freshness(stand, schedule, web, api_key, ingest.ours_per_second / 2)
@@ -94,6 +95,7 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
     figures = [
         *ingest_figures(ingest),
         *drain_figures(drained, ingest.ours_per_second),
+        *cpu_figures("an event of a steady trickle, in and out", trickle, {}),
         *wrong_client_figures(wrong),
         *freshness_figures(freshness),
         *reads_figures(reads),
@@ -102,7 +104,8 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
         *memory_figures("worker process", worker_memory.looks_mb, at_most_mb=70),
         *peer_figures(peers),
     ]
-    return figures, needs(ingest, drained)
+    memory_mb = {WEB: after_batches_mb[-1], WORKER: worker_memory.looks_mb[-1]}
+    return figures, f"{needs(ingest, drained)}\n\n{monthly_costs(drained, trickle, memory_mb)}"
 
 
 def _schedule(seconds: str) -> Schedule:

@@ -61,6 +61,12 @@ def drain_log(stand: Stand, worker: Process) -> CpuLog:
     return CpuLog({WORKER: leader_of(worker), REDIS: redis_leader(stand), POSTGRESQL: postgres_leader(stand)})
 
 
+def steady_log(stand: Stand, web: Process, worker: Process) -> CpuLog:
+    """Of the whole way."""
+    servers = {REDIS: redis_leader(stand), POSTGRESQL: postgres_leader(stand)}
+    return CpuLog({WEB: leader_of(web), WORKER: leader_of(worker), **servers})
+
+
 def leader_of(process: Process) -> psutil.Process:
     return psutil.Process(process.child.pid)
 

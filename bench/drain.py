@@ -93,8 +93,8 @@ def measure_drain(stand: Stand, schedule: Schedule, project_id: int, memory: Mem
     return drained
 
 
-def measure_steady_log(stand: Stand, schedule: Schedule, source: Source, drained: Drained) -> None:
-    """How much is logged for an event of a billion a month, which come in small batches. A worker must be running.
+def measure_steady_trickle(stand: Stand, schedule: Schedule, source: Source, drained: Drained, cpu: CpuLog) -> None:
+    """What an event of a billion a month costs, which come in small batches. A worker must be running.
 
     It begins with nothing to fold and a checkpoint, after which PostgreSQL logs each page whole once; all that came is
     folded at its end.
@@ -105,9 +105,11 @@ def measure_steady_log(stand: Stand, schedule: Schedule, source: Source, drained
         _fold(stand, connection)
         connection.execute(CHECKPOINT)
         before = _sizes(connection)
+        cpu.begin()
         load = run_load(stand.guard, source, schedule.steady_seconds, think_ms=think_ms_for(rate))
         _wait_until_empty(stand.redis)
         logged = _sizes(connection)[0] - before[0] + _fold(stand, connection)
+        cpu.end(load.requests)
         drained.steady_wal_bytes.append(logged / load.requests)
 
 

@@ -2,7 +2,9 @@
 
 import math
 import statistics
+from collections.abc import Mapping
 
+from bench.cpu import POSTGRESQL, REDIS, WEB, WORKER, CpuLog
 from bench.drain import Drained
 from bench.ingest import Ingest
 from bench.pace import EVENTS_A_MONTH, SECONDS_A_MONTH
@@ -15,6 +17,21 @@ OUTAGE_SECONDS = 600
 """So long PostgreSQL may be away while Redis takes everything."""
 RETENTION_MONTHS = 3
 GIGABYTE = 1_000_000_000
+HOURS_FOR_EACH_MICROSECOND = EVENTS_A_MONTH / 1_000_000 / 3_600
+
+WRITE_AHEAD_LOG, DISK, MEMORY = "write-ahead log, GB", "disk for raw events, GB", "memory of a {} process, MB"
+BEFORE_TEXT = "before, at b93fda2"
+BEFORE = {
+    WRITE_AHEAD_LOG: 8_567.0,
+    DISK: 152.0,
+    "CPU of web, hours": 222.0,
+    "CPU of Redis, hours": 32.0,
+    "CPU of worker, hours": 74.0,
+    "CPU of PostgreSQL, hours": 42.0,
+    MEMORY.format(WEB): 102.0,
+    MEMORY.format(WORKER): 103.0,
+}
+"""The same, measured on 28 November 2026 on the machine of RESULTS.md at the commit before rollups were folded."""
 
 
 def needs(ingest: Ingest, drained: Drained) -> str:
@@ -38,3 +55,23 @@ def needs(ingest: Ingest, drained: Drained) -> str:
         f" at 90 days) and {log / GIGABYTE:,.0f} GB of write-ahead log a month."
         " Rollups grow with versions and time, not with events."
     )
+
+
+def monthly_costs(drained: Drained, trickle: CpuLog, memory_mb: Mapping[str, float]) -> str:
+    """What a billion events a month, evenly, cost, beside what they did before: a table in Markdown.
+
+    `trickle`: the CPU time of an event, `memory_mb`: of the largest process, both by kind.
+    """
+    spent_us = {kind: statistics.median(spent) for kind, spent in trickle.spent_us.items()}
+    now = {
+        WRITE_AHEAD_LOG: EVENTS_A_MONTH * statistics.median(drained.steady_wal_bytes) / GIGABYTE,
+        DISK: EVENTS_A_MONTH * statistics.median(drained.event_bytes) / GIGABYTE,
+        **{
+            f"CPU of {kind}, hours": spent_us[kind] * HOURS_FOR_EACH_MICROSECOND
+            for kind in (WEB, REDIS, WORKER, POSTGRESQL)
+        },
+        **{MEMORY.format(kind): megabytes for kind, megabytes in memory_mb.items()},
+    }
+    rows = [f"| {name} | {value:,.0f} | {BEFORE[name]:,.0f} |" for name, value in now.items()]
+    head = [f"| a billion events a month, evenly | now | {BEFORE_TEXT} |", "| --- | --- | --- |"]
+    return "\n".join([*head, *rows])

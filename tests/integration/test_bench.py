@@ -25,7 +25,7 @@ from bench.events import write_bodies
 from bench.history import Drawn, draw, roll_up_by_hour
 from bench.ingest import BARE, ONE_TRIP, OURS, PLAIN, Ingest, ingest_figures
 from bench.load_generator import Load, Source, run_load, send_one
-from bench.needs import needs
+from bench.needs import monthly_costs, needs
 from bench.report import Figure, Target, cells, markdown_table, results_page, terminal_table
 from bench.stand import BATCH_PATH, NO_LIMIT
 from tests.api_keys import create_key
@@ -225,6 +225,21 @@ def test_the_needs_of_a_billion_events_follow_from_the_figures():
     assert "Redis 0.2 GB for Idempotency-Keys and 0.2 GB" in line
     assert "PostgreSQL 150 GB for each month" in line
     assert "4,000 GB of write-ahead log" in line
+
+
+def test_a_month_costs_what_an_event_of_the_trickle_does():
+    trickle = spent(web=[180], worker=[36], Redis=[18], PostgreSQL=[72])
+    table = monthly_costs(DRAINED, trickle, {"web": 80.4, "worker": 69.6}).splitlines()
+    assert [line.split(" | ")[:2] for line in table[2:]] == [
+        ["| write-ahead log, GB", "4,000"],
+        ["| disk for raw events, GB", "150"],
+        ["| CPU of web, hours", "50"],
+        ["| CPU of Redis, hours", "5"],
+        ["| CPU of worker, hours", "10"],
+        ["| CPU of PostgreSQL, hours", "20"],
+        ["| memory of a web process, MB", "80"],
+        ["| memory of a worker process, MB", "70"],
+    ]
 
 
 @pytest.mark.parametrize("is_standard", [True, False])
