@@ -11,7 +11,7 @@ import psycopg
 
 from app.core.queries.projects import insert_project
 from app.local.errors import CannotRun
-from bench.comparison import FASTAPI_PYTHON, measure_peers, peer_figures, start_flask_peer
+from bench.comparison import FASTAPI_PYTHON, Peers, measure_peers, peer_figures, start_flask_peer
 from bench.cpu import WEB, WORKER, cpu_figures, drain_log, steady_log
 from bench.drain import drain_figures, measure_drain, measure_steady_trickle
 from bench.freshness import freshness_figures, measure_freshness
@@ -25,7 +25,7 @@ from bench.notes import notes
 from bench.reads import measure_reads, reads_figures
 from bench.report import Figure, results_page, terminal_table
 from bench.schedule import STANDARD_SECONDS, Schedule
-from bench.stand import Stand, open_stand
+from bench.stand import Process, Stand, open_stand
 from bench.wrong_client import measure_wrong_client, wrong_client_figures
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -88,10 +88,7 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
     web_memory.look()
     worker_memory.look()
     worker.child.stop()
-    say("Peers")
-    if not FASTAPI_PYTHON.exists():
-        say("FastAPI is left out: it is not installed in .venv-bench")
-    peers = measure_peers(stand, schedule, bare, with_mlflow=with_mlflow and MLFLOW_PYTHON.exists())
+    peers = _measure_peers(stand, schedule, bare, with_mlflow=with_mlflow)
     figures = [
         *ingest_figures(ingest),
         *drain_figures(drained, ingest.ours_per_second),
@@ -106,6 +103,13 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
     ]
     memory_mb = {WEB: after_batches_mb[-1], WORKER: worker_memory.looks_mb[-1]}
     return figures, f"{needs(ingest, drained)}\n\n{monthly_costs(drained, trickle, memory_mb)}"
+
+
+def _measure_peers(stand: Stand, schedule: Schedule, bare: Process, *, with_mlflow: bool) -> Peers:
+    say("Peers")
+    if not FASTAPI_PYTHON.exists():
+        say("FastAPI is left out: it is not installed in .venv-bench")
+    return measure_peers(stand, schedule, bare, with_mlflow=with_mlflow and MLFLOW_PYTHON.exists())
 
 
 def _schedule(seconds: str) -> Schedule:
