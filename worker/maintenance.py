@@ -18,6 +18,7 @@ from app.core.queries.projects import select_project_ids
 from app.core.queries.rollups import compact_bucket, delete_minutes
 from app.core.rollups.grains import Grain, floor_to
 from app.core.rollups.time_range import MINUTES_KEPT
+from app.core.runbook import entry_for
 
 LARGEST_DIFFERENCE = timedelta(hours=1)
 SHORTEST_RETENTION = OLDEST_TIMESTAMP + timedelta(days=2)
@@ -108,7 +109,10 @@ def _shrink_additions(connection: Connection) -> None:
             if shrink_additions(connection, above_bytes=SPARSE_BYTES, lock_timeout_ms=SHRINK_LOCK_TIMEOUT_MS):
                 log.info("shrank the table of additions")
     except DatabaseUnavailable as error:
-        log.warning("the table of additions stays large until the next upkeep", extra={"reason": str(error)})
+        log.warning(
+            "the table of additions stays large until the next upkeep",
+            extra={"reason": str(error), "see": entry_for(error)},
+        )
 
 
 def _drop_old_partitions(connection: Connection, day: date) -> None:
@@ -118,4 +122,4 @@ def _drop_old_partitions(connection: Connection, day: date) -> None:
             for name in drop_partitions_before(connection, day):
                 log.info("dropped a partition past its retention", extra={"partition": name})
     except DatabaseUnavailable as error:
-        log.warning("old partitions stay until the next upkeep", extra={"reason": str(error)})
+        log.warning("old partitions stay until the next upkeep", extra={"reason": str(error), "see": entry_for(error)})

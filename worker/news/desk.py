@@ -12,6 +12,7 @@ from collections.abc import Callable
 from app.core.database import ConnectionPool, connection_from
 from app.core.errors import PromptAnalyticsError
 from app.core.queries.maintenance import select_now
+from app.core.runbook import entry_for
 from worker.news.delivery import Courier, deliver_next
 from worker.news.looks import Compared, Looking, look_for_news
 
@@ -65,7 +66,7 @@ class NewsDesk:
             try:
                 pause_seconds = job()
             except PromptAnalyticsError as error:
-                log.warning("news is put off", extra={"reason": str(error)})
+                log.warning("news is put off", extra={"reason": str(error), "see": entry_for(error)})
                 pause_seconds = AFTER_FAILURE_SECONDS
             except Exception:
                 log.exception("news is put off by an unforeseen error")

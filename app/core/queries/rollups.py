@@ -14,6 +14,7 @@ from app.core.queries.rows import all_rows
 from app.core.rollups.grains import Grain
 from app.core.rollups.latency_histogram import COMPACT_ABOVE_BYTES, compact, is_whole
 from app.core.rollups.rollup import Rollup, RollupKey
+from app.core.runbook import runbook_entry
 
 log = logging.getLogger(__name__)
 
@@ -199,6 +200,7 @@ def tell_of_damage(project_id: int, prompt_key: int, version_key: int, grain: Gr
             "version_key": version_key,
             "grain": grain,
             "bucket_start": bucket_start.isoformat(),
+            "see": runbook_entry("rollups_wrong"),
         },
     )
 

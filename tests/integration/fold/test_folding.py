@@ -243,7 +243,7 @@ def test_a_damaged_histogram_in_the_additions_stays_damaged_until_a_recount(
     database.execute("UPDATE rollup_additions SET latency_histogram = latency_histogram || 'x'")
     assert "damaged histograms" in run("ledger").stderr
     fold_all(database)
-    assert "histogram is damaged" in caplog.text
+    assert "docs/runbook.md#rollups_wrong" in [getattr(record, "see", "") for record in caplog.records]
     assert (additions(database), rolled_up(database, project_id)) == (0, 50)
     assert "damaged histograms" in run("ledger").stderr
     assert "wrong were" in succeed("recount")
