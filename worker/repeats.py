@@ -21,7 +21,7 @@ class Repeat(NamedTuple):
 def find_conflicts(connection: Connection, repeats: Iterable[Repeat]) -> list[int]:
     """The positions of those that are stored with other content.
 
-    An Idempotency-Key that is used again after its mark in Redis has gone, for another event on the same day.
+    An Idempotency-Key that is used again after its mark in Redis has gone, for another event within the hour.
     """
     differing = [repeat for repeat in repeats if repeat.stored != repeat.row.content]
     same = _under_another_key(connection, differing) if differing else set()

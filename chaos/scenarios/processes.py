@@ -19,7 +19,7 @@ def rolling_deploys(trial: Trial) -> None:
 
 
 def many_workers(trial: Trial) -> None:
-    """All of them write the same rollup rows."""
+    """All of them store events of the same versions."""
     with trial.load(batch_events_per_second=trial.times(5_000, 15_000), largest_batch=1_000):
         trial.last(5, 180)
 

@@ -24,7 +24,7 @@ WHERE isleaf AND relid::regclass::text = %(name)s
 
 
 def locked_rollup(trial: Trial) -> None:
-    """A forgotten psql session holds the row that every batch must write."""
+    """A forgotten psql session holds the row that every fold must write."""
     with trial.load():
         trial.service.wait_for(EVENTS)
         with psycopg.connect(trial.service.database_url) as connection:
