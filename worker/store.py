@@ -62,7 +62,6 @@ class EventStore:
     def __init__(self, new_per_day: NewPerDay = NEW_PER_DAY, events_by_key: EventsByKey = dict) -> None:
         """`events_by_key`: how many events were sent lately with each API key, for who sends too many new ids."""
         self._known = KnownVersions(new_per_day, telling(events_by_key))
-        self._version_keys: dict[VersionName, VersionKeys] = {}
         self._days: set[date] = set()
         self._staged_batches = 0
 
@@ -81,8 +80,8 @@ class EventStore:
 
     def _store(self, connection: Connection, batch: Sequence[ReceivedEvent]) -> StoreReport:
         with database_errors():
-            self._version_keys = self._known.keys_of(connection, (_version(event) for event, _, _ in batch))
-            rows = self._rows(batch)
+            version_keys = self._known.keys_of(connection, (_version(event) for event, _, _ in batch))
+            rows = _rows(batch, version_keys)
             self._make_partitions(connection, rows)
             positions, conflicting = _distinct(batch, rows)
             with connection.transaction():
@@ -113,28 +112,28 @@ class EventStore:
             ensure_partitions(connection, day, day)
         self._days |= missing
 
-    def _rows(self, batch: Sequence[ReceivedEvent]) -> list[EventRow]:
-        """In the order of the batch."""
-        rows = []
-        version_keys = self._version_keys
-        for event, received_at_ms, _ in batch:
-            occurred_at_ms = received_at_ms if event.occurred_at_ms is None else event.occurred_at_ms
-            keys = version_keys[_version(event)]
-            rows.append(
-                EventRow(
-                    event.project_id,
-                    keys.prompt_key,
-                    keys.version_key,
-                    _day(occurred_at_ms // DAY_MS),
-                    event.event_id,
-                    occurred_at_ms,
-                    received_at_ms,
-                    event.latency_ms,
-                    event.cost_usd,
-                    event.score,
-                )
+
+def _rows(batch: Sequence[ReceivedEvent], version_keys: Mapping[VersionName, VersionKeys]) -> list[EventRow]:
+    """In the order of the batch."""
+    rows = []
+    for event, received_at_ms, _ in batch:
+        occurred_at_ms = received_at_ms if event.occurred_at_ms is None else event.occurred_at_ms
+        keys = version_keys[_version(event)]
+        rows.append(
+            EventRow(
+                event.project_id,
+                keys.prompt_key,
+                keys.version_key,
+                _day(occurred_at_ms // DAY_MS),
+                event.event_id,
+                occurred_at_ms,
+                received_at_ms,
+                event.latency_ms,
+                event.cost_usd,
+                event.score,
             )
-        return rows
+        )
+    return rows
 
 
 def _take_out_late_repeats(

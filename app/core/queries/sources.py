@@ -84,26 +84,19 @@ _STORED_OF_ALL_VERSIONS = f"""SELECT stored.*
         OFFSET 0
     ) AS stored"""
 
-ROLLUPS_OF_ONE = f"""(
-    {_STORED_OF_ONE}
+
+def _both(stored: LiteralString, whose: LiteralString, key: LiteralString) -> LiteralString:
+    return f"""(
+    {stored}
     UNION ALL
-    {_unfolded(_OF_ONE, "project_id")}
+    {_unfolded(whose, key)}
 ) AS rollup"""
-ROLLUPS_OF_PROMPTS = f"""(
-    {_STORED_OF_PROMPTS}
-    UNION ALL
-    {_unfolded(_OF_PROMPTS, "prompt_key")}
-) AS rollup"""
-ROLLUPS_OF_VERSIONS = f"""(
-    {_STORED_OF_VERSIONS}
-    UNION ALL
-    {_unfolded(_OF_VERSIONS, "version_key")}
-) AS rollup"""
-ROLLUPS_OF_ALL_VERSIONS = f"""(
-    {_STORED_OF_ALL_VERSIONS}
-    UNION ALL
-    {_unfolded("prompt_key = %(prompt_key)s", "version_key")}
-) AS rollup"""
+
+
+ROLLUPS_OF_ONE = _both(_STORED_OF_ONE, _OF_ONE, "project_id")
+ROLLUPS_OF_PROMPTS = _both(_STORED_OF_PROMPTS, _OF_PROMPTS, "prompt_key")
+ROLLUPS_OF_VERSIONS = _both(_STORED_OF_VERSIONS, _OF_VERSIONS, "version_key")
+ROLLUPS_OF_ALL_VERSIONS = _both(_STORED_OF_ALL_VERSIONS, "prompt_key = %(prompt_key)s", "version_key")
 
 # Rollups of one grain and part whose every row counts by itself: additions join the row of their bucket.
 _IN_BUCKET = "date_trunc(%(grain)s, bucket_start, 'UTC')"
@@ -122,13 +115,15 @@ _BUCKET_SUMS = """bucket_start,
            coalesce(stored.score_count, 0) + coalesce(unfolded.score_count, 0) AS score_count,
            coalesce(stored.score_sum, 0) + coalesce(unfolded.score_sum, 0) AS score_sum,
            coalesce(stored.score_sum_squares, 0) + coalesce(unfolded.score_sum_squares, 0) AS score_sum_squares"""
-BUCKETS_OF_PROMPTS = f"""(
-    SELECT prompt_key, {_BUCKET_SUMS}
-    FROM ({_STORED_OF_PROMPTS}) AS stored
-    FULL JOIN ({_unfolded(_OF_PROMPTS, "prompt_key", _IN_BUCKET)}) AS unfolded USING (prompt_key, bucket_start)
+
+
+def _buckets(stored: LiteralString, whose: LiteralString, key: LiteralString) -> LiteralString:
+    return f"""(
+    SELECT {key}, {_BUCKET_SUMS}
+    FROM ({stored}) AS stored
+    FULL JOIN ({_unfolded(whose, key, _IN_BUCKET)}) AS unfolded USING ({key}, bucket_start)
 ) AS rollup"""
-BUCKETS_OF_VERSIONS = f"""(
-    SELECT version_key, {_BUCKET_SUMS}
-    FROM ({_STORED_OF_VERSIONS}) AS stored
-    FULL JOIN ({_unfolded(_OF_VERSIONS, "version_key", _IN_BUCKET)}) AS unfolded USING (version_key, bucket_start)
-) AS rollup"""
+
+
+BUCKETS_OF_PROMPTS = _buckets(_STORED_OF_PROMPTS, _OF_PROMPTS, "prompt_key")
+BUCKETS_OF_VERSIONS = _buckets(_STORED_OF_VERSIONS, _OF_VERSIONS, "version_key")
