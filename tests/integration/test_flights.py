@@ -1,25 +1,18 @@
 """Flights, in processes of their own, which gevent has patched as gunicorn's are."""
 
-import subprocess
-import sys
-import textwrap
+from functools import partial
 
 import pytest
 
 from app.local.redis_server import RunningRedis
+from tests.gevent_script import run_in_gevent
 
 BEGIN = """
-from gevent import monkey; monkey.patch_all()
-import sys, gevent, redis
 from uuid import UUID
-from app.core.redis_client import connect
 from app.core.stream.appending import Outcome, one_by_one
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, new_event_id
 from app.web.fast.flights import MOST_EVENTS, Flights, in_flights
-from app.web.fast.shared_connection import SharedConnectionRedis
-plain = connect(sys.argv[1], timeout_seconds=5)
-client = SharedConnectionRedis(connect(sys.argv[1], timeout_seconds=0.5).connection_pool)
 buffer = EventBuffer(client, together=in_flights)
 
 def an_event():
@@ -31,11 +24,6 @@ def outcome(call, *args, **options):
     except Exception as error:
         return type(error).__name__
 
-def all_at_once(*calls):
-    greenlets = [gevent.spawn(outcome, *call) for call in calls]
-    gevent.joinall(greenlets)
-    return [greenlet.value for greenlet in greenlets]
-
 def script_calls():
     return plain.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
 """
@@ -43,12 +31,7 @@ def script_calls():
 
 @pytest.fixture
 def run(redis_server: RunningRedis, clean_redis: None):
-    def run_script(script: str) -> None:
-        command = [sys.executable, "-c", BEGIN + textwrap.dedent(script), redis_server.url]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-        assert done.returncode == 0, done.stderr
-
-    return run_script
+    return partial(run_in_gevent, BEGIN, redis_url=redis_server.url)
 
 
 def test_events_at_the_same_time_share_few_calls_of_the_script_and_all_go_in(run):

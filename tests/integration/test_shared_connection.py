@@ -1,31 +1,18 @@
 """The shared connection, in processes of their own, which gevent has patched as gunicorn's are."""
 
-import subprocess
-import sys
-import textwrap
+from functools import partial
 
 import pytest
 
 from app.local.redis_server import RunningRedis
+from tests.gevent_script import run_in_gevent
 
 BEGIN = """
-from gevent import monkey; monkey.patch_all()
-import sys, gevent, redis
-from app.core.redis_client import connect
-from app.web.fast.shared_connection import SharedConnectionRedis
-plain = connect(sys.argv[1], timeout_seconds=5)
-client = SharedConnectionRedis(connect(sys.argv[1], timeout_seconds=0.5).connection_pool)
-
 def outcome(call, *args):
     try:
         return call(*args)
     except redis.RedisError as error:
         return type(error).__name__
-
-def all_at_once(*calls):
-    greenlets = [gevent.spawn(outcome, *call) for call in calls]
-    gevent.joinall(greenlets)
-    return [greenlet.value for greenlet in greenlets]
 
 def until(condition):
     with gevent.Timeout(10):
@@ -36,12 +23,7 @@ def until(condition):
 
 @pytest.fixture
 def run(redis_server: RunningRedis, clean_redis: None):
-    def run_script(script: str) -> None:
-        command = [sys.executable, "-c", BEGIN + textwrap.dedent(script), redis_server.url]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-        assert done.returncode == 0, done.stderr
-
-    return run_script
+    return partial(run_in_gevent, BEGIN, redis_url=redis_server.url)
 
 
 def test_everybody_gets_the_answer_to_their_own_command(run):
