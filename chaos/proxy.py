@@ -1,6 +1,7 @@
 """A small TCP proxy before Redis or PostgreSQL, which delays, cuts or silences what the server says."""
 
 import asyncio
+import ssl
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -24,12 +25,16 @@ class Fault:
 
 
 class Proxy:
-    """Listens on a port of its own until it is closed. A server that does not listen is a connection reset."""
+    """Listens on a port of its own until it is closed. A server that does not listen is a connection reset.
 
-    def __init__(self, target_port: int) -> None:
+    With `tls` clients speak TLS to it; what passes on to the server is plain.
+    """
+
+    def __init__(self, target_port: int, *, tls: ssl.SSLContext | None = None) -> None:
         self.port = free_port()
         self.faults: Counter[str] = Counter()
         self._target_port = target_port
+        self._tls = tls
         self._fault: Fault | None = None
         self._replies = 0
         self._loop = asyncio.new_event_loop()
@@ -61,7 +66,9 @@ class Proxy:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._open.set()
-        server = self._loop.run_until_complete(asyncio.start_server(self._connect, "127.0.0.1", self.port))
+        server = self._loop.run_until_complete(
+            asyncio.start_server(self._connect, "127.0.0.1", self.port, ssl=self._tls)
+        )
         self._started.set()
         self._loop.run_forever()
         server.close()

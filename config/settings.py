@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -35,6 +36,7 @@ class Settings:
 
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
+    redis_tls_verify: str
     secret_key: str = field(repr=False)
     port: int
     web_concurrency: int
@@ -109,6 +111,7 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
     values = {
         "database_url": env.str("DATABASE_URL", validate=_scheme("postgres", "postgresql")),
         "redis_url": env.str("REDIS_URL", validate=_scheme("redis", "rediss")),
+        "redis_tls_verify": env.str("REDIS_TLS_VERIFY", "required", validate=_tls_verify),
         "secret_key": env.str("SECRET_KEY", validate=_secret),
         "port": env.int("PORT", 8000, validate=validate.Range(1, 65535)),
         "web_concurrency": env.int("WEB_CONCURRENCY", 2, validate=validate.Range(1, 1024)),
@@ -153,6 +156,17 @@ def _scheme(*schemes: str) -> Any:
             raise environs.ValidationError(f"Must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}.")
 
     return check
+
+
+def _tls_verify(value: str) -> None:
+    if value in ("required", "none"):
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+    except OSError:
+        raise environs.ValidationError(
+            "Must be required, none, or the path of a file with certificates of authorities (PEM) that can be read."
+        ) from None
 
 
 def _public_url(url: str) -> None:

@@ -1,6 +1,9 @@
 """Certificates of a server, and of an authority that only a test trusts."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from chaos.proxy import Proxy
 
 
 def tls_of(host: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
@@ -35,3 +40,21 @@ def tls_of(host: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate_path, key_path)
     return server, certificate_path
+
+
+@dataclass(frozen=True)
+class RedisOverTls:
+    """A Redis whose certificate is of its own making, as hosted ones have; `certificate` is what there is to trust."""
+
+    url: str
+    certificate: Path
+
+
+@contextmanager
+def redis_over_tls(
+    redis_port: int, folder: Path, *, certified_host: str = "localhost", password: str = ""
+) -> Iterator[RedisOverTls]:
+    """The plain Redis of this port, behind TLS; not every Redis that tests find was built with it."""
+    tls, certificate = tls_of(certified_host, folder)
+    with Proxy(redis_port, tls=tls) as proxy:
+        yield RedisOverTls(f"rediss://:{password}@localhost:{proxy.port}/0", certificate)

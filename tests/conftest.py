@@ -181,7 +181,8 @@ def start(
     started = []
 
     def start_one(name: str, *, wait: bool = True, **settings: str) -> AppProcess:
-        environment = app_environment(database_url, redis_url, **{"fast_paths": fast_paths, **settings})
+        given = {"database_url": database_url, "redis_url": redis_url, "fast_paths": fast_paths, **settings}
+        environment = app_environment(**given)
         process = start_process(name, guard, tmp_path, environment, wait=wait)
         started.append(process)
         return process

@@ -63,7 +63,7 @@ def app_environment(database_url: str, redis_url: str, **settings: str) -> dict[
     """What a process gets to see: these servers and settings, and nothing of the environment that tests run in."""
     base = {name: os.environ[name] for name in INHERITED if name in os.environ}
     defaults = {"database_url": database_url, "redis_url": redis_url, "secret_key": SECRET_KEY}
-    return process_environment(base, **defaults, **settings)
+    return process_environment(base, **defaults | settings)
 
 
 def start_process(

@@ -35,6 +35,8 @@ LOCK_TIMEOUT_MS = 5_000
 """Another worker that stores the same events holds their keys for a few hundred milliseconds."""
 BUFFER_TIMEOUT_SECONDS = 5.0
 QUEUE_TIMEOUT_SECONDS = 30.0
+BUFFER_CONNECTIONS = 4
+QUEUE_CONNECTIONS = 8
 LONGEST_PAUSE_SECONDS = 15.0
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """A batch is so many tuples and none of them in a cycle: to look through them every 700 took a seventh of a drain."""
@@ -55,7 +57,12 @@ def main() -> None:
         statement_timeout_ms=STATEMENT_TIMEOUT_MS,
         lock_timeout_ms=LOCK_TIMEOUT_MS,
     )
-    client = connect(settings.redis_url, timeout_seconds=BUFFER_TIMEOUT_SECONDS, max_connections=4)
+    client = connect(
+        settings.redis_url,
+        timeout_seconds=BUFFER_TIMEOUT_SECONDS,
+        max_connections=BUFFER_CONNECTIONS,
+        tls_verify=settings.redis_tls_verify,
+    )
     process = Runner(
         EventBuffer(client),
         client,
@@ -68,16 +75,16 @@ def main() -> None:
     stop_on_signals(process)
     log.info("worker started", extra={"consumer": settings.worker_name})
     with news_desk(settings, client):
-        work(process, settings.redis_url)
+        work(process, settings)
     pool.close()
     log.info("worker stopped")
 
 
-def work(process: Runner, redis_url: str) -> None:
+def work(process: Runner, settings: Settings) -> None:
     pause_seconds = 1.0
     while not process.is_stopping():
         process.tick()
-        if run_queue(process, redis_url):
+        if run_queue(process, settings):
             pause_seconds = 1.0
         process.pause(pause_seconds)
         pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
@@ -117,12 +124,17 @@ def news_desk(settings: Settings, client: redis.Redis) -> Iterator[None]:
         pool.close()
 
 
-def run_queue(process: Runner, redis_url: str) -> bool:
+def run_queue(process: Runner, settings: Settings) -> bool:
     """Let RQ wait for jobs until it ends, which it does on a signal, but also when Redis is full or gone.
 
     Returns whether it got as far as doing any job. The caller drains, pauses and comes back.
     """
-    client = connect(redis_url, timeout_seconds=QUEUE_TIMEOUT_SECONDS, max_connections=8)
+    client = connect(
+        settings.redis_url,
+        timeout_seconds=QUEUE_TIMEOUT_SECONDS,
+        max_connections=QUEUE_CONNECTIONS,
+        tls_verify=settings.redis_tls_verify,
+    )
     try:
         with redis_errors():
             worker = DrainWorker(client, process)

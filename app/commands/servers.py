@@ -96,7 +96,12 @@ def database_connection(current: Settings) -> Iterator[Connection]:
 @contextmanager
 def redis_connection(current: Settings) -> Iterator[redis.Redis]:
     """A client with one connection, more patient than that of a request."""
-    client = redis_client.connect(current.redis_url, timeout_seconds=REDIS_TIMEOUT_SECONDS, max_connections=1)
+    client = redis_client.connect(
+        current.redis_url,
+        timeout_seconds=REDIS_TIMEOUT_SECONDS,
+        max_connections=1,
+        tls_verify=current.redis_tls_verify,
+    )
     try:
         yield client
     finally:

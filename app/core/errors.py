@@ -89,6 +89,10 @@ class RedisUnavailable(Unavailable):
     """Redis did not answer."""
 
 
+class RedisNotTrusted(RedisUnavailable):
+    """Redis shows a certificate that is not trusted here, so nothing was sent to it; a setting must change."""
+
+
 class ConsumerGroupMissing(RedisUnavailable):
     """Redis has no consumer group for the buffer: it is new, or it lost its data."""
 

@@ -1,5 +1,6 @@
 """Redis connections, and the only place that catches redis errors."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,13 +9,26 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.core.errors import ConsumerGroupMissing, RedisFull, RedisUnavailable
+from app.core.errors import ConsumerGroupMissing, RedisFull, RedisNotTrusted, RedisUnavailable
 
 REQUEST_TIMEOUT_SECONDS = 0.5
+VERIFIED = "required"
+"""Of `tls_verify`: the certificate must be signed by an authority that this machine trusts, for the URL's host."""
+UNVERIFIED = "none"
+"""Of `tls_verify`: encrypted, whoever answers."""
 
 
-def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_connections: int = 64) -> redis.Redis:
+def connect(
+    url: str,
+    *,
+    timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+    max_connections: int = 64,
+    tls_verify: str = VERIFIED,
+) -> redis.Redis:
     """A client that opens its connections on first use, after the fork.
+
+    `tls_verify` is for `rediss://`: VERIFIED, UNVERIFIED, or the path of a file with further authorities to trust.
+    What the URL's own query says of certificates (`?ssl_cert_reqs=…`) wins over it.
 
     It never re-sends a command: redis-py would by default repeat one whose answer was lost, and an XADD
     repeated is an event counted twice. A command that gets no connection or no answer within
@@ -22,7 +36,7 @@ def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_c
     """
     pool = redis.BlockingConnectionPool.from_url(
         url,
-        connection_class=_LeavingTlsConnection if url.startswith("rediss:") else _LeavingConnection,
+        **_transport(url, tls_verify),
         max_connections=max_connections,
         timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
@@ -34,6 +48,17 @@ def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_c
         health_check_interval=0,
     )
     return redis.Redis(connection_pool=pool)
+
+
+def _transport(url: str, tls_verify: str) -> dict[str, Any]:
+    if not url.startswith("rediss:"):
+        return {"connection_class": _LeavingConnection}
+    is_file = tls_verify not in (VERIFIED, UNVERIFIED)
+    return {
+        "connection_class": _LeavingTlsConnection,
+        "ssl_cert_reqs": VERIFIED if is_file else tls_verify,
+        "ssl_ca_certs": tls_verify if is_file else None,
+    }
 
 
 class _LeavesReplicas(redis.connection.AbstractConnection):
@@ -61,7 +86,7 @@ class _LeavingTlsConnection(_LeavesReplicas, redis.SSLConnection):
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Translate redis errors: out of memory is RedisFull (nothing was written), all else RedisUnavailable."""
+    """Translate redis errors: out of memory is RedisFull (nothing was written), all else a kind of RedisUnavailable."""
     try:
         yield
     except redis.OutOfMemoryError as error:
@@ -73,7 +98,20 @@ def redis_errors() -> Iterator[None]:
             raise ConsumerGroupMissing(str(error)) from error
         raise RedisUnavailable(str(error)) from error
     except redis.RedisError as error:
+        if (refusal := _certificate_refusal(error)) is not None:
+            raise RedisNotTrusted(
+                f"the certificate of Redis is not trusted ({refusal.verify_message}): see REDIS_TLS_VERIFY"
+            ) from error
         raise RedisUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def _certificate_refusal(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """What redis-py raised its error for, where that is a certificate."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def create_group(client: redis.Redis, stream: str, group: str) -> None:

@@ -8,6 +8,7 @@ from app.core.errors import (
     PartitionBlocked,
     PromptAnalyticsError,
     RedisFull,
+    RedisNotTrusted,
     RedisUnavailable,
     RowsLocked,
     StatementRefused,
@@ -23,6 +24,7 @@ _ENTRIES: tuple[tuple[type[PromptAnalyticsError], str], ...] = (
     (DatabaseUnavailable, "postgresql"),
     (BufferDamaged, "buffer_not_a_stream"),
     (RedisFull, "redis_memory"),
+    (RedisNotTrusted, "redis_certificate"),
     (RedisUnavailable, "redis"),
     (PromptAnalyticsError, "worker_not_draining"),
 )

@@ -78,7 +78,9 @@ class Services:
 
 def register_services(app: Flask, settings: Settings) -> None:
     """Build the services of an app. Nothing connects yet; but the pool starts threads, so call it after the fork."""
-    client = redis_client.connect(settings.redis_url, max_connections=settings.redis_pool_size)
+    client = redis_client.connect(
+        settings.redis_url, max_connections=settings.redis_pool_size, tls_verify=settings.redis_tls_verify
+    )
     together = one_by_one
     if settings.fast_paths and is_module_patched("socket"):
         together = in_flights

@@ -11,6 +11,7 @@ NEEDED = {"DATABASE_URL": "postgres://user:pw@db/pa", "REDIS_URL": "redis://cach
 BAD = {
     "DATABASE_URL": ["mysql://user:pw@db/pa", "postgres:pw", "postgres://", "db"],
     "REDIS_URL": ["http://cache", "redis://", "cache:6379"],
+    "REDIS_TLS_VERIFY": ["optional", "NONE", "/no/such/file.pem", __file__],
     "SECRET_KEY": ["k" * 31],
     "PORT": ["0", "65536", "http", "8000.5"],
     "WEB_CONCURRENCY": ["0", "-1", "two"],

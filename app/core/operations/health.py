@@ -9,7 +9,14 @@ import redis
 
 from app.core.database import ConnectionPool, connection_from
 from app.core.errors import BufferDamaged, Rejected, Unavailable
-from app.core.operations.readiness import POSTGRESQL_SILENT, REDIS_SILENT, Problems, check_database, check_redis
+from app.core.operations.readiness import (
+    POSTGRESQL_SILENT,
+    REDIS_SILENT,
+    Problems,
+    check_database,
+    check_redis,
+    redis_silence,
+)
 from app.core.queries.dead_letters import COUNTED_LETTERS, count_dead_letters_by_project
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.state import BufferState
@@ -83,8 +90,8 @@ def redis_health(client: redis.Redis, buffer: EventBuffer, now: datetime, *, buf
         state = buffer.state()
     except BufferDamaged:
         pass  # the check says it
-    except (Unavailable, Rejected):
-        return RedisHealth({"redis": REDIS_SILENT}, None, now)
+    except (Unavailable, Rejected) as error:
+        return RedisHealth(redis_silence(error), None, now)
     return RedisHealth(check_redis(client, buffer, buffer_max_events=buffer_max_events), state, now)
 
 

@@ -7,7 +7,14 @@ from typing import Any
 import redis
 
 from app.core.database import ConnectionPool, connection_from
-from app.core.errors import BufferDamaged, DatabaseUnavailable, RedisFull, RedisUnavailable
+from app.core.errors import (
+    BufferDamaged,
+    DatabaseUnavailable,
+    PromptAnalyticsError,
+    RedisFull,
+    RedisNotTrusted,
+    RedisUnavailable,
+)
 from app.core.migrations import SCHEMA_REVISION, current_revision
 from app.core.queries.losses import Loss, select_loss
 from app.core.queries.maintenance import select_now
@@ -25,6 +32,7 @@ ROOM_FOR_A_REQUEST_BYTES = 64 * 1024
 """A full Redis has some room again while nobody is connected: what a request itself takes while it runs."""
 
 REDIS_SILENT = "Redis did not answer. See that it runs and that REDIS_URL is right."
+REDIS_NOT_TRUSTED = "The certificate of Redis is not trusted here. See REDIS_TLS_VERIFY."
 POSTGRESQL_SILENT = "PostgreSQL did not answer. See that it runs and that DATABASE_URL is right."
 
 Problems = dict[str, str | None]
@@ -39,8 +47,8 @@ def check_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: 
     """
     try:
         info = redis_info(client)
-    except (RedisUnavailable, RedisFull):
-        return {"redis": REDIS_SILENT}
+    except (RedisUnavailable, RedisFull) as error:
+        return redis_silence(error)
     problems: Problems = {
         "redis": None,
         "redis_settings": settings_problem(info),
@@ -50,8 +58,13 @@ def check_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: 
         return {**problems, "buffer": buffer_problem(buffer.state(), buffer_max_events)}
     except BufferDamaged as error:
         return {**problems, "buffer": f"{error}. Nothing can be taken: rename that key, and see who wrote it."}
-    except (RedisUnavailable, RedisFull):
-        return {"redis": REDIS_SILENT}
+    except (RedisUnavailable, RedisFull) as error:
+        return redis_silence(error)
+
+
+def redis_silence(error: PromptAnalyticsError) -> Problems:
+    """What is wrong where Redis cannot be asked."""
+    return {"redis": REDIS_NOT_TRUSTED if isinstance(error, RedisNotTrusted) else REDIS_SILENT}
 
 
 def redis_info(client: redis.Redis) -> dict[str, Any]:
