@@ -7,6 +7,7 @@ import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -78,7 +79,7 @@ def load_settings(env: Mapping[str, str] | None = None, *, local: Mapping[str, s
     values = os.environ if env is None else env
     if local is not None and not values.get("DATABASE_URL"):
         values = {**values, **local}
-    reader = _MappingEnv(values)
+    reader = _MappingEnv(_with_secret_of_file(values))
     loaded = _read(reader)
     try:
         reader.seal()
@@ -105,6 +106,17 @@ def check_rate_limit(text: str) -> str:
     if len(parsed) != 1 or not 0 < parsed[0].amount <= MAX_COUNT or not 0 < parsed[0].get_expiry() <= MAX_COUNT:
         raise ValueError('Must be one rate limit such as "600/minute" or "10/second".')
     return text
+
+
+def _with_secret_of_file(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Where SECRET_KEY is not set, it is what the file SECRET_KEY_FILE holds, as Docker and Kubernetes mount secrets."""
+    path = values.get("SECRET_KEY_FILE")
+    if values.get("SECRET_KEY") or not path:
+        return values
+    try:
+        return {**values, "SECRET_KEY": Path(path).read_text().strip()}
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError("Wrong settings in the environment:\n  SECRET_KEY_FILE: Cannot be read.") from None
 
 
 def _read(env: _MappingEnv) -> dict[str, Any]:

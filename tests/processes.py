@@ -51,7 +51,15 @@ class AppProcess:
 
     def stop_group(self, timeout_seconds: float = 30.0) -> None:
         """SIGTERM to every process of the group at once, and only once, as Heroku does it."""
+        self.terminate_group()
+        self.wait(timeout_seconds)
+
+    def terminate_group(self) -> None:
+        """The signal of `stop_group`, without waiting."""
         os.killpg(self.pid, signal.SIGTERM)
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Until it has ended."""
         wait_until(lambda: self.exit_code() is not None, timeout_seconds)
 
     def kill(self) -> None:

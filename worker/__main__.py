@@ -35,8 +35,10 @@ LOCK_TIMEOUT_MS = 5_000
 """Another worker that stores the same events holds their keys for a few hundred milliseconds."""
 BUFFER_TIMEOUT_SECONDS = 5.0
 QUEUE_TIMEOUT_SECONDS = 30.0
+# At most; docs/deploying.md counts them.
+STORE_CONNECTIONS = 1
 BUFFER_CONNECTIONS = 4
-QUEUE_CONNECTIONS = 8
+QUEUE_CONNECTIONS = 4
 LONGEST_PAUSE_SECONDS = 15.0
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """A batch is so many tuples and none of them in a cycle: to look through them every 700 took a seventh of a drain."""
@@ -53,7 +55,7 @@ def main() -> None:
     pool = open_pool(
         settings.database_url,
         application_name="pa-worker",
-        size=1,
+        size=STORE_CONNECTIONS,
         statement_timeout_ms=STATEMENT_TIMEOUT_MS,
         lock_timeout_ms=LOCK_TIMEOUT_MS,
     )

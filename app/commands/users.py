@@ -52,6 +52,22 @@ def create(email: str, project: str | None, role: Role) -> None:
 
 
 @users.command()
+@click.option(
+    "--email", default="admin@localhost", show_default=True, callback=an_email, help="The sign-in of the first user."
+)
+@click.option("--url", help="Where people find the service, if PUBLIC_URL does not say it.")
+def first(email: str, url: str | None) -> None:
+    """Where there is no user yet, make one who is an operator and print the sign-in; for scripts of every start."""
+    loaded, password = settings(), make_password()
+    with database_connection(loaded) as connection:
+        if select_users(connection):
+            click.echo("there are users already")
+            return
+        create_operator(connection, email, hash_password(password), project=None, role="admin", by=COMMAND_LINE)
+    click.echo(f"Dashboard  {loaded.public_url or url or ''}/login\nSign-in    {email}  {password}")
+
+
+@users.command()
 @_EMAIL
 @click.option("--project", required=True, callback=a_name, help="Made where there is none.")
 @_ROLE

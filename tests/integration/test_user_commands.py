@@ -19,6 +19,23 @@ SELECT email, name, role
 """
 
 
+def test_users_first_makes_a_user_where_there_is_none_and_prints_the_sign_in(succeed: Succeed, database_url: str):
+    dashboard, sign_in = succeed("users", "first", "--url", "http://localhost:8000").splitlines()
+    assert dashboard.split() == ["Dashboard", "http://localhost:8000/login"]
+    _, email, password = sign_in.split()
+    ((stored, is_operator),) = select(database_url, "SELECT password_hash, is_operator FROM users")
+    assert argon2.PasswordHasher().verify(str(stored), password)
+    assert (email, is_operator) == ("admin@localhost", True)
+    assert succeed("users", "first", "--email", "b@example.com") == "there are users already\n"
+    assert select(database_url, "SELECT email FROM users") == [("admin@localhost",)]
+
+
+def test_users_first_leads_to_the_public_url(succeed: Succeed):
+    public_url = "https://analytics.example.org"
+    printed = succeed("users", "first", "--url", "http://localhost:8000", public_url=public_url)
+    assert printed.splitlines()[0].split() == ["Dashboard", f"{public_url}/login"]
+
+
 def test_users_create_prints_a_password_that_is_the_stored_one(succeed: Succeed, database_url: str):
     password = succeed("users", "create", "--email", "admin@localhost")
     ((stored,),) = select(database_url, "SELECT password_hash FROM users WHERE email = 'admin@localhost'")

@@ -94,6 +94,19 @@ def test_an_empty_variable_counts_as_one_that_is_not_set():
     assert (settings.port, settings.metrics_token) == (8000, None)
 
 
+def test_the_secret_may_be_in_a_file(tmp_path: Path):
+    path = tmp_path / "secret"
+    path.write_text("f" * 32 + "\n")
+    without = {**NEEDED, "SECRET_KEY": ""}
+    assert load_settings({**without, "SECRET_KEY_FILE": str(path)}).secret_key == "f" * 32
+    assert load_settings({**NEEDED, "SECRET_KEY_FILE": str(path)}).secret_key == NEEDED["SECRET_KEY"]
+    with pytest.raises(SettingsError, match=r"  SECRET_KEY_FILE: Cannot be read\.$"):
+        load_settings({**without, "SECRET_KEY_FILE": str(tmp_path / "none")})
+    path.write_text("short")
+    with pytest.raises(SettingsError, match=r"  SECRET_KEY: Must have"):
+        load_settings({**without, "SECRET_KEY_FILE": str(path)})
+
+
 def test_the_log_level_may_be_in_capitals():
     assert load_settings({**NEEDED, "LOG_LEVEL": "WARNING"}).log_level == "warning"
 
