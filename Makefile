@@ -32,6 +32,10 @@ TEST_PROCESSES = $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores <
 test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of them, ARGS=-n0 for one after another)
 	@PYTHONDONTWRITEBYTECODE= $(VENV_PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: rehearse
+rehearse: $(INSTALLED) ## Run every step of the Dockerfile in a clean folder, and the Procfile and compose.yaml in it (ARGS=--clean-install=PYTHON for one)
+	@$(VENV_PYTHON) -m pytest -n0 --clean-install $(ARGS) tests/deploying
+
 .PHONY: bench
 bench: $(INSTALLED) .venv-bench/.installed $(if $(BENCH_MLFLOW),.venv-mlflow/.installed) ## Measure how fast it is, beside other ways to do the same (a quarter of an hour)
 	@exec $(VENV_PYTHON) -m bench

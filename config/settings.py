@@ -109,7 +109,7 @@ def check_rate_limit(text: str) -> str:
 
 
 def _with_secret_of_file(values: Mapping[str, str]) -> Mapping[str, str]:
-    """Where SECRET_KEY is not set, it is what the file SECRET_KEY_FILE holds, as Docker and Kubernetes mount secrets."""
+    """SECRET_KEY, where it is not set, from the file SECRET_KEY_FILE: so Docker and Kubernetes mount secrets."""
     path = values.get("SECRET_KEY_FILE")
     if values.get("SECRET_KEY") or not path:
         return values

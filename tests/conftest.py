@@ -43,6 +43,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fail the browser tests where there is no Chromium, instead of skipping them",
     )
 
+    parser.addoption(
+        "--clean-install",
+        metavar="PYTHON",
+        nargs="?",
+        const="found",
+        help="also run the steps of the Dockerfile in a clean folder, and what they make: with each Python that is"
+        " found, or with this one; a minute or two for each",
+    )
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -14,6 +14,7 @@ import psutil
 
 from app.local.children import REPOSITORY, Child, Guard
 from app.local.ports import free_port
+from app.local.procfile import PROCFILE
 from tests.processes import app_environment
 from tests.waiting import wait_until
 
@@ -86,19 +87,20 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def honcho(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "honcho", *arguments]
+def _start(*processes: str) -> list[str]:
+    return [sys.executable, "-m", "honcho", "start", "--procfile", str(PROCFILE), "--no-colour", *processes]
 
 
-def release(guard: Guard, environment: Mapping[str, str]) -> str:
+def release(guard: Guard, environment: Mapping[str, str], cwd: Path = REPOSITORY) -> str:
     """Run the release phase, which must succeed; what it printed."""
-    return guard.run(honcho("start", "release"), name="release", environment=environment, cwd=REPOSITORY)
+    return guard.run(_start("release"), name="release", environment=environment, cwd=cwd)
 
 
 def start_dynos(guard: Guard, folder: Path, environment: Mapping[str, str], cwd: Path = REPOSITORY) -> Dynos:
+    """Web and worker at work, with the code in `cwd` and the Python on the PATH of `environment`."""
     log_path = folder / "dynos.log"
     child = guard.start(
-        honcho("start", "--no-colour", "web", "worker"),
+        _start("web", "worker"),
         log_path=log_path,
         environment={**environment, "TMPDIR": str(folder)},
         cwd=cwd,

@@ -1,4 +1,4 @@
-"""The Procfile under an ordinary process manager, as app.json sets it up: it works, within the connections of a plan."""
+"""The Procfile under an ordinary process manager, as app.json sets it up, within the connections of a small plan."""
 
 import json
 import threading

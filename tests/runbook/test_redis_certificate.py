@@ -15,6 +15,7 @@ from tests.runbook_entries import Operator, entries
 
 @pytest.mark.parametrize("trusts", ["none", "certificate"])
 def test_redis_is_not_trusted(
+    *,
     trusts: str,
     database_url: str,
     redis_server: RunningRedis,
@@ -32,4 +33,3 @@ def test_redis_is_not_trusted(
         assert "REDIS_TLS_VERIFY" not in printed[1]
         restarted = open_client(database_url, server.url, REDIS_TLS_VERIFY=tls_verify)
         assert restarted.get("/readyz").status_code == 200
-
