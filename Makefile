@@ -29,7 +29,7 @@ demo: $(INSTALLED) ## Fill the project demo of a running `make run` with believa
 TEST_PROCESSES = $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 3 ? cores + 3 : 6)))
 
 .PHONY: test
-test: $(INSTALLED) ## Run all tests on real servers (ARGS="-k word" for some of them, ARGS=-n0 for one after another)
+test: $(INSTALLED) .venv-s3/.installed ## Run all tests on real servers (ARGS="-k word" for some of them, ARGS=-n0 for one after another)
 	@PYTHONDONTWRITEBYTECODE= $(VENV_PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: rehearse
@@ -69,7 +69,9 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 .PHONY: lock
 lock: $(INSTALLED) ## Write requirements*.txt from requirements*.in (ARGS=--upgrade for newer versions)
 	@$(LOCK) $(ARGS) requirements.in --output-file requirements.txt
+	@$(LOCK) $(ARGS) requirements-export.in --output-file requirements-export.txt
 	@$(LOCK) $(ARGS) requirements-dev.in --output-file requirements-dev.txt
+	@$(LOCK) $(ARGS) tests/requirements-s3.in --output-file tests/requirements-s3.txt
 
 .PHONY: audit
 audit: .venv-audit/.installed ## Look for known vulnerabilities in what is pinned (needs the network)
@@ -77,7 +79,7 @@ audit: .venv-audit/.installed ## Look for known vulnerabilities in what is pinne
 
 .PHONY: clean
 clean: ## Remove the virtual environments and caches; the data in .local/ stays
-	@rm -rf .venv .venv-audit .venv-bench .venv-mlflow .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-audit .venv-bench .venv-mlflow .venv-s3 .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.txt requirements-dev.txt
@@ -101,14 +103,17 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 .venv-mlflow/.installed: bench/requirements-mlflow.txt
 	$(install_peer)
 
+.venv-s3/.installed: tests/requirements-s3.txt
+	$(install_peer)
+
 .venv-audit/.installed: $(INSTALLED)
 	@$(VENV_PYTHON) -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check pip-audit && touch $@
 
-# What can't be installed is left out of the comparison.
+# What can't be installed is left out of the comparison, or its tests are skipped.
 define install_peer
 	@echo "Installing $< into $(@D)"
 	@$(VENV_PYTHON) -m venv --clear $(@D) && \
 	$(@D)/bin/python -m pip install -qq --disable-pip-version-check -r $< && touch $@ || \
-	{ rm -rf $(@D); echo "$< could not be installed: its figures will be missing" >&2; }
+	{ rm -rf $(@D); echo "$< could not be installed: its figures or tests will be missing" >&2; }
 endef

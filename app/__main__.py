@@ -9,6 +9,7 @@ from app.commands.ledger import ledger, losses
 from app.commands.recount import recount
 from app.commands.servers import CommandGroup, settings
 from app.commands.status import status
+from app.commands.transfer import export_events, import_events
 from app.commands.users import users
 from app.core.migrations import SCHEMA_REVISION
 from app.core.migrations import migrate as migrate_database
@@ -36,6 +37,8 @@ main.add_command(status)
 main.add_command(ledger)
 main.add_command(losses)
 main.add_command(recount)
+main.add_command(export_events)
+main.add_command(import_events)
 main.add_command(demo)
 
 if __name__ == "__main__":

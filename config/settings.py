@@ -56,6 +56,7 @@ class Settings:
     database_pool_size: int
     redis_pool_size: int
     worker_name: str
+    aws_endpoint_url: str | None
     fast_paths: bool
 
 
@@ -141,6 +142,7 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
         "webhook_http": env.str("WEBHOOK_HTTP", REFUSE, validate=_allowance),
         "database_pool_size": env.int("DATABASE_POOL_SIZE", 4, validate=validate.Range(1, 1_000)),
         "redis_pool_size": env.int("REDIS_POOL_SIZE", 64, validate=validate.Range(1, 10_000)),
+        "aws_endpoint_url": env.str("AWS_ENDPOINT_URL", None, validate=_scheme("http", "https")),
         "fast_paths": env.bool("FAST_PATHS", True),
         # A stable name lets a restarted worker find what it had claimed; Heroku names its machines in DYNO.
         "worker_name": env.str("WORKER_NAME", None, validate=validate.Length(max=128)) or env.str("DYNO", None),

@@ -31,6 +31,7 @@ ALLOWED = {
     "app.core.accounts": (*QUERIES, "app.core.accounts"),
     "app.core.analytics": (*QUERIES, "app.core.analytics"),
     "app.core.news": (*QUERIES, "app.core.news"),
+    "app.core.transfer": (*QUERIES, "app.core.stream.events", "app.core.transfer"),
     "app.core.operations": (*QUERIES, "app.core.operations", "app.core.stream", "app.core.migrations"),
     "app.web": ("app.core", "app.web"),
     "app.web.fast": ("app.web.fast", "app.web.gunicorn_worker"),

@@ -12,7 +12,12 @@ REPOSITORY = Path(__file__).parents[1]
 OPERATIONS = (REPOSITORY / "docs/operations.md").read_text()
 DOCUMENTS = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]
 LONGEST_README = 130
-LOCKED = {"requirements.in": "requirements.txt", "requirements-dev.in": "requirements-dev.txt"}
+LOCKED = {
+    "requirements.in": "requirements.txt",
+    "requirements-dev.in": "requirements-dev.txt",
+    "requirements-export.in": "requirements-export.txt",
+    "tests/requirements-s3.in": "tests/requirements-s3.txt",
+}
 
 
 def canonical(name: str) -> str:

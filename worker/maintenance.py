@@ -3,7 +3,7 @@
 import logging
 from datetime import date, datetime, timedelta
 
-from app.core.contract import OLDEST_TIMESTAMP
+from app.core.contract import SHORTEST_RETENTION
 from app.core.database import Connection, database_errors
 from app.core.errors import ClocksDisagree, DatabaseUnavailable, PartitionBlocked
 from app.core.queries.additions import shrink_additions
@@ -21,9 +21,6 @@ from app.core.rollups.time_range import MINUTES_KEPT
 from app.core.runbook import entry_for
 
 LARGEST_DIFFERENCE = timedelta(hours=1)
-SHORTEST_RETENTION = OLDEST_TIMESTAMP + timedelta(days=2)
-"""So long an event may come with a time of its own, and wait in the buffer besides: delivered again after its partition
-has gone, it would count twice."""
 MINUTES_DELETED_AFTER = MINUTES_KEPT + timedelta(hours=1)
 """The hour more is for a request under way."""
 SHORT_SKETCH_BYTES = 60

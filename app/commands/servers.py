@@ -31,6 +31,7 @@ from config.settings import Settings, SettingsError, load_settings
 REDIS_TIMEOUT_SECONDS = 5.0
 LATER = 86_400.0
 STATEMENT_TIMEOUT_MS = 30_000
+LOCK_TIMEOUT_MS = 5_000
 
 
 class CommandGroup(click.Group):
@@ -79,10 +80,15 @@ def settings() -> Settings:
 
 
 @contextmanager
-def database_connection(current: Settings) -> Iterator[Connection]:
+def database_connection(
+    current: Settings, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS, lock_timeout_ms: int = LOCK_TIMEOUT_MS
+) -> Iterator[Connection]:
     """A connection in autocommit mode to a migrated database."""
     with connected(
-        current.database_url, application_name="pa-command", statement_timeout_ms=STATEMENT_TIMEOUT_MS
+        current.database_url,
+        application_name="pa-command",
+        statement_timeout_ms=statement_timeout_ms,
+        lock_timeout_ms=lock_timeout_ms,
     ) as connection:
         revision = current_revision(connection)
         if revision != SCHEMA_REVISION:

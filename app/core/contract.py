@@ -13,6 +13,9 @@ OTHER_PROMPT = UUID("ffffffff-ffff-ffff-ffff-ffffffffffff")
 """The id under which prompts of a project are counted that are too many; its name is OTHER_VERSION, too."""
 OLDEST_TIMESTAMP = timedelta(days=30)
 """How long ago an event may have happened that says so itself."""
+SHORTEST_RETENTION = OLDEST_TIMESTAMP + timedelta(days=2)
+"""So long an event may come with a time of its own, and wait in the buffer besides: delivered again after its partition
+has gone, it would count twice."""
 
 EXAMPLE_EVENT = {
     "prompt_id": "7d6f2f6e-3f0e-4c7e-9d3a-1c2b3a4d5e6f",

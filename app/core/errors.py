@@ -81,6 +81,18 @@ class PasswordChanged(Rejected):
     """The password that was checked is no longer that of the user, or the user was disabled meanwhile."""
 
 
+class BadExport(Rejected):
+    """The files of an export are not what its manifest says, or that is none; nothing of such a file was stored."""
+
+
+class PlaceUnusable(Rejected):
+    """Where files are to be written or read cannot be used as asked; what is there under its own name is whole."""
+
+
+class TransferRefused(Rejected):
+    """An export or import would not be exact as asked; the message says what to do instead."""
+
+
 class Unavailable(PromptAnalyticsError):
     """A server did not answer; the outcome is unknown, a retry may succeed."""
 

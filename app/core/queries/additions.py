@@ -53,6 +53,13 @@ def try_fold_lock(connection: Connection, project_id: int) -> bool:
     return bool(one_value(connection, sql, {"key": FOLD_LOCK, "project_id": project_id}))
 
 
+def take_fold_lock(connection: Connection, project_id: int) -> None:
+    """Take it until the end of the transaction, after whoever folds or recounts the project now."""
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(%(key)s, %(project_id)s)", {"key": FOLD_LOCK, "project_id": project_id}
+    )
+
+
 @contextmanager
 def fold_locked(connection: Connection, project_id: int) -> Iterator[None]:
     """Nobody folds or recounts the project during the block, which may hold several transactions.

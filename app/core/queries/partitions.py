@@ -103,6 +103,15 @@ def select_first_day(connection: Connection) -> date | None:
     return partitions[0].first_day if partitions else None
 
 
+def select_partitioned_days(connection: Connection) -> list[date]:
+    """All days of which there are raw events, or could be, the oldest first."""
+    return [
+        partition.first_day + timedelta(days=offset)
+        for partition in _partitions(connection)
+        for offset in range((partition.end_day - partition.first_day).days)
+    ]
+
+
 def select_detached_partitions(connection: Connection) -> list[str]:
     """Tables with the names of partitions that are not attached to any table, by name."""
     select = """

@@ -1,6 +1,6 @@
 """Projects: whom events and API keys belong to."""
 
-from app.core.database import Connection
+from app.core.database import Connection, database_errors
 from app.core.queries.rows import all_values, one_value
 
 
@@ -11,6 +11,37 @@ def insert_project(connection: Connection, name: str) -> int:
     found = select_project_id(connection, name)
     assert found is not None
     return found
+
+
+def insert_project_numbered(connection: Connection, name: str, number: int) -> int:
+    """The id of a new project: this number, unless something here has it or had it. Raises AlreadyExists.
+
+    Ids of events are made from the number of their project, so a project that moves keeps it where it can.
+    """
+    parameters = {"name": name, "number": number}
+    with database_errors(), connection.transaction():
+        # so that nobody takes the number from the sequence meanwhile
+        connection.execute("LOCK TABLE projects IN SHARE ROW EXCLUSIVE MODE")
+        if connection.execute(INSERT_NUMBERED, parameters).rowcount:
+            connection.execute(GO_ON_BEHIND_NUMBER, parameters)
+            return number
+        connection.execute("INSERT INTO projects (name) VALUES (%(name)s)", parameters)
+    found = select_project_id(connection, name)
+    assert found is not None
+    return found
+
+
+INSERT_NUMBERED = """
+INSERT INTO projects (id, name) OVERRIDING SYSTEM VALUE
+SELECT %(number)s, %(name)s
+WHERE NOT EXISTS (SELECT FROM projects WHERE id = %(number)s)
+  AND NOT EXISTS (SELECT FROM events WHERE project_id = %(number)s)
+  AND NOT EXISTS (SELECT FROM rollups WHERE project_id = %(number)s)
+  AND NOT EXISTS (SELECT FROM rollup_additions WHERE project_id = %(number)s)
+"""
+GO_ON_BEHIND_NUMBER = """
+SELECT setval('projects_id_seq', greatest(last_value, %(number)s)) FROM projects_id_seq
+"""
 
 
 def select_project_id(connection: Connection, name: str) -> int | None:

@@ -131,9 +131,9 @@ def decode_event(payload: bytes) -> Event:
             project_id,
             _prompt_id(prompt_id),
             version_hash,
-            None if latency_ms is None else _number(latency_ms),
-            None if cost_usd is None else _number(cost_usd),
-            None if score is None else _number(score),
+            None if latency_ms is None else storable_number(latency_ms),
+            None if cost_usd is None else storable_number(cost_usd),
+            None if score is None else storable_number(score),
             _storable_ms(time[0]) if time else None,
         )
     except (ValueError, TypeError, AttributeError, DecimalException) as error:
@@ -163,7 +163,8 @@ def _storable_ms(milliseconds: int) -> int:
     return milliseconds
 
 
-def _number(text: str) -> Decimal:
+def storable_number(text: str) -> Decimal:
+    """With every digit. Raises UndecodableEntry, or decimal's own errors, for what rollups would not keep exactly."""
     number = _STORABLE.create_decimal(text)
     if not number.is_finite():
         raise UndecodableEntry("a number is not finite")
