@@ -199,11 +199,12 @@ def test_only_the_settings_read_the_environment():
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
+        ("app.__main__", ("pyarrow",)),
         ("worker.jobs", ("flask", "app.web", "alembic", "sqlalchemy", "psycopg")),
-        ("worker.__main__", ("flask", "app.web", "alembic", "sqlalchemy", "gunicorn", "cryptography.hazmat", "numpy")),
+        ("worker.__main__", ("flask", "app.web", "alembic", "sqlalchemy", "gunicorn", "cryptography.hazmat", "numpy", "pyarrow")),
         ("app.core.migrations", ("flask", "alembic", "sqlalchemy")),
         ("app.web", ("worker", "alembic", "sqlalchemy")),
-        ("app.web.application", ("cryptography.hazmat", "httpcore", "numpy", "regex")),
+        ("app.web.application", ("app.core.transfer", "cryptography.hazmat", "httpcore", "numpy", "pyarrow", "regex")),
         ("app.web.gunicorn_worker", ("psycopg", "flask", "redis", "app.core.database")),
         ("app.web.fast.gunicorn", ("psycopg", "flask", "redis", "app.core.database")),
         ("config.logging", ("psycopg", "flask", "redis")),

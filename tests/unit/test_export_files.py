@@ -5,6 +5,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -100,7 +101,7 @@ def test_totals_are_exact(events: list[ExportedEvent]):
         {"score": ""},
     ],
 )
-def test_a_row_that_no_service_can_have_stored_is_refused(changed: dict[str, object]):
+def test_a_row_that_no_service_can_have_stored_is_refused(changed: dict[str, Any]):
     good = ReadRow(
         "00000000-0000-0000-0000-000000000001",
         microseconds(BEGINNING),

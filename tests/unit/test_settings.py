@@ -31,6 +31,7 @@ BAD = {
     "MAX_NEW_PROMPTS_PER_PROJECT": ["0", "1000001"],
     "WORKER_NAME": ["w" * 129],
     "FAST_PATHS": ["perhaps"],
+    "AWS_ENDPOINT_URL": ["minio.example.org", "s3://bucket", "https://"],
 }
 
 

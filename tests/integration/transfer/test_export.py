@@ -3,6 +3,7 @@
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,7 +140,7 @@ def test_a_day_is_as_of_one_moment_while_events_arrive(database_url: str, projec
         connection.execute("SET application_name = 'exporter'")
         place = Watched(tmp_path)
         day = (datetime.now(UTC) - timedelta(days=1)).date()
-        days = {"first": day, "last": day, "tell": lambda _line: None, "clock": lambda: 0.0}
+        days: dict[str, Any] = {"first": day, "last": day, "tell": lambda _line: None, "clock": lambda: 0.0}
         first = export_days(connection, place, manifest, **days)
         second = export_days(connection, place, manifest, **days)
     assert [file.events for file in first.manifest.files] == [30]
