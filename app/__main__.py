@@ -23,7 +23,7 @@ def main() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database to this release's schema; safe to run at any time, and by several at once."""
-    before = migrate_database(settings().database_url)
+    before = migrate_database(settings().database_direct_url)
     if before == SCHEMA_REVISION:
         click.echo(f"the database was at revision {SCHEMA_REVISION} already")
     else:

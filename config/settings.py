@@ -36,6 +36,8 @@ class Settings:
     """One field for each variable, which has the field's name in capitals. Values with secrets are not in the repr."""
 
     database_url: str = field(repr=False)
+    database_direct_url: str = field(repr=False)
+    database_read_url: str | None = field(repr=False)
     redis_url: str = field(repr=False)
     redis_tls_verify: str
     secret_key: str = field(repr=False)
@@ -79,7 +81,7 @@ def load_settings(env: Mapping[str, str] | None = None, *, local: Mapping[str, s
     """
     values = os.environ if env is None else env
     if local is not None and not values.get("DATABASE_URL"):
-        values = {**values, **local}
+        values = {**values, **dict.fromkeys(("DATABASE_DIRECT_URL", "DATABASE_READ_URL"), ""), **local}
     reader = _MappingEnv(_with_secret_of_file(values))
     loaded = _read(reader)
     try:
@@ -123,6 +125,8 @@ def _with_secret_of_file(values: Mapping[str, str]) -> Mapping[str, str]:
 def _read(env: _MappingEnv) -> dict[str, Any]:
     values = {
         "database_url": env.str("DATABASE_URL", validate=_scheme("postgres", "postgresql")),
+        "database_direct_url": env.str("DATABASE_DIRECT_URL", None, validate=_scheme("postgres", "postgresql")),
+        "database_read_url": env.str("DATABASE_READ_URL", None, validate=_scheme("postgres", "postgresql")),
         "redis_url": env.str("REDIS_URL", validate=_scheme("redis", "rediss")),
         "redis_tls_verify": env.str("REDIS_TLS_VERIFY", "required", validate=_tls_verify),
         "secret_key": env.str("SECRET_KEY", validate=_secret),
@@ -147,6 +151,7 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
         # A stable name lets a restarted worker find what it had claimed; Heroku names its machines in DYNO.
         "worker_name": env.str("WORKER_NAME", None, validate=validate.Length(max=128)) or env.str("DYNO", None),
     }
+    values["database_direct_url"] = values["database_direct_url"] or values["database_url"]
     values["public_url"] = _normal_url(values["public_url"])
     values["log_level"] = str(values["log_level"]).lower()
     values["worker_name"] = values["worker_name"] or socket.gethostname()

@@ -17,7 +17,7 @@ GROUND = tuple(
     f"app.core.{name}"
     for name in (
         *("acknowledgements", "background", "contract", "database", "errors", "fixed_window"),
-        *("names", "redis_client", "reply_deadline", "runbook", "visible_text"),
+        *("names", "pooled_connection", "redis_client", "reply_deadline", "runbook", "visible_text"),
     )
 )
 QUERIES = (*GROUND, "app.core.queries", "app.core.rollups")
@@ -80,6 +80,7 @@ MAY_IMPORT = {
 CATCHERS = {
     "psycopg": {
         "app.core.database": "translates psycopg's errors into core's",
+        "app.core.pooled_connection": "a pooler's refusal of settings, which are then sent another way",
         "app.core.reply_deadline": "closes a connection that nobody answers, and hands the error on",
     },
     "redis": {

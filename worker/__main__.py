@@ -53,7 +53,7 @@ def main() -> None:
     link_documents_in_logs(settings.public_url)
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     pool = open_pool(
-        settings.database_url,
+        settings.database_direct_url,
         application_name="pa-worker",
         size=STORE_CONNECTIONS,
         statement_timeout_ms=STATEMENT_TIMEOUT_MS,
@@ -104,7 +104,7 @@ def news_desk(settings: Settings, client: redis.Redis) -> Iterator[None]:
         return post(address, body, headers, rules=rules, tls=tls)
 
     pool = open_pool(
-        settings.database_url,
+        settings.database_direct_url,
         application_name="pa-news",
         size=CONNECTIONS,
         statement_timeout_ms=STATEMENT_TIMEOUT_MS,

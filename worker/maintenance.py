@@ -10,12 +10,13 @@ from app.core.queries.additions import shrink_additions
 from app.core.queries.audit_log import delete_old_audit_entries
 from app.core.queries.deliveries import delete_old_deliveries
 from app.core.queries.ledger import delete_series
-from app.core.queries.maintenance import release_maintenance_lock, select_now, try_maintenance_lock
+from app.core.queries.maintenance import MAINTENANCE_LOCK, select_now
 from app.core.queries.news import delete_old_news
 from app.core.queries.overflows import delete_old_overflows
 from app.core.queries.partitions import drop_partitions_before, ensure_coming_partitions
 from app.core.queries.projects import select_project_ids
 from app.core.queries.rollups import compact_bucket, delete_minutes
+from app.core.queries.session_locks import release_session_lock, try_session_lock
 from app.core.rollups.grains import Grain, floor_to
 from app.core.rollups.time_range import MINUTES_KEPT
 from app.core.runbook import entry_for
@@ -56,7 +57,7 @@ def maintain(connection: Connection, now: datetime, *, retention_days: int) -> N
     Where PostgreSQL fails, what was done by then stays done, and the next run does the rest.
     """
     blocked = _make_coming_partitions(connection, now)
-    if try_maintenance_lock(connection):
+    if try_session_lock(connection, MAINTENANCE_LOCK):
         _clean_up(connection, now, retention_days=retention_days)
     if blocked is not None:
         raise blocked
@@ -88,7 +89,7 @@ def _clean_up(connection: Connection, now: datetime, *, retention_days: int) -> 
         # Every time, not once a day: a run may be missed, and what is compact already is only read.
         _compact_day(connection, floor_to("day", now) - timedelta(days=1))
     finally:
-        release_maintenance_lock(connection)
+        release_session_lock(connection, MAINTENANCE_LOCK)
 
 
 def _compact_day(connection: Connection, day_start: datetime) -> None:

@@ -13,6 +13,7 @@ from app.core.errors import (
     DatabaseUnavailable,
     NotFound,
     PartitionBlocked,
+    PoolerInTheWay,
     PromptAnalyticsError,
     RedisUnavailable,
     Rejected,
@@ -55,7 +56,7 @@ def describe(error: Exception, public_url: str | None = None) -> str:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, PartitionBlocked):
+    if isinstance(error, (PartitionBlocked, PoolerInTheWay)):
         return redact(str(error))
     if isinstance(error, DatabaseUnavailable):
         cause = str(error.__cause__ or error).strip() or str(error)
@@ -85,7 +86,7 @@ def database_connection(
 ) -> Iterator[Connection]:
     """A connection in autocommit mode to a migrated database."""
     with connected(
-        current.database_url,
+        current.database_direct_url,
         application_name="pa-command",
         statement_timeout_ms=statement_timeout_ms,
         lock_timeout_ms=lock_timeout_ms,

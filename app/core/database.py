@@ -25,7 +25,8 @@ from app.core.errors import (
     RowsLocked,
     StatementRefused,
 )
-from app.core.reply_deadline import GRACE_SECONDS, impatient_connection
+from app.core.pooled_connection import SessionSettings, SettledConnection, settled_connection
+from app.core.reply_deadline import GRACE_SECONDS
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
@@ -57,8 +58,9 @@ def connect(url: str, *, application_name: str, statement_timeout_ms: int, lock_
 
     Raises psycopg's own errors; for libraries that want a connection to keep. Everybody else uses `connected`.
     """
-    connection_class = _connection_class(statement_timeout_ms)
-    return connection_class.connect(url, **_connection_options(application_name, statement_timeout_ms, lock_timeout_ms))
+    return _connection_class(statement_timeout_ms, lock_timeout_ms).connect(
+        url, **_connection_options(application_name)
+    )
 
 
 @contextmanager
@@ -88,8 +90,8 @@ def open_pool(
     """
     return psycopg_pool.ConnectionPool(
         url,
-        connection_class=_connection_class(statement_timeout_ms),
-        kwargs=_connection_options(application_name, statement_timeout_ms, lock_timeout_ms),
+        connection_class=_connection_class(statement_timeout_ms, lock_timeout_ms),
+        kwargs=_connection_options(application_name),
         min_size=0,
         max_size=size,
         reconnect_timeout=2.0,
@@ -211,25 +213,26 @@ def _translated(error: psycopg.Error) -> PromptAnalyticsError:
     return translated
 
 
-def _connection_class(statement_timeout_ms: int) -> type[Connection]:
+def _connection_class(statement_timeout_ms: int, lock_timeout_ms: int) -> type[SettledConnection]:
     """Without a timeout for statements (0) there is none for replies either."""
-    if statement_timeout_ms == 0:
-        return psycopg.Connection
-    return impatient_connection(statement_timeout_ms / 1_000 + GRACE_SECONDS)
+    settings: SessionSettings = (
+        ("statement_timeout", statement_timeout_ms),
+        ("lock_timeout", lock_timeout_ms),
+        ("idle_in_transaction_session_timeout", 30_000),
+        ("timezone", "UTC"),
+        # The buffer forgets an entry once its event is committed, so "committed" must hold.
+        ("synchronous_commit", "on"),
+        # PostgreSQL compiles what it takes for costly: 100 ms, for statements that then read 20 rows.
+        ("jit", "off"),
+    )
+    return settled_connection(settings, statement_timeout_ms / 1_000 + GRACE_SECONDS if statement_timeout_ms else None)
 
 
-def _connection_options(application_name: str, statement_timeout_ms: int, lock_timeout_ms: int) -> dict[str, Any]:
+def _connection_options(application_name: str) -> dict[str, Any]:
     return {
         "application_name": application_name,
         "autocommit": True,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "keepalives_idle": 10,
         "tcp_user_timeout": 10_000,
-        "options": (
-            f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={lock_timeout_ms} "
-            # synchronous_commit: the buffer forgets an entry once its event is committed, so "committed" must hold.
-            "-c idle_in_transaction_session_timeout=30000 -c timezone=UTC -c synchronous_commit=on "
-            # PostgreSQL compiles what it takes for costly: 100 ms, for statements that then read 20 rows.
-            "-c jit=off"
-        ),
     }

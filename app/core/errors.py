@@ -137,6 +137,10 @@ class PartitionBlocked(DatabaseUnavailable):
     """The partition of a day cannot be made before a person has done something; other days may succeed."""
 
 
+class PoolerInTheWay(DatabaseUnavailable):
+    """What needs a session of its own met a pooler in transaction mode; it was not begun."""
+
+
 class ClocksDisagree(PromptAnalyticsError):
     """The clocks of two machines are too far apart for what depends on the time; nothing was done."""
 

@@ -21,6 +21,7 @@ from app.core.keys.uses import FirstEvents, KeyUses
 from app.core.operations.refusal_log import RefusalLog
 from app.core.operations.refusals import Refusals
 from app.core.operations.tallies import EVENTS_BY_KEY, Tally
+from app.core.pooled_connection import expect_pooler
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.runbook import runbook_entry
 from app.core.stream.appending import one_by_one
@@ -85,6 +86,8 @@ def register_services(app: Flask, settings: Settings) -> None:
     if settings.fast_paths and is_module_patched("socket"):
         together = in_flights
         client = SharedConnectionRedis(client.connection_pool)
+    if settings.database_direct_url != settings.database_url:
+        expect_pooler(settings.database_url)
     pool = database.open_pool(settings.database_url, application_name="pa-web", size=settings.database_pool_size)
     numbering = Numbering(functools.partial(_keep_acknowledgements, pool))
     # The pool's threads must end with the app, and before the interpreter does.

@@ -14,6 +14,7 @@ from app.core.database import Connection, connect, connected
 from app.core.errors import DatabaseUnavailable, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision
 from app.core.queries.partitions import ensure_coming_partitions
+from app.core.queries.session_locks import wait_for_session_lock
 
 MIGRATION_LOCK = 0x70615F73
 """An advisory lock key of our own: "pa_s"."""
@@ -32,7 +33,7 @@ def run(database_url: str, *, lock_timeout_ms: int, attempts: int) -> str | None
         statement_timeout_ms=LONGEST_RUN_MS,
         lock_timeout_ms=LONGEST_RUN_MS,
     ) as lock_holder:
-        lock_holder.execute("SELECT pg_advisory_lock(%(key)s)", {"key": MIGRATION_LOCK})
+        wait_for_session_lock(lock_holder, MIGRATION_LOCK)
         revision = current_revision(lock_holder)
         _upgrade(database_url, revision, lock_timeout_ms=lock_timeout_ms, attempts=attempts)
         ensure_coming_partitions(lock_holder, datetime.now(UTC).date())

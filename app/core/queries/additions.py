@@ -14,6 +14,7 @@ from app.core.database import Connection
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, timestamp_microseconds
 from app.core.queries.rollups import MEASURE_TYPES, MEASURES, measure_values, tell_of_damage
 from app.core.queries.rows import all_rows, all_values, one_value
+from app.core.queries.session_locks import release_session_lock, wait_for_session_lock
 from app.core.rollups.latency_histogram import ENTRY_BYTES, decode_histogram
 from app.core.rollups.rollup import ByMinute, Rollup, RollupKey, Sums
 
@@ -66,12 +67,11 @@ def fold_locked(connection: Connection, project_id: int) -> Iterator[None]:
 
     Waited for before any of these begins, so that its snapshot is a later one.
     """
-    parameters = {"key": FOLD_LOCK, "project_id": project_id}
-    connection.execute("SELECT pg_advisory_lock(%(key)s, %(project_id)s)", parameters)
+    wait_for_session_lock(connection, FOLD_LOCK, project_id)
     try:
         yield
     finally:
-        connection.execute("SELECT pg_advisory_unlock(%(key)s, %(project_id)s)", parameters)
+        release_session_lock(connection, FOLD_LOCK, project_id)
 
 
 IS_SPARSE = """

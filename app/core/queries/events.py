@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 
 from app.core.database import Connection, database_errors
 from app.core.errors import AlreadyExists
+from app.core.pooled_connection import at_commit
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, UUID_BYTES, timestamp_microseconds
 from app.core.rollups.event_row import Content, EventRow, PlainKey
 
@@ -26,13 +27,13 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming_events (
     latency_ms   numeric,
     cost_usd     numeric,
     score        numeric
-) ON COMMIT DELETE ROWS
+)
 """
 
 
 def create_incoming_events(connection: Connection) -> None:
     """The staging table of this connection: temporary, so it costs no write-ahead log."""
-    connection.execute(CREATE_INCOMING_EVENTS)
+    connection.execute(CREATE_INCOMING_EVENTS + at_commit(connection))
 
 
 COPY_INCOMING_EVENTS = """

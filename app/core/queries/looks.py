@@ -6,7 +6,9 @@ from uuid import UUID
 
 from app.core.contract import OLDEST_TIMESTAMP
 from app.core.database import Connection
-from app.core.queries.rows import all_rows, one_row, one_value
+from app.core.pooled_connection import is_pooled
+from app.core.queries.rows import all_rows, one_row
+from app.core.queries.session_locks import release_session_lock, try_session_lock
 from app.core.rollups.time_range import MINUTES_KEPT
 
 NEWS_LOCK = 0x70615F6E
@@ -24,12 +26,13 @@ LONGEST_VERDICT = timedelta(days=91)
 
 
 def try_news_lock(connection: Connection) -> bool:
-    """Take the lock if it is free; it ends with the connection at the latest."""
-    return bool(one_value(connection, "SELECT pg_try_advisory_lock(%(key)s)", {"key": NEWS_LOCK}))
+    """Take the lock if it is free. Through a pooler there is none, and all workers look: each piece is told once."""
+    return is_pooled(connection) or try_session_lock(connection, NEWS_LOCK)
 
 
 def release_news_lock(connection: Connection) -> None:
-    connection.execute("SELECT pg_advisory_unlock(%(key)s)", {"key": NEWS_LOCK})
+    if not is_pooled(connection):
+        release_session_lock(connection, NEWS_LOCK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Raw events as a person reads them: all of a day, oldest first, or the first few of a day in some order."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from app.core.database import Connection
+from app.core.pooled_connection import is_pooled
 from app.core.queries.rows import all_rows, all_values
 
 ROWS_AT_ONCE = 2_000
@@ -50,7 +52,7 @@ def iterate_events_of_day(
 
     The connection is one in autocommit mode, and holds no snapshot while they are read: PostgreSQL sorts them into a
     file of its own (WITH HOLD) before it gives the first one out. A slow reader would otherwise keep it from cleaning
-    up behind every update of the rollups.
+    up behind every update of the rollups. Through a pooler nothing outlives a transaction: so there is one that long.
     """
     # One day at a time: each lies in a partition of its own, so PostgreSQL sorts a day and never the whole range.
     sql = f"""
@@ -64,7 +66,11 @@ def iterate_events_of_day(
         ORDER BY events.occurred_at, events.event_id
     """
     parameters = {**whose._asdict(), "day": day, "start": start, "end": end}
-    with psycopg.ServerCursor(connection, "events_of_day", row_factory=class_row(RawEvent), withhold=True) as cursor:
+    outlives = not is_pooled(connection)
+    with (
+        nullcontext() if outlives else connection.transaction(),
+        psycopg.ServerCursor(connection, "events_of_day", row_factory=class_row(RawEvent), withhold=outlives) as cursor,
+    ):
         cursor.itersize = ROWS_AT_ONCE
         cursor.execute(sql, parameters, binary=True)
         yield from cursor
@@ -147,6 +153,11 @@ def set_statement_timeout(connection: Connection, seconds: float) -> None:
 
 
 def set_longest_pause(connection: Connection, seconds: float) -> None:
-    """Let PostgreSQL end this connection when it is asked for nothing for so long outside of a transaction."""
+    """Let PostgreSQL end this connection when it is asked for nothing for so long outside of a transaction.
+
+    Inside of one, as a download through a pooler always is, that has a limit anyway.
+    """
+    if is_pooled(connection):
+        return
     sql = "SELECT set_config('idle_session_timeout', %(milliseconds)s, false)"
     connection.execute(sql, {"milliseconds": str(int(seconds * 1_000))})

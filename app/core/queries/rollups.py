@@ -9,6 +9,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from app.core.database import Connection
+from app.core.pooled_connection import at_commit
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, timestamp_microseconds
 from app.core.queries.rows import all_rows
 from app.core.rollups.grains import Grain
@@ -33,20 +34,15 @@ MEASURE_TYPES = (
 )
 
 # Most rows of a batch count the same events as another one (a minute, its hour, its day): their values are sent once.
-CREATE_INCOMING_VALUES = f"""
-CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollup_values ON COMMIT DELETE ROWS
-AS SELECT 0 AS number, {MEASURES} FROM rollups WITH NO DATA
-"""
-CREATE_INCOMING_KEYS = f"""
-CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollup_keys ON COMMIT DELETE ROWS
-AS SELECT {_KEY}, 0 AS number FROM rollups WITH NO DATA
-"""
+INCOMING_VALUES = f"SELECT 0 AS number, {MEASURES} FROM rollups WITH NO DATA"
+INCOMING_KEYS = f"SELECT {_KEY}, 0 AS number FROM rollups WITH NO DATA"
 
 
 def create_incoming_rollups(connection: Connection) -> None:
     """The staging tables of this connection: temporary, so they cost no write-ahead log."""
-    connection.execute(CREATE_INCOMING_VALUES)
-    connection.execute(CREATE_INCOMING_KEYS)
+    end = at_commit(connection)
+    connection.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollup_values {end} AS {INCOMING_VALUES}")
+    connection.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming_rollup_keys {end} AS {INCOMING_KEYS}")
 
 
 COPY_INCOMING_VALUES = f"COPY incoming_rollup_values (number, {MEASURES}) FROM STDIN (FORMAT BINARY)"

@@ -61,7 +61,7 @@ def download(find: Callable[[], EventsOf], name: str) -> Response:
             "Only a few downloads of raw events can run at once. Try again in a moment.",
             retry_after_seconds=RETRY_SECONDS,
         )
-    events = iterate_events(services().settings.database_url, whose, shown.time_range)
+    events = iterate_events(services().settings.database_direct_url, whose, shown.time_range)
     file_name = f"{name}-{shown.time_range.start:%Y%m%dT%H%M}-{shown.time_range.end:%Y%m%dT%H%M}.csv"
     return _streamed(events, slot, file_name)
 

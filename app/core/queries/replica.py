@@ -1,0 +1,44 @@
+"""How far a hot standby is behind its primary."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core.database import Connection
+from app.core.queries.rows import one_row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where the primary's log stands: all that was committed before `at`, by the primary's clock, is before it."""
+
+    at: datetime
+    position: str
+
+
+def select_position(connection: Connection) -> Position:
+    """Of a primary."""
+    sql = "SELECT statement_timestamp() AS at, pg_current_wal_flush_lsn()::text AS position"
+    found = one_row(connection, Position, sql, {})
+    assert found is not None
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What a standby has replayed. `last_commit_at`, by the primary's clock, is None where there was none yet."""
+
+    is_standby: bool
+    has_all: bool
+    last_commit_at: datetime | None
+
+
+def select_replayed(connection: Connection, position: str | None) -> Replayed:
+    """Whether it `has_all` of the primary's log up to a position; never where none is known."""
+    sql = """
+        SELECT pg_is_in_recovery() AS is_standby,
+               coalesce(pg_last_wal_replay_lsn() >= %(position)s::pg_lsn, false) AS has_all,
+               pg_last_xact_replay_timestamp() AS last_commit_at
+    """
+    found = one_row(connection, Replayed, sql, {"position": position})
+    assert found is not None
+    return found
