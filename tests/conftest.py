@@ -38,6 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run PostgreSQL and Redis from the development wheels although the system has its own",
     )
     parser.addoption(
+        "--postgres",
+        type=Path,
+        help="the folder with the programs of the PostgreSQL to test with, such as /usr/lib/postgresql/14/bin",
+    )
+    parser.addoption(
         "--require-browser",
         action="store_true",
         help="fail the browser tests where there is no Chromium, instead of skipping them",
@@ -108,9 +113,16 @@ def servers_that_run(shared_servers: list[RunningServer]) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres(
-    server_folder: Path, guard: Guard, *, shared_servers: list[RunningServer], wheels_only: bool
+    request: pytest.FixtureRequest,
+    server_folder: Path,
+    guard: Guard,
+    *,
+    shared_servers: list[RunningServer],
+    wheels_only: bool,
 ) -> RunningPostgres:
-    server = start_postgres(server_folder / "postgres", guard, durable=False, wheels_only=wheels_only)
+    programs = request.config.getoption("--postgres")
+    folder = server_folder / "postgres"
+    server = start_postgres(folder, guard, durable=False, wheels_only=wheels_only, programs=programs)
     shared_servers.append(server)
     return server
 

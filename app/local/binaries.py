@@ -33,10 +33,15 @@ class RedisBinary:
     version: tuple[int, ...]
 
 
-def find_postgres(*, major: int | None = None, wheels_only: bool = False) -> PostgresBinaries:
-    """The newest of the system, else the wheel's; `major`: only this one, the one that made the data."""
+def find_postgres(
+    *, major: int | None = None, wheels_only: bool = False, programs: Path | None = None
+) -> PostgresBinaries:
+    """The newest of the system, else the wheel's; `major`: only this one, the one that made the data.
+
+    With `programs` only what is in that folder.
+    """
     found = [] if wheels_only else sorted(_system_postgres(), key=lambda each: each.major, reverse=True)
-    for binaries in (*found, *_wheel_postgres()):
+    for binaries in (*found, *_wheel_postgres()) if programs is None else _postgres_in(programs):
         if binaries.major == major or (major is None and binaries.major >= OLDEST_POSTGRES):
             return binaries
     wanted = f"{OLDEST_POSTGRES} or later" if major is None else f"{major}, which made the data in .local/postgres,"

@@ -28,7 +28,7 @@ class RunningPostgres(RunningServer):
     def __init__(
         self, data_dir: Path, guard: Guard, binaries: PostgresBinaries, identity: Identity, *, durable: bool
     ) -> None:
-        self._program = binaries.folder / "postgres"
+        self.binaries = binaries
         self._durable = durable
         self._pid_file = data_dir / "postmaster.pid"
         super().__init__(data_dir, guard, identity)
@@ -38,7 +38,7 @@ class RunningPostgres(RunningServer):
     def _command(self) -> list[str]:
         # The number in it may belong to another process by now, and PostgreSQL would not dare to start.
         self._pid_file.unlink(missing_ok=True)
-        command = [str(self._program), "-D", str(self.data_dir), "-p", str(self.port), "-h", "127.0.0.1"]
+        command = [str(self.binaries.folder / "postgres"), "-D", str(self.data_dir), "-p", str(self.port), "-h", "127.0.0.1"]
         command += ["-c", "unix_socket_directories=", "-c", "logging_collector=off", "-c", "log_destination=stderr"]
         return command if self._durable else [*command, *NOT_DURABLE]
 
@@ -51,15 +51,22 @@ class RunningPostgres(RunningServer):
         return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
 
 
-def start_postgres(data_dir: Path, guard: Guard, *, durable: bool = True, wheels_only: bool = False) -> RunningPostgres:
+def start_postgres(
+    data_dir: Path,
+    guard: Guard,
+    *,
+    durable: bool = True,
+    wheels_only: bool = False,
+    programs: Path | None = None,
+) -> RunningPostgres:
     """Makes the data folder where there is none, and returns when the server accepts connections.
 
-    The log is written beside the folder. Raises CannotRun, whose message is one line for a person.
+    `programs`: the folder with those of a PostgreSQL that is not to be looked for. The log is written beside the folder. Raises CannotRun, whose message is one line for a person.
     """
     data_dir = data_dir.resolve()
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     major = _major_of(data_dir)
-    binaries = find_postgres(major=major, wheels_only=wheels_only)
+    binaries = find_postgres(major=major, wheels_only=wheels_only, programs=programs)
     identity = postgres_identity(binaries.folder / "postgres")
     if major is None:
         _make_data(data_dir, guard, binaries, identity, durable=durable)

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, current_app
 from flask.blueprints import BlueprintSetupState
 
 from app.core.operations.readiness import POSTGRESQL_SILENT, REDIS_SILENT, Problems, check_database, check_redis
+from app.core.operations.replica import Standing
 from app.core.runbook import runbook_path
 from app.web.access import public
 from app.web.envelope import Detail
@@ -55,7 +56,14 @@ def readyz() -> Response:
             details=details,
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
-    return success({"checks": dict.fromkeys(problems, "ok")})
+    replica = services().replica
+    told = {} if replica is None else {"replica": _told(replica.standing())}
+    return success({"checks": dict.fromkeys(problems, "ok"), **told})
+
+
+def _told(standing: Standing) -> dict[str, object]:
+    """No check: without its replica the service reads from the primary."""
+    return {"state": standing.state, "lag_seconds": standing.lag_seconds, "as_of": standing.as_of}
 
 
 def current_problems() -> Problems:

@@ -8,14 +8,15 @@ import orjson
 from flask import Response
 
 
-def success(data: object) -> Response:
-    """A 200 with `{"success": true, "data": …}`.
+def success(data: object, *, as_of: datetime | None = None) -> Response:
+    """A 200 with `{"success": true, "data": …}`, and `asOf` where that is given.
 
     A Decimal is written as a JSON number with every digit and no exponent, a datetime as ISO 8601 in UTC
     with Z. Raises orjson.JSONEncodeError (a TypeError) for a Decimal that is not finite, a datetime without
     a time zone, and every type that has no form in JSON.
     """
-    return Response(encode({"success": True, "data": data}), mimetype="application/json")
+    fresh = {} if as_of is None else {"asOf": as_of}
+    return Response(encode({"success": True, **fresh, "data": data}), mimetype="application/json")
 
 
 def encode(value: object) -> bytes:

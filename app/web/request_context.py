@@ -4,6 +4,7 @@ import os
 import re
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flask import g, has_request_context, request
@@ -56,6 +57,8 @@ class RequestFacts:
     `api_key`: the valid key that came with it; `ended_key`: one that was valid, and is revoked or expired. `window`:
     how the valid key's rate limit stands. `visitor`: who looks at a page. `error_code`: that of an answer in the error
     envelope. `health`: how the service does, as the visitor sees it, from before the numbers of the page were read.
+    `as_of`: all that was stored until then is in what was read; `from_standby`: what came later may not be.
+    `has_written`: whoever asks has changed something a moment ago, and wants to see it.
     """
 
     request_id: str
@@ -65,6 +68,9 @@ class RequestFacts:
     visitor: Visitor | None = None
     error_code: str | None = None
     health: Health | None = None
+    as_of: datetime | None = None
+    from_standby: bool = False
+    has_written: bool = False
 
 
 def begin_request() -> None:

@@ -20,6 +20,7 @@ from app.core.keys.directory import KeyDirectory
 from app.core.keys.uses import FirstEvents, KeyUses
 from app.core.operations.refusal_log import RefusalLog
 from app.core.operations.refusals import Refusals
+from app.core.operations.replica import Replica
 from app.core.operations.tallies import EVENTS_BY_KEY, Tally
 from app.core.pooled_connection import expect_pooler
 from app.core.queries.ledger import insert_acknowledgements
@@ -67,6 +68,7 @@ class Services:
     redis: redis.Redis
     buffer: EventBuffer
     database: ConnectionPool
+    replica: Replica | None
     keys: KeyDirectory
     limits: RateLimits
     refusals: Refusals
@@ -89,9 +91,10 @@ def register_services(app: Flask, settings: Settings) -> None:
     if settings.database_direct_url != settings.database_url:
         expect_pooler(settings.database_url)
     pool = database.open_pool(settings.database_url, application_name="pa-web", size=settings.database_pool_size)
+    replica = _open_replica(settings, pool)
     numbering = Numbering(functools.partial(_keep_acknowledgements, pool))
     # The pool's threads must end with the app, and before the interpreter does.
-    weakref.finalize(app, _close, numbering, pool)
+    weakref.finalize(app, _close, numbering, [pool, *([replica.pool] if replica else [])])
     app.extensions[_EXTENSION] = Services(
         settings=settings,
         redis=client,
@@ -103,6 +106,7 @@ def register_services(app: Flask, settings: Settings) -> None:
             together=together,
         ),
         database=pool,
+        replica=replica,
         keys=KeyDirectory(client, pool, uses=KeyUses(client)),
         limits=RateLimits(app, client, default_limit=settings.default_rate_limit),
         refusals=Refusals(client),
@@ -119,15 +123,25 @@ def _keep_acknowledgements(pool: ConnectionPool, acknowledgements: Sequence[Ackn
         insert_acknowledgements(connection, acknowledgements)
 
 
-def _close(numbering: Numbering, pool: ConnectionPool) -> None:
+def _open_replica(settings: Settings, primary: ConnectionPool) -> Replica | None:
+    if settings.database_read_url is None:
+        return None
+    standby = database.open_pool(
+        settings.database_read_url, application_name="pa-web", size=settings.database_pool_size
+    )
+    return Replica(primary, standby)
+
+
+def _close(numbering: Numbering, pools: Sequence[ConnectionPool]) -> None:
     if not numbering.flush():
         log.error(
             "what was acknowledged could not be written down: if Redis loses it, nobody will miss it",
             extra={"see": runbook_entry("losses")},
         )
     # garbage may be collected in a thread of the pool, which can't wait for itself
-    with suppress(RuntimeError):
-        pool.close()
+    for pool in pools:
+        with suppress(RuntimeError):
+            pool.close()
 
 
 def services() -> Services:
@@ -140,43 +154,32 @@ def ask_database(work: _Work[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T
 
     As `app.core.database.run`: in another thread; what it needs of the request are arguments.
     """
-    patience = _patience()
+    patient = patience()
     return database.run(
         services().database,
         lambda connection: work(connection, *args, **kwargs),
-        deadline_seconds=patience.answer_seconds,
-        wait_seconds=patience.connection_seconds,
+        deadline_seconds=patient.answer_seconds,
+        wait_seconds=patient.connection_seconds,
     )
 
 
 def asker(work: _Work[_P, _T]) -> Callable[_P, _T]:
     """`ask_database` with this work, for what goes on when the request is over, as a download does."""
-    pool, patience = services().database, _patience()
+    pool, patient = services().database, patience()
 
     def ask(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         return database.run(
             pool,
             lambda connection: work(connection, *args, **kwargs),
-            deadline_seconds=patience.answer_seconds,
-            wait_seconds=patience.connection_seconds,
+            deadline_seconds=patient.answer_seconds,
+            wait_seconds=patient.connection_seconds,
         )
 
     return ask
 
 
-def ask_snapshot(work: _Work[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """The same where all statements are to see one state of the database, with the time that long ranges take."""
-    patience = _patience()
-    return database.run(
-        services().database,
-        lambda connection: work(connection, *args, **kwargs),
-        deadline_seconds=patience.snapshot_seconds,
-        wait_seconds=patience.connection_seconds,
-        snapshot=True,
-    )
-
-
-def _patience() -> Patience:
+def patience() -> Patience:
+    """That of whoever has sent the request."""
     return OF_PEOPLE if is_page_path(request.path) else OF_PROGRAMS
 
 

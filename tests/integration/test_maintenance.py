@@ -10,9 +10,10 @@ import pytest
 
 from app.core.database import Connection, connect, open_pool
 from app.core.errors import ClocksDisagree, PartitionBlocked
-from app.core.queries.maintenance import release_maintenance_lock, try_maintenance_lock
+from app.core.queries.maintenance import MAINTENANCE_LOCK
 from app.core.queries.partitions import drop_partitions_before, ensure_partitions, partition_name
 from app.core.queries.rollups import compact_bucket
+from app.core.queries.session_locks import release_session_lock, try_session_lock
 from app.core.redis_client import connect as connect_redis
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.events import Event, new_event_id
@@ -128,11 +129,11 @@ def test_minutes_go_after_a_week_and_not_before(database):
 def test_a_second_worker_leaves_the_upkeep_to_the_first_but_still_makes_partitions(database, database_url):
     store_at(database, NOW - timedelta(days=40))
     with connect(database_url, application_name="other", statement_timeout_ms=10_000) as other:
-        assert try_maintenance_lock(other)
+        assert try_session_lock(other, MAINTENANCE_LOCK)
         maintain(database, NOW, retention_days=30)
         assert database.execute("SELECT count(*) FROM events").fetchone() == (1,)
         assert partition_name(NOW.date() + timedelta(days=7)) in partitions(database)
-        release_maintenance_lock(other)
+        release_session_lock(other, MAINTENANCE_LOCK)
     maintain(database, NOW, retention_days=30)
     assert database.execute("SELECT count(*) FROM events").fetchone() == (0,)
 

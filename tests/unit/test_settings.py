@@ -21,6 +21,8 @@ BAD = {
     "IDEMPOTENCY_WINDOW_SECONDS": ["0", "86401"],
     "RETENTION_DAYS": ["0", "-3"],
     "TRUSTED_PROXY_COUNT": ["-1", "yes"],
+    "DATABASE_DIRECT_URL": ["mysql://db/pa", "db"],
+    "DATABASE_READ_URL": ["redis://db/pa", "replica"],
     "PUBLIC_URL": ["analytics.example.org", "ftp://a", "https://", "https://a/b", "https://u@a", "https://a:b", "//a"],
     "METRICS_TOKEN": ["short"],
     "WEBHOOK_PRIVATE_ADDRESSES": ["yes", "Allow"],
@@ -136,7 +138,17 @@ def test_the_servers_of_a_make_run_stand_in_for_a_missing_database():
     assert load_settings({}, local=local).database_url == "postgres://local/pa"
     # never one's database with another's buffer
     assert load_settings({"REDIS_URL": "redis://elsewhere"}, local=local).redis_url == "redis://local"
+    elsewhere = load_settings(
+        {"DATABASE_DIRECT_URL": "postgres://elsewhere/pa", "DATABASE_READ_URL": "postgres://elsewhere/pa"}, local=local
+    )
+    assert (elsewhere.database_direct_url, elsewhere.database_read_url) == ("postgres://local/pa", None)
     assert load_settings(NEEDED, local=local).redis_url == NEEDED["REDIS_URL"]
+
+
+def test_the_direct_way_to_the_database_is_the_usual_one_unless_another_is_set():
+    assert load_settings(NEEDED).database_direct_url == NEEDED["DATABASE_URL"]
+    direct = "postgres://user:pw@direct/pa"
+    assert load_settings({**NEEDED, "DATABASE_DIRECT_URL": direct}).database_direct_url == direct
 
 
 @pytest.mark.parametrize("limit", ["600/minute", "10 per second", "100/2 hour"])

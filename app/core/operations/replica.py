@@ -125,7 +125,8 @@ class Replica:
     def ask(self, work: Callable[[Connection], _T], patience: Patience, *, snapshot: bool) -> _T:
         """What `work` makes of a connection to the standby; as `app.core.database.run`.
 
-        Raises DatabaseUnavailable also as soon as the standby is known to have gone.
+        Raises DatabaseUnavailable also as soon as the standby is known to have gone, and DatabaseTooSlow where it is
+        there and takes too long.
         """
         until = self._monotonic() + patience.answer_seconds
 
@@ -140,8 +141,10 @@ class Replica:
             try:
                 return answer.result(min(SLICE_SECONDS, max(left, 0.0)))
             except TimeoutError:
-                if left <= SLICE_SECONDS or self.standing().state != "in use":
-                    raise DatabaseUnavailable("the standby did not answer") from None
+                if left <= SLICE_SECONDS:
+                    raise DatabaseTooSlow("no answer in the time that there was") from None
+                if self.standing().state != "in use":
+                    raise DatabaseUnavailable("the standby has gone") from None
 
 
 class Answer(NamedTuple):

@@ -18,7 +18,8 @@ from app.web.api.comparison_schemas import ComparisonQuerySchema
 from app.web.api.usage_schemas import load_query, read_prompt_id
 from app.web.compression import compressed
 from app.web.json_response import success
-from app.web.services import ask_snapshot
+from app.web.reading import ask_snapshot
+from app.web.request_context import context
 
 RELATIVE = {"cost_usd": True, "latency_ms": True, "latency_p95_ms": True, "score": False}
 
@@ -69,7 +70,8 @@ def read_comparison(key: ApiKey, prompt_id: str) -> Response:
             "measures": {name: _measure(found.measured.get(name), relative=RELATIVE[name]) for name in MEASURES},
             "margins": found.margins,
             "alpha": ALPHA,
-        }
+        },
+        as_of=context().as_of,
     )
 
 

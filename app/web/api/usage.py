@@ -14,7 +14,8 @@ from app.web.access import requires_key
 from app.web.api.usage_schemas import UsageQuery, read_prompt_id, read_query
 from app.web.compression import compressed
 from app.web.json_response import success
-from app.web.services import ask_snapshot
+from app.web.reading import ask_snapshot
+from app.web.request_context import context
 
 blueprint = Blueprint("usage", __name__)
 blueprint.after_request(compressed)
@@ -27,7 +28,7 @@ def read_project(key: ApiKey) -> Response:
     query = read_query(request.args, datetime.now(UTC))
     usage = ask_snapshot(project_usage, key.project_id, query.time_range, query.interval)
     prompts = [{"prompt_id": prompt_id, **_totals(totals)} for prompt_id, totals in usage.breakdown]
-    return success({**_heading(query, usage), "prompts": prompts, "truncated": usage.truncated})
+    return success({**_heading(query, usage), "prompts": prompts, "truncated": usage.truncated}, as_of=context().as_of)
 
 
 class PromptIdConverter(BaseConverter):
@@ -50,7 +51,10 @@ def read_prompt(key: ApiKey, prompt_id: str) -> Response:
     query = read_query(request.args, datetime.now(UTC))
     usage = ask_snapshot(prompt_usage, key.project_id, prompt, query.time_range, query.interval)
     versions = [{"version_hash": version_hash, **_totals(totals)} for version_hash, totals in usage.breakdown]
-    return success({"prompt_id": prompt, **_heading(query, usage), "versions": versions, "truncated": usage.truncated})
+    return success(
+        {"prompt_id": prompt, **_heading(query, usage), "versions": versions, "truncated": usage.truncated},
+        as_of=context().as_of,
+    )
 
 
 def _heading(query: UsageQuery, usage: UsageReport[Any]) -> dict[str, Any]:

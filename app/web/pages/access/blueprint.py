@@ -5,6 +5,7 @@ from http import HTTPStatus
 from flask import Blueprint
 
 from app.web.compression import compressed
+from app.web.pages.access.own_writes import note_own_writes, remember_own_writes
 from app.web.pages.access.session_cookie import open_session, save_session
 from app.web.pages.layout.errors import PageError
 from app.web.pages.layout.rendering import with_security_headers
@@ -19,9 +20,11 @@ def page_blueprint(name: str) -> Blueprint:
     """
     blueprint = Blueprint(f"pages_{name}", __name__)
     blueprint.before_request(open_session)
+    blueprint.before_request(note_own_writes)
     blueprint.before_request(_refuse_strange_host)
     blueprint.after_request(compressed)
     blueprint.after_request(save_session)
+    blueprint.after_request(remember_own_writes)
     blueprint.after_request(with_security_headers)
     return blueprint
 

@@ -18,8 +18,8 @@ from app.web.pages.charts.chart import Chart, Line, Measure, build_chart
 from app.web.pages.charts.measures import COST, EVENTS, LATENCY, OF_VERSIONS, SCORE, ValueOf, frame_of
 from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_cells, latencies_csv, no_such_chart
 from app.web.pages.layout.csv_download import csv_response
+from app.web.reading import ask_snapshot
 from app.web.request_context import visitor
-from app.web.services import ask_snapshot
 
 
 class Plot(NamedTuple):

@@ -14,8 +14,8 @@ from app.web.pages.charts.series_csv import asked_range
 from app.web.pages.dashboard.download_slots import DownloadSlots
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.errors import PageError
+from app.web.reading import url_to_read
 from app.web.request_context import visitor
-from app.web.services import services
 
 LONGEST_RANGE = timedelta(days=31)
 DOWNLOADS_AT_ONCE = 2
@@ -61,7 +61,7 @@ def download(find: Callable[[], EventsOf], name: str) -> Response:
             "Only a few downloads of raw events can run at once. Try again in a moment.",
             retry_after_seconds=RETRY_SECONDS,
         )
-    events = iterate_events(services().settings.database_direct_url, whose, shown.time_range)
+    events = iterate_events(url_to_read(), whose, shown.time_range)
     file_name = f"{name}-{shown.time_range.start:%Y%m%dT%H%M}-{shown.time_range.end:%Y%m%dT%H%M}.csv"
     return _streamed(events, slot, file_name)
 

@@ -24,8 +24,9 @@ from app.web.pages.layout.overflow_words import overflow_notices
 from app.web.pages.layout.ranges import read_range
 from app.web.pages.layout.tables import LONGEST_SEARCH, in_order, page_of, read_table_query
 from app.web.proxies import public_url_for
+from app.web.reading import ask_snapshot
 from app.web.request_context import visitor
-from app.web.services import ask_database, ask_snapshot, services
+from app.web.services import ask_database, services
 
 MOST_OVERFLOWS = 3
 """More would push away what the page is for; the system page has more of them."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.core.operations.health import Health, State, letters_in_words
+from app.core.operations.health import WAITING_SECONDS, Health, State, letters_in_words
 from app.core.runbook import runbook_path
 
 MEANING_PATH = "/docs/dashboard#the-light-in-the-header"
@@ -23,10 +23,11 @@ class HealthWords:
     age: str
 
 
-def health_words(health: Health, now: datetime) -> HealthWords:
+def health_words(health: Health, now: datetime, stored_until: datetime | None = None) -> HealthWords:
+    """`stored_until`: of what was stored later some may be missing, because a replica was read; None where none was."""
     word, sentence = _word_and_sentence(health)
     reasons = [(reason.text, runbook_path(reason.entry)) for reason in health.reasons]
-    return HealthWords(health.state, word, sentence, reasons, _age(health, now))
+    return HealthWords(health.state, word, sentence, reasons, _age(health, now, stored_until))
 
 
 def heading_of(health: Health) -> str:
@@ -50,12 +51,21 @@ def _word_and_sentence(health: Health) -> tuple[str, str]:
     return "OK", "Events flow: nothing waits, and nothing is missing."
 
 
-def _age(health: Health, now: datetime) -> str:
+def _age(health: Health, now: datetime, stored_until: datetime | None) -> str:
     if not health.knows_what_waits:
         is_silent = any(reason.entry == "redis" for reason in health.reasons)
         return f"What waits to be stored is not known{': Redis does not answer' if is_silent else ''}"
-    if health.waiting is None:
+    ends, why = [], []
+    if health.waiting is not None:
+        events = health.waiting.events
+        ends.append(health.waiting.since)
+        why.append(f"{events:,} event{' waits' if events == 1 else 's wait'}")
+    if stored_until is not None:
+        ends.append(stored_until)
+        if (now - stored_until).total_seconds() > WAITING_SECONDS:
+            why.append("the replica is behind")
+    if not why:
         return ""
-    events, since = health.waiting.events, health.waiting.since
-    day = "" if since.date() == now.date() else f"{since.day} {since:%b} "
-    return f"Data up to {day}{since:%H:%M:%S} UTC; {events:,} event{' waits' if events == 1 else 's wait'}"
+    end = min(ends)
+    day = "" if end.date() == now.date() else f"{end.day} {end:%b} "
+    return f"Data up to {day}{end:%H:%M:%S} UTC; {', '.join(why)}"

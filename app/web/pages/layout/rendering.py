@@ -85,7 +85,8 @@ def page(
     Besides the context a template knows `user`, `project`, `projects` (those the user may switch to) and `role`, each
     None or empty where nobody is signed in, and `health`, None where nobody asked for it.
     """
-    seen_by, health = request_context().visitor, request_context().health
+    known = request_context()
+    seen_by, health = known.visitor, known.health
     user, project, role = (None, None, None) if seen_by is None else (seen_by.user, seen_by.project, seen_by.role)
     html = render_template(
         template,
@@ -95,7 +96,7 @@ def page(
         projects=() if user is None else user.projects,
         role=role,
         navigation=navigation or [each for each in NAVIGATION if project and (role == "admin" or not each.for_admins)],
-        health=health and health_words(health, datetime.now(UTC)),
+        health=health and health_words(health, datetime.now(UTC), known.as_of if known.from_standby else None),
         health_meaning=MEANING_PATH,
         sign_in_url=f"/login?next={quote(request.full_path.rstrip('?'), safe='/')}",
         **context,

@@ -17,8 +17,8 @@ from app.web.pages.charts.series_csv import latencies_csv
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.prompts.addresses import read_address, versions_looked_up
 from app.web.pages.prompts.comparisons import end_of
+from app.web.reading import ask_snapshot
 from app.web.request_context import visitor
-from app.web.services import ask_snapshot
 
 ENDS = ("estimate", "low", "high")
 

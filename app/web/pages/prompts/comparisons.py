@@ -22,8 +22,8 @@ from app.web.pages.prompts.addresses import Address, read_address, versions_look
 from app.web.pages.prompts.comparison_card import labels_of, options_of
 from app.web.pages.prompts.comparison_words import BADGES
 from app.web.pages.prompts.measure_words import VOCABULARY, Row, rows_of
+from app.web.reading import ask_snapshot
 from app.web.request_context import visitor
-from app.web.services import ask_snapshot
 
 KINDS = {"side_by_side": "side by side", "before_after": "before and after"}
 

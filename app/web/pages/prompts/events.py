@@ -17,8 +17,9 @@ from app.web.pages.dashboard.raw_events import download
 from app.web.pages.layout.ranges import RANGES
 from app.web.pages.layout.rendering import page
 from app.web.pages.prompts.addresses import read_address, versions_looked_up
+from app.web.reading import ask_stored
 from app.web.request_context import visitor
-from app.web.services import ask_database, services
+from app.web.services import services
 
 ORDERS: dict[Order, tuple[str, str]] = {
     "latest": ("Latest", "events"),
@@ -39,7 +40,7 @@ def events(prompt_id: UUID) -> Response:
     shown = address.shown
     order: Order = next((key for key in ORDERS if key == request.args.get("by")), "latest")
     with versions_looked_up():
-        found = ask_database(
+        found = ask_stored(
             read_single_events, visitor().project_id, prompt_id, shown.time_range, only=address.only, order=order
         )
     versions = {(event.version_hash, event.version_name) for event in found.events}
@@ -68,7 +69,7 @@ def events_csv(prompt_id: UUID) -> Response:
 
     def find() -> EventsOf:
         with versions_looked_up():
-            return ask_database(_find, visitor().project_id, prompt_id, read_address().only)
+            return ask_stored(_find, visitor().project_id, prompt_id, read_address().only)
 
     return download(find, f"events-{prompt_id}")
 

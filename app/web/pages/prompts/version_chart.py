@@ -27,8 +27,8 @@ from app.web.pages.charts.series_csv import BUCKET_COLUMNS, asked_range, bucket_
 from app.web.pages.layout.csv_download import csv_response
 from app.web.pages.layout.formatting import count
 from app.web.pages.prompts.addresses import Address, read_address, versions_looked_up
+from app.web.reading import ask_snapshot
 from app.web.request_context import visitor
-from app.web.services import ask_snapshot
 
 blueprint = page_blueprint("version_chart")
 

@@ -11,8 +11,8 @@ from app.web.pages.access.guards import signed_in
 from app.web.pages.layout.csv_download import csv_table
 from app.web.pages.layout.tables import in_order
 from app.web.pages.prompts.addresses import read_address, versions_looked_up
+from app.web.reading import ask_snapshot
 from app.web.request_context import visitor
-from app.web.services import ask_snapshot
 
 CSV_COLUMNS: dict[str, Callable[[VersionSummary], object]] = {
     "version_hash": lambda version: version.version_hash,

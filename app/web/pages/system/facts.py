@@ -13,6 +13,7 @@ from app.core.operations.overflows import ToldOverflows, read_overflows
 from app.core.operations.readiness import acknowledgement_meaning, append_fsync, redis_info
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.operations.replays import ReplayReport, report_replays
+from app.core.operations.replica import Standing
 from app.core.operations.tallies import BUCKET_SECONDS, DRAINED, five_minutes_of, read_counts
 from app.core.queries.dead_letters import (
     DeadLetter,
@@ -113,6 +114,16 @@ class DatabaseFacts(NamedTuple):
     more_letters: bool
     replays: ReplayReport | None
     overflows: ToldOverflows
+
+
+def replica_words(standing: Standing | None) -> str:
+    """What is to be said of the hot standby besides its state."""
+    if standing is None:
+        return ""
+    if standing.lag_seconds is None:
+        return "numbers are read from the primary"
+    behind = f"{standing.lag_seconds:.1f} s behind the primary"
+    return behind if standing.state == "in use" else f"{behind}, so that numbers are read there"
 
 
 def visible_project() -> int | None:

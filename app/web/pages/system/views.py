@@ -34,6 +34,7 @@ from app.web.pages.system.facts import (
     database_facts,
     preview,
     redis_facts,
+    replica_words,
     visible_project,
 )
 from app.web.proxies import notice_proxy
@@ -83,6 +84,7 @@ def system() -> Response:
     letters_after = read_id(request.args.get("letters_after")) or 0
     problems = current_problems()
     at_work = services()
+    standing = at_work.replica.standing() if at_work.replica else None
     in_redis = redis_facts(at_work.redis, at_work.buffer, now, project_id=project_id)
     answers = problems.get("postgresql", "") is None and problems.get("migrations", "") is None
     in_database = _database_facts(now, project_id, letters_after) if answers else None
@@ -102,6 +104,8 @@ def system() -> Response:
         delays=[reason for reason in health.reasons if reason.state == "delayed"],
         heading=heading_of(health),
         in_redis=in_redis,
+        replica=standing,
+        replica_words=replica_words(standing),
         in_database=in_database,
         overflows=in_database and overflow_notices(in_database.overflows, now, with_projects=project_id is None),
         letters_after=letters_after,
