@@ -4,11 +4,20 @@ import json
 
 import click
 
-from app.commands.servers import database_connection, describe, redis_connection, settings
+from app.commands.servers import (
+    STATEMENT_TIMEOUT_MS,
+    database_connection,
+    describe,
+    redis_connection,
+    settings,
+)
 from app.commands.tables import time_text
-from app.core.errors import PromptAnalyticsError
+from app.core.database import connected
+from app.core.errors import DatabaseUnavailable, PromptAnalyticsError
 from app.core.operations.readiness import OLDEST_EVENT_SECONDS, acknowledgement_meaning, append_fsync, redis_info
+from app.core.operations.replica import AWAY, standing_of
 from app.core.queries.losses import select_loss
+from app.core.queries.replica import select_position, select_replayed
 from app.core.queries.status import count_dead_letters
 from app.core.queries.untraced import select_untraced
 from app.core.runbook import runbook_entry
@@ -46,9 +55,11 @@ def status(*, as_json: bool) -> None:
         "untraced_events": None,
         "untraced_since": None,
         "a_204_means": None,
+        "replica": None,
+        "replica_lag_seconds": None,
     }
     errors = []
-    for look in (_buffer_facts, _database_facts):
+    for look in (_buffer_facts, _database_facts, _replica_facts):
         try:
             facts |= look(current)
         except PromptAnalyticsError as error:
@@ -83,6 +94,23 @@ def _database_facts(current: Settings) -> Facts:
         }
 
 
+def _replica_facts(current: Settings) -> Facts:
+    """Nothing where there is none. One that is away is no error: the service reads from the primary then."""
+    if current.database_read_url is None:
+        return {}
+    with database_connection(current) as connection:
+        found = select_position(connection)
+    try:
+        with connected(
+            current.database_read_url, application_name="pa-command", statement_timeout_ms=STATEMENT_TIMEOUT_MS
+        ) as connection:
+            replayed = select_replayed(connection, found.position)
+    except DatabaseUnavailable:
+        return {"replica": AWAY.state}
+    standing = standing_of(found, replayed, known_as_of=None, now=found.at)
+    return {"replica": standing.state, "replica_lag_seconds": standing.lag_seconds}
+
+
 def _text(facts: Facts, public_url: str | None) -> str:
     """One line for each fact; one that needs somebody names its entry of the runbook."""
     labels = {
@@ -96,6 +124,8 @@ def _text(facts: Facts, public_url: str | None) -> str:
         "untraced_events": "Untraced",
         "untraced_since": "  since",
         "a_204_means": "A 204 means",
+        "replica": "Replica",
+        "replica_lag_seconds": "  behind by (s)",
     }
     see = {
         name: f" (see {runbook_entry(entry, public_url)})"

@@ -38,7 +38,15 @@ class RunningPostgres(RunningServer):
     def _command(self) -> list[str]:
         # The number in it may belong to another process by now, and PostgreSQL would not dare to start.
         self._pid_file.unlink(missing_ok=True)
-        command = [str(self.binaries.folder / "postgres"), "-D", str(self.data_dir), "-p", str(self.port), "-h", "127.0.0.1"]
+        command = [
+            str(self.binaries.folder / "postgres"),
+            "-D",
+            str(self.data_dir),
+            "-p",
+            str(self.port),
+            "-h",
+            "127.0.0.1",
+        ]
         command += ["-c", "unix_socket_directories=", "-c", "logging_collector=off", "-c", "log_destination=stderr"]
         return command if self._durable else [*command, *NOT_DURABLE]
 
@@ -61,7 +69,8 @@ def start_postgres(
 ) -> RunningPostgres:
     """Makes the data folder where there is none, and returns when the server accepts connections.
 
-    `programs`: the folder with those of a PostgreSQL that is not to be looked for. The log is written beside the folder. Raises CannotRun, whose message is one line for a person.
+    `programs`: the folder with those of a PostgreSQL that is not to be looked for. The log is written beside the data
+    folder. Raises CannotRun, whose message is one line for a person.
     """
     data_dir = data_dir.resolve()
     data_dir.parent.mkdir(parents=True, exist_ok=True)

@@ -113,6 +113,8 @@ def test_status_tells_how_the_events_flow(succeed: Succeed, database_url: str, r
         "lost_since": None,
         "untraced_events": 0,
         "untraced_since": None,
+        "replica": None,
+        "replica_lag_seconds": None,
     }
     lines = succeed("status").splitlines()
     assert lines[0].split() == ["Buffered", "events", "2"]

@@ -43,7 +43,14 @@ def other_defaults(database_url: str) -> Iterator[None]:
         connection.execute("SELECT pg_reload_conf()")
 
 
-@pytest.fixture(params=["", "ignore_startup_parameters = options\n"], ids=["refuses options", "ignores options"])
+EITHER = {
+    "refuses options": "",
+    "ignores options": "ignore_startup_parameters = options\n",
+    "keeps sessions": "pool_mode = session\n",
+}
+
+
+@pytest.fixture(params=EITHER.values(), ids=EITHER)
 def either(
     request: pytest.FixtureRequest, tmp_path: Path, guard: Guard, database_url: str, other_defaults: None
 ) -> Iterator[Connection]:

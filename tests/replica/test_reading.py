@@ -1,5 +1,7 @@
 """The read API and the pages read from a hot standby while it is fresh enough, and say how fresh that is."""
 
+import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -174,3 +176,13 @@ def test_raw_events_come_from_it(
             store(prompt=OTHER_PROMPT)
             assert str(OTHER_PROMPT) not in admin.get("/dashboard/events.csv").text
             assert str(PROMPT) in admin.get(f"/dashboard/prompts/{PROMPT}/events").text
+
+
+def test_status_says_how_far_behind_it_is(database_url: str, redis_url: str, standby: RunningStandby) -> None:
+    servers = {"database_url": database_url, "redis_url": redis_url, "secret_key": "s" * 32}
+    told = json.loads(run_command("status", "--json", database_read_url=standby.url, **servers).stdout)
+    assert told["replica"] == "in use"
+    standby.kill()
+    told = run_command("status", database_read_url=standby.url, **servers)
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert re.search(r"^Replica +away$", told.stdout, re.MULTILINE)

@@ -164,6 +164,7 @@ def test_the_documentation_lists_every_setting_with_its_default():
         value = getattr(settings, field.name)
         expected[field.name.upper()] = {None: "none", True: "on"}.get(value, str(value))
     expected |= dict.fromkeys(NEEDED, "required")
+    expected["DATABASE_DIRECT_URL"] = "`DATABASE_URL`"
     expected["WORKER_NAME"] = "`DYNO` or the host's name"
     assert documented == expected
 

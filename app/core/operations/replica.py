@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, TypeVar
@@ -15,7 +16,7 @@ from typing import Literal, NamedTuple, TypeVar
 from app.core import background
 from app.core.database import Connection, ConnectionPool, connection_from
 from app.core.errors import DatabaseTooSlow, DatabaseUnavailable, NotFound, Unavailable
-from app.core.queries.replica import select_position, select_replayed
+from app.core.queries.replica import Position, Replayed, select_position, select_replayed
 
 LARGEST_LAG = timedelta(seconds=10)
 LOOK_AGAIN_SECONDS = 1.0
@@ -43,6 +44,23 @@ class Standing:
 AWAY = Standing("away")
 
 
+def standing_of(found: Position | None, replayed: Replayed, *, known_as_of: datetime | None, now: datetime) -> Standing:
+    """What a look at the primary, and at the standby after it, tells; None where the primary did not answer.
+
+    A standby that has got as far as the primary was has all that was committed until then, however long ago the last
+    commit was. One that has not is as of its last commit, or as it was known to be before (`known_as_of`).
+    """
+    if not replayed.is_standby:
+        return Standing("not a standby")
+    at = now if found is None else found.at
+    known = [as_of for as_of in (known_as_of, replayed.last_commit_at) if as_of]
+    as_of = at if replayed.has_all else max(known, default=None)
+    if as_of is None:
+        return Standing("lagging")
+    lag = max(timedelta(), at - as_of)
+    return Standing("in use" if lag <= LARGEST_LAG else "lagging", as_of, lag.total_seconds())
+
+
 class Patience(NamedTuple):
     """How long a question may wait for a connection, and for its answer all in all."""
 
@@ -65,7 +83,7 @@ class Replica:
         self._given_up: Future[None] | None = None
         self._seen = AWAY
         self._seen_at = -USABLE_SECONDS
-        self._fresh_as_of: datetime | None = None
+        self._as_of: datetime | None = None
 
     def standing(self) -> Standing:
         """As of the last seconds. Looks anew beside the one who asks, who waits for it only where nothing is known."""
@@ -98,29 +116,15 @@ class Replica:
         self._seen, self._seen_at = seen, began_at
 
     def _compare(self) -> Standing:
-        """Raises Unavailable where the standby does not answer.
-
-        The primary is asked first: a standby that has got as far as that has all that was committed until then, however
-        long ago the last commit was. One that has not is as of its last commit, or as it was seen before.
-        """
-        at, position = datetime.now(UTC), None
-        try:
-            with connection_from(self._primary, wait_seconds=CONNECTION_SECONDS) as connection:
-                found = select_position(connection)
-                at, position = found.at, found.position
-        except Unavailable:
-            pass
+        """The primary is asked first, and may be away. Raises Unavailable where the standby does not answer."""
+        found = None
+        with suppress(Unavailable), connection_from(self._primary, wait_seconds=CONNECTION_SECONDS) as connection:
+            found = select_position(connection)
         with connection_from(self.pool, wait_seconds=CONNECTION_SECONDS) as connection:
-            replayed = select_replayed(connection, position)
-        if not replayed.is_standby:
-            return Standing("not a standby")
-        known = [as_of for as_of in (self._fresh_as_of, replayed.last_commit_at) if as_of]
-        as_of = at if replayed.has_all else max(known, default=None)
-        if as_of is None:
-            return Standing("lagging")
-        self._fresh_as_of = as_of
-        lag = max(timedelta(), at - as_of)
-        return Standing("in use" if lag <= LARGEST_LAG else "lagging", as_of, lag.total_seconds())
+            replayed = select_replayed(connection, found.position if found else None)
+        seen = standing_of(found, replayed, known_as_of=self._as_of, now=datetime.now(UTC))
+        self._as_of = seen.as_of or self._as_of
+        return seen
 
     def ask(self, work: Callable[[Connection], _T], patience: Patience, *, snapshot: bool) -> _T:
         """What `work` makes of a connection to the standby; as `app.core.database.run`.
@@ -148,7 +152,7 @@ class Replica:
 
 
 class Answer(NamedTuple):
-    """What was asked for ends with `as_of`; `from_standby`: whether it may be behind the primary."""
+    """All that was committed until `as_of` was seen; `from_standby`: what came later may be missing."""
 
     as_of: datetime
     from_standby: bool
@@ -162,7 +166,7 @@ def read(
     *,
     snapshot: bool,
 ) -> tuple[_T, Answer]:
-    """The answer of the standby where it is in use, else that of the primary, and what it ends with.
+    """The answer of the standby where it is in use, else that of the primary, and how fresh it is.
 
     Of the primary too where the standby fails: it may have gone, or have cancelled the question for the sake of what it
     replays (SQLSTATE 40001); or where it does not find what may have come a moment ago. `ask_primary` gets the seconds

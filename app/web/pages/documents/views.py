@@ -16,6 +16,7 @@ from app.web.pages.layout.rendering import NavigationItem, page, with_security_h
 DOCUMENTS = {
     "runbook": "Runbook",
     "operations": "Operations",
+    "postgresql": "PostgreSQL",
     "security": "Security",
     "dashboard": "Dashboard",
     "statistics": "Statistics",
