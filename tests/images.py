@@ -16,7 +16,7 @@ import yaml
 
 from app.local.children import REPOSITORY
 
-STEP_SECONDS = 600
+STEP_SECONDS = 1_200
 _PATHS = re.compile(r"(?<![\w.$}/])/(?=(?:opt|srv|build|var/lib)/?\b)")
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 

@@ -30,7 +30,7 @@ from tests.images import Image, health_check, last, services
 from tests.sign_in import csrf_token
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1_800)
 
 NEWEST = 14
 OLDEST = 11
