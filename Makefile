@@ -34,7 +34,7 @@ test: $(INSTALLED) .venv-s3/.installed ## Run all tests on real servers (ARGS="-
 
 .PHONY: rehearse
 rehearse: $(INSTALLED) ## Run every step of the Dockerfile in a clean folder, and the Procfile and compose.yaml in it (ARGS=--clean-install=PYTHON for one)
-	@$(VENV_PYTHON) -m pytest -n0 --clean-install $(ARGS) tests/deploying
+	@$(VENV_PYTHON) -m pytest -n0 tests/deploying --clean-install $(ARGS)
 
 .PHONY: bench
 bench: $(INSTALLED) .venv-bench/.installed $(if $(BENCH_MLFLOW),.venv-mlflow/.installed) ## Measure how fast it is, beside other ways to do the same (a quarter of an hour)

@@ -175,7 +175,7 @@ def test_a_web_dyno_and_a_worker_stay_within_the_connections_of_a_small_plan(
         acknowledged = under_load(app, headers)
         with httpx.Client(base_url=app.dynos.url, headers=headers, timeout=60) as client:
             wait_until(lambda: stored(client) >= acknowledged, 60)
-    record_property("most connections", most)
+    record_property("most connections", str(most))
     assert acknowledged
     assert 8 <= most.postgresql <= CONNECTIONS_OF_A_PLAN
     assert 8 <= most.redis <= CONNECTIONS_OF_A_PLAN
