@@ -1,12 +1,12 @@
 # One image for web, worker and release: docs/deploying.md says how to run each.
 
-FROM python:3.12-slim-bookworm AS packages
+FROM python:3.11-slim-bookworm AS packages
 WORKDIR /build
 RUN python -m venv /opt/venv
 COPY requirements.txt ./
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary=:all: -r requirements.txt
 
-FROM python:3.12-slim-bookworm
+FROM python:3.11-slim-bookworm
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
 # What one container keeps for the others, in a volume: the secret of compose.yaml.
 RUN install -d -m 0700 -o 10001 -g 10001 /var/lib/prompt-analytics
