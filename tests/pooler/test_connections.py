@@ -11,6 +11,8 @@ import pytest
 from app.core.database import Connection, ConnectionPool, connect, connected, connection_from, database_errors, run
 from app.core.errors import DatabaseTooSlow, DatabaseUnavailable, PoolerInTheWay
 from app.core.pooled_connection import is_pooled
+from app.core.queries.events import create_incoming_events
+from app.core.queries.rollups import create_incoming_rollups
 from app.core.queries.session_locks import release_session_lock, try_session_lock
 from app.local.children import Guard
 from tests.pgbouncer import POOL_SIZE, RunningPgBouncer
@@ -155,3 +157,15 @@ def test_a_pooler_that_was_killed_is_unavailable_and_then_answers_again(
     pgbouncer.restart()
     wait_until(answers, 20)
     assert pool.max_size > POOL_SIZE
+
+
+def test_temporary_tables_are_left_behind_for_nobody(pooled: Connection, database_url: str) -> None:
+    """The next release to get the server's connection may think of other columns."""
+    temporary = "SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND relname LIKE 'incoming%'"
+    with psycopg.connect(database_url, autocommit=True) as other:
+        before = other.execute(temporary).fetchone()
+        with pooled.transaction():
+            create_incoming_events(pooled)
+            create_incoming_events(pooled)
+            create_incoming_rollups(pooled)
+        assert other.execute(temporary).fetchone() == before

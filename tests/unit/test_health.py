@@ -92,3 +92,12 @@ def test_a_server_that_does_not_answer_leaves_nothing_to_be_claimed() -> None:
     assert [reason.entry for reason in health.reasons] == ["redis", "postgresql"]
     assert (health.state, health.knows_what_waits, health.dead_letters) == ("broken", False, None)
     assert "not known" in health_words(health, NOW).age
+
+
+def test_a_replica_that_is_behind_says_up_to_when_the_data_goes() -> None:
+    nothing_waits, some_wait = seen(redis_of(0, 0.0)), seen(redis_of(2, 8.0))
+    fresh, behind = NOW - timedelta(seconds=2), NOW - timedelta(seconds=9)
+    assert health_words(nothing_waits, NOW, fresh).age == ""
+    assert health_words(nothing_waits, NOW, behind).age == "Data up to 14:03:11 UTC; the replica is behind"
+    assert health_words(some_wait, NOW, fresh).age == "Data up to 14:03:12 UTC; 2 events wait"
+    assert health_words(some_wait, NOW, behind).age == "Data up to 14:03:11 UTC; 2 events wait, the replica is behind"

@@ -176,3 +176,11 @@ def test_its_answers_are_as_documented(client: httpx.Client, store: Store) -> No
         assert answer.headers["Content-Type"] == "application/json"
         schema = {"$ref": f"#/components/schemas/{name}", "components": components}
         jsonschema_rs.validate(schema, answer.json()["data"], validate_formats=True)
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/{PROMPT}"])
+def test_an_answer_says_how_fresh_it_is(client: httpx.Client, store: Store, path: str) -> None:
+    store()
+    before = datetime.now(UTC)
+    as_of = datetime.fromisoformat(client.get(path).json()["asOf"])
+    assert before <= as_of <= datetime.now(UTC)
