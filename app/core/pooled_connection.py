@@ -47,6 +47,9 @@ class SettledConnection(psycopg.Connection[tuple[Any, ...]]):
             _behind_poolers.add(conninfo)
         # Empty options are not sent. A pooler older than PgBouncer 1.21 loses statements that were prepared.
         connection = super().connect(conninfo, **{**options, "options": "", "prepare_threshold": None})
+        # The one setting that PgBouncer itself keeps for each client, and psycopg goes by when it reads rows: by then
+        # those of a transaction have gone.
+        connection.execute("SET timezone TO 'UTC'")
         connection.is_pooled = True
         connection.cursor_factory = PooledCursor
         return connection

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -52,7 +53,7 @@ EITHER = {
 }
 
 
-@pytest.fixture(params=EITHER.values(), ids=EITHER)
+@pytest.fixture(params=list(EITHER.values()), ids=list(EITHER))
 def either(
     request: pytest.FixtureRequest, tmp_path: Path, guard: Guard, database_url: str, other_defaults: None
 ) -> Iterator[Connection]:
@@ -70,6 +71,18 @@ def test_its_settings_hold_in_a_statement_of_its_own_and_in_a_transaction(either
         assert either.execute(CURRENT).fetchone() == tuple(SETTINGS.values())
         with either.transaction():
             assert either.execute(CURRENT).fetchone() == tuple(SETTINGS.values())
+
+
+def test_times_are_in_utc_whatever_the_server_would_have(either: Connection) -> None:
+    """Also of a statement of its own, whose rows are read when its settings have gone."""
+    for _ in range(2):
+        row = either.execute("SELECT now()").fetchone()
+        assert row is not None
+        assert row[0].utcoffset() == timedelta(0)
+    with either.transaction():
+        row = either.execute("SELECT now()").fetchone()
+    assert row is not None
+    assert row[0].utcoffset() == timedelta(0)
 
 
 def test_they_are_not_left_behind_for_others(either: Connection, database_url: str) -> None:
