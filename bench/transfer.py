@@ -121,7 +121,8 @@ def run(url: str, name: str, *arguments: str) -> Took:
     with _longest_snapshot(url) as longest:
         process = subprocess.Popen([sys.executable, "-m", "app", *arguments], env=environment)
         _, status, usage = os.wait4(process.pid, 0)
-    if status:
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
         sys.exit(f"{name} failed")
     seconds = time.monotonic() - began_at
     return Took(name, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1_024 / MEGABYTE, max(longest))

@@ -202,10 +202,8 @@ def test_only_the_settings_read_the_environment():
     [
         ("app.__main__", ("pyarrow",)),
         ("worker.jobs", ("flask", "app.web", "alembic", "sqlalchemy", "psycopg")),
-        (
-            "worker.__main__",
-            ("flask", "app.web", "alembic", "sqlalchemy", "gunicorn", "cryptography.hazmat", "numpy", "pyarrow"),
-        ),
+        ("worker.__main__", ("flask", "app.web", "alembic", "sqlalchemy", "gunicorn", "cryptography.hazmat", "numpy")),
+        ("worker.__main__", ("pyarrow", "app.core.transfer")),
         ("app.core.migrations", ("flask", "alembic", "sqlalchemy")),
         ("app.web", ("worker", "alembic", "sqlalchemy")),
         ("app.web.application", ("app.core.transfer", "cryptography.hazmat", "httpcore", "numpy", "pyarrow", "regex")),

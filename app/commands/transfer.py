@@ -41,6 +41,8 @@ def export_events(project: str, first: datetime | None, last: datetime | None, o
     Run again, it writes only days that have changed, and goes on where it was broken off. Exits with 1 where the
     totals of a day are not those of its events. docs/export.md has the columns.
     """
+    if first is not None and last is not None and first > last:
+        raise click.BadParameter("--from is later than --to")
     current = settings()
     place = open_place(out, s3_endpoint_url=current.aws_endpoint_url)
     with _patient_connection(current) as connection:

@@ -1,9 +1,12 @@
 """`import`: each event exactly once, whatever is there already, and nothing of a bad file."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -68,6 +71,44 @@ def test_what_is_in_the_project_already_stays_and_counts_once(exported: Path, im
     assert import_into().stdout.startswith("90 events of 3 days: 90 new")
     assert {row[0] for row in all_events(there, "demo")} == own | {row[0] for row in all_events(here, "demo")}
     assert count_exactly(there) == 110
+
+
+def test_workers_store_and_fold_meanwhile(exported: Path, import_into, here_and_there):
+    """Also the very events that are imported, which then count once."""
+    here, there = here_and_there
+    project_id = store_project(there, "demo", ())
+    ended = threading.Event()
+    again = [as_received(project_id, row) for row in all_events(here, "demo")]
+
+    def work() -> int:
+        rounds = 0
+        with open_connection(there) as connection:
+            while not ended.is_set() or rounds < 3:
+                batch = [*odd_events(project_id, 2, 5), *again[rounds * 7 % 80 :][:10]]
+                EventStore().store(connection, batch)
+                fold_all(connection)
+                rounds += 1
+        return rounds
+
+    with ThreadPoolExecutor(1) as worker:
+        working = worker.submit(work)
+        try:
+            finished = import_into()
+        finally:
+            ended.set()
+        rounds = working.result()
+    assert finished.exit_code == 0, finished.stderr
+    assert count_exactly(there) == 90 + 5 * rounds
+
+
+def as_received(project_id: int, row: tuple[Any, ...]) -> ReceivedEvent:
+    """An event that is stored, as it would come again."""
+    event_id, _, occurred_at, received_at, prompt_id, _, _, version_hash, *_ = row
+    numbers = [None if text is None else Decimal(text) for text in row[-3:]]
+    occurred_at_ms, received_at_ms = (round(time.timestamp() * 1_000) for time in (occurred_at, received_at))
+    return ReceivedEvent(
+        Event(event_id.bytes, project_id, prompt_id, version_hash, *numbers, occurred_at_ms), received_at_ms
+    )
 
 
 def test_a_restore_brings_back_what_is_missing(exported: Path, import_into, run, database_url: str):
