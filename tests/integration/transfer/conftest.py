@@ -10,6 +10,7 @@ from app.core.migrations import migrate
 from app.local.postgres import RunningPostgres
 from tests.commands import Run
 from tests.databases import empty_tables, new_database
+from tests.transfers import store_project
 
 Transfer = Callable[..., Result]
 
@@ -53,3 +54,11 @@ def import_into(run: Run, tmp_path: Path, other_url: str) -> Transfer:
         return run("import", "--project", project, source or str(tmp_path / "out"), *arguments, **servers)
 
     return import_out
+
+
+@pytest.fixture
+def exported(here_and_there, export, tmp_path: Path) -> Path:
+    """Of three days; the folder."""
+    store_project(here_and_there[0], "demo", (1, 2, 3))
+    assert export().exit_code == 0
+    return tmp_path / "out"

@@ -1,5 +1,6 @@
 """`export`: what it writes again and what it leaves, and when it says that something is wrong."""
 
+import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.partitions import drop_partitions_before
+from app.core.stream.buffer import EventBuffer
+from app.core.stream.numbering import Numbering
 from app.core.transfer.exporting import export_days
 from app.core.transfer.manifest import Manifest
 from app.core.transfer.places import Folder
 from tests.commands import fails_with_one_line, select
 from tests.databases import kept_connection
-from tests.drains import open_connection
+from tests.drains import an_event as buffered_event
+from tests.drains import open_connection, run_drain
 from tests.folds import fold_all
 from tests.stored_events import an_event
 from tests.transfers import contents_of, manifest_in, noon, odd_events, store_project, store_received
@@ -49,6 +54,22 @@ def test_it_writes_only_what_has_changed_since(export, database_url: str, projec
     assert [name for name in first if second[name] == first[name]] == [name_of(1)]
     assert [file["events"] for file in manifest_in(out)["files"]] == [30, 35, 30]
     assert sorted(path.name for path in out.iterdir()) == [*sorted(second), "manifest.json"]
+
+
+def test_it_counts_what_the_ledger_has_stored(  # noqa: PLR0917 - what pytest hands in
+    export, run, database, client, database_url: str, tmp_path: Path
+):
+    project_id = store_project(database_url, "demo", ())
+    numbering = Numbering(lambda rows: insert_acknowledgements(database, rows), delay_seconds=3_600)
+    buffer = EventBuffer(client, numbering=numbering)
+    repeated = buffered_event(project_id, 0)
+    buffer.append(*[buffered_event(project_id, seed) for seed in range(20)], repeated, repeated)
+    run_drain(database, client)
+    numbering.flush()
+    assert export().exit_code == 0
+    hours = json.loads(run("ledger", "--json").stdout)["hours"]
+    assert (sum(hour["stored"] for hour in hours), sum(hour["repeated"] for hour in hours)) == (21, 1)
+    assert manifest_in(tmp_path / "out")["events"] == 21
 
 
 def test_it_takes_days_by_their_names(export, project_id: int, tmp_path: Path):
