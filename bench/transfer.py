@@ -1,8 +1,9 @@
 """What export and import take: seconds, CPU and memory, for as many events as you like.
 
-`python -m bench.transfer [EVENTS] [DAYS] [--without-import]`: PostgreSQL of its own on 127.0.0.1 with so many events (2
-million unless told) of 500 versions, spread over so many days (4), exported in each format and imported into an empty
-database. Rollups of hours stand beside them, with the sums that an export checks and nothing else.
+`python -m bench.transfer [EVENTS] [DAYS] [--age DAYS] [--without-import]`: PostgreSQL of its own on 127.0.0.1 with so
+many events (2 million unless told) of 500 versions, spread over so many days (4) up to a day ago (or `--age` days),
+exported in each format and imported into an empty database. Rollups of hours stand beside them, with the sums that an
+export checks and nothing else. Of the last seven days an import makes rollups of minutes, too.
 """
 
 import argparse
@@ -91,18 +92,18 @@ class Took:
         )
 
 
-def fill(connection: Connection, events: int, days: int) -> None:
-    """The days before today, each with its share."""
+def fill(connection: Connection, events: int, days: int, *, age: int = 1) -> None:
+    """So many days, up to that many ago, each with its share."""
     project_id = insert_project(connection, PROJECT)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    ensure_partitions(connection, (today - timedelta(days=days)).date(), today.date())
+    ensure_partitions(connection, (today - timedelta(days=days + age)).date(), today.date())
     versions = {
-        Version(project_id, UUID(int=prompt), f"{prompt:032x}{version:08x}"): today - timedelta(days=days)
+        Version(project_id, UUID(int=prompt), f"{prompt:032x}{version:08x}"): today - timedelta(days=days + age)
         for prompt in range(PROMPTS)
         for version in range(VERSIONS_PER_PROMPT)
     }
     insert_versions_as_of(connection, versions)
-    for day in range(1, days + 1):
+    for day in range(age, age + days):
         parameters = {
             "project_id": project_id,
             "day": (today - timedelta(days=day)).date(),
@@ -154,13 +155,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("events", type=int, nargs="?", default=EVENTS)
     parser.add_argument("days", type=int, nargs="?", default=DAYS)
+    parser.add_argument("--age", type=int, default=1)
     parser.add_argument("--without-import", action="store_true")
     asked = parser.parse_args(arguments)
     took = []
     with open_stand() as stand, tempfile.TemporaryDirectory() as folder:
         url = stand.postgres.url
         with connect(url, application_name="bench", statement_timeout_ms=STATEMENT_TIMEOUT_MS) as connection:
-            fill(connection, asked.events, asked.days)
+            fill(connection, asked.events, asked.days, age=asked.age)
             connection.execute("CREATE DATABASE empty")
         empty = urlunsplit(urlsplit(url)._replace(path="/empty"))
         migrate(empty)
