@@ -14,17 +14,19 @@ from app.commands.servers import (
 from app.commands.tables import time_text
 from app.core.database import connected
 from app.core.errors import DatabaseUnavailable, PromptAnalyticsError
-from app.core.operations.readiness import OLDEST_EVENT_SECONDS, acknowledgement_meaning, append_fsync, redis_info
+from app.core.operations.readiness import OLDEST_EVENT_SECONDS
+from app.core.operations.redis_settings import acknowledgement_meaning, names_in, redis_info, settings_of
 from app.core.operations.replica import AWAY, standing_of
 from app.core.queries.losses import select_loss
 from app.core.queries.replica import select_position, select_replayed
 from app.core.queries.status import count_dead_letters
 from app.core.queries.untraced import select_untraced
-from app.core.runbook import runbook_entry
+from app.core.runbook import document, runbook_entry
 from app.core.stream.buffer import EventBuffer
 from config.settings import Settings
 
-Facts = dict[str, int | float | str | None]
+Fact = int | float | str | list[str] | None
+Facts = dict[str, Fact]
 
 ENTRIES = {
     "oldest_event_age_seconds": "buffer_growing",
@@ -32,6 +34,7 @@ ENTRIES = {
     "lost_events": "losses",
     "untraced_events": "untraced",
     "a_204_means": "redis_settings",
+    "redis_settings_wrong": "redis_settings",
 }
 """Facts that may need somebody, each with its entry of the runbook."""
 
@@ -57,6 +60,9 @@ def status(*, as_json: bool) -> None:
         "a_204_means": None,
         "replica": None,
         "replica_lag_seconds": None,
+        "redis_settings_right": None,
+        "redis_settings_wrong": None,
+        "redis_settings_unseen": None,
     }
     errors = []
     for look in (_buffer_facts, _database_facts, _replica_facts):
@@ -72,9 +78,12 @@ def status(*, as_json: bool) -> None:
 def _buffer_facts(current: Settings) -> Facts:
     with redis_connection(current) as client:
         state = EventBuffer(client).state()
-        meaning = acknowledgement_meaning(redis_info(client), append_fsync(client))
+        redis_settings = settings_of(redis_info(client))
     return {
-        "a_204_means": meaning,
+        "a_204_means": acknowledgement_meaning(redis_settings),
+        "redis_settings_right": names_in(redis_settings, "right"),
+        "redis_settings_wrong": names_in(redis_settings, "wrong"),
+        "redis_settings_unseen": names_in(redis_settings, "unseen"),
         "buffer_depth": state.depth,
         "pending": state.pending,
         "oldest_event_age_seconds": state.oldest_age_seconds,
@@ -126,19 +135,30 @@ def _text(facts: Facts, public_url: str | None) -> str:
         "a_204_means": "A 204 means",
         "replica": "Replica",
         "replica_lag_seconds": "  behind by (s)",
+        "redis_settings_right": "Redis settings that are right",
+        "redis_settings_wrong": "  wrong",
+        "redis_settings_unseen": "  cannot be seen here",
     }
     see = {
         name: f" (see {runbook_entry(entry, public_url)})"
         for name, entry in ENTRIES.items()
         if _needs_somebody(name, facts[name])
     }
-    return "\n".join(
-        f"{label:30}{'-' if facts[name] is None else facts[name]}{see.get(name, '')}" for name, label in labels.items()
-    )
+    if facts["redis_settings_unseen"]:
+        see["redis_settings_unseen"] = f" (see {document('managed-redis', public_url)})"
+    return "\n".join(f"{label:30}{_shown(facts[name])}{see.get(name, '')}" for name, label in labels.items())
 
 
-def _needs_somebody(name: str, fact: float | str | None) -> bool:
+def _shown(fact: Fact) -> str:
+    if isinstance(fact, list):
+        return ", ".join(fact) or "-"
+    return "-" if fact is None else str(fact)
+
+
+def _needs_somebody(name: str, fact: Fact) -> bool:
     """Of a fact that has an entry; one that is not known needs nobody."""
     if isinstance(fact, str):
         return fact.startswith("in memory")
+    if isinstance(fact, list):
+        return bool(fact)
     return fact is not None and fact > (OLDEST_EVENT_SECONDS if name == "oldest_event_age_seconds" else 0)

@@ -44,6 +44,16 @@ def runbook_entry(name: str, public_url: str | None = None) -> str:
     return f"docs/runbook.md#{name}" if public_url is None else public_url + runbook_path(name)
 
 
+def document_path(name: str) -> str:
+    """The path of a document on every web process, by the name of its file."""
+    return f"{DOCUMENTS_PATH}/{name}"
+
+
+def document(name: str, public_url: str | None = None) -> str:
+    """A document for who is not on a page, as `runbook_entry`."""
+    return f"docs/{name}.md" if public_url is None else public_url + document_path(name)
+
+
 def entry_for(error: PromptAnalyticsError, public_url: str | None = None) -> str:
     """The entry of what kept a worker or a command from its work."""
     return runbook_entry(next(name for kind, name in _ENTRIES if isinstance(error, kind)), public_url)

@@ -104,6 +104,8 @@ def test_status_tells_how_the_events_flow(succeed: Succeed, database_url: str, r
     assert facts["oldest_event_age_seconds"] > 1_000_000
     del facts["oldest_event_age_seconds"]
     assert facts.pop("a_204_means").startswith("on disk within a second")
+    assert {"maxmemory-policy", "appendonly", "appendfsync"} <= set(facts.pop("redis_settings_right"))
+    assert (facts.pop("redis_settings_wrong"), facts.pop("redis_settings_unseen")) == ([], [])
     assert facts == {
         "buffer_depth": 2,
         "pending": 0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -16,15 +16,14 @@ from app.core.errors import (
     RedisUnavailable,
 )
 from app.core.migrations import SCHEMA_REVISION, current_revision
+from app.core.operations.redis_settings import RedisSettings, redis_info, settings_of, settings_problem
 from app.core.queries.losses import Loss, select_loss
 from app.core.queries.maintenance import select_now
 from app.core.queries.partitions import select_detached_partitions
 from app.core.queries.status import select_partition_days
-from app.core.redis_client import redis_errors
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.state import BufferState
 
-OLDEST_REDIS = (6, 2)
 OLDEST_EVENT_SECONDS = 60.0
 LARGEST_LEAP_SECONDS = 60.0
 LARGEST_DIFFERENCE = timedelta(hours=1)
@@ -40,26 +39,38 @@ Problems = dict[str, str | None]
 strangers: no addresses, no data."""
 
 
-def check_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: int) -> Problems:
-    """Redis answers, its settings are right, it has room, and the buffer is being emptied.
+class RedisLook(NamedTuple):
+    """What the checks of Redis found; `settings` are None where Redis did not answer."""
 
-    It asks INFO, because hosted servers often forbid CONFIG. Raises nothing that a server causes.
+    problems: Problems
+    settings: RedisSettings | None
+
+
+REDIS_LATE = RedisLook({"redis": REDIS_SILENT}, None)
+
+
+def look_at_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: int) -> RedisLook:
+    """Redis answers, its settings are right as far as they can be seen, it has room, and the buffer is being emptied.
+
+    Raises nothing that a server causes.
     """
     try:
         info = redis_info(client)
+        buffer_found = _look_at_buffer(buffer, buffer_max_events)
     except (RedisUnavailable, RedisFull) as error:
-        return redis_silence(error)
-    problems: Problems = {
-        "redis": None,
-        "redis_settings": settings_problem(info),
-        "redis_memory": memory_problem(info),
-    }
+        return RedisLook(redis_silence(error), None)
+    settings = settings_of(info)
+    problems: Problems = {"redis": None, "redis_settings": settings_problem(settings)}
+    if settings["maxmemory"].state != "unseen":
+        problems["redis_memory"] = memory_problem(info)
+    return RedisLook({**problems, "buffer": buffer_found}, settings)
+
+
+def _look_at_buffer(buffer: EventBuffer, max_events: int) -> str | None:
     try:
-        return {**problems, "buffer": buffer_problem(buffer.state(), buffer_max_events)}
+        return buffer_problem(buffer.state(), max_events)
     except BufferDamaged as error:
-        return {**problems, "buffer": f"{error}. Nothing can be taken: rename that key, and see who wrote it."}
-    except (RedisUnavailable, RedisFull) as error:
-        return redis_silence(error)
+        return f"{error}. Nothing can be taken: rename that key, and see who wrote it."
 
 
 def redis_silence(error: PromptAnalyticsError) -> Problems:
@@ -67,22 +78,9 @@ def redis_silence(error: PromptAnalyticsError) -> Problems:
     return {"redis": REDIS_NOT_TRUSTED if isinstance(error, RedisNotTrusted) else REDIS_SILENT}
 
 
-def redis_info(client: redis.Redis) -> dict[str, Any]:
-    """INFO's sections server, persistence, memory and replication. Raises RedisUnavailable."""
-    with redis_errors(), client.pipeline(transaction=False) as pipeline:
-        for section in ("server", "persistence", "memory", "replication"):
-            pipeline.info(section)
-        sections = pipeline.execute()
-    return {name: value for section in sections for name, value in section.items()}
-
-
-def append_fsync(client: redis.Redis) -> str | None:
-    """The setting appendfsync; None where Redis tells nobody. Raises nothing that a server causes."""
-    try:
-        with redis_errors():
-            return client.config_get("appendfsync").get("appendfsync")
-    except (RedisUnavailable, RedisFull):
-        return None
+def check_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: int) -> Problems:
+    """As `look_at_redis`, the problems alone."""
+    return look_at_redis(client, buffer, buffer_max_events=buffer_max_events).problems
 
 
 def check_database(pool: ConnectionPool, now: datetime) -> Problems:
@@ -108,25 +106,6 @@ def check_database(pool: ConnectionPool, now: datetime) -> Problems:
         "losses": loss_problem(loss),
         "clocks": clocks_problem(difference),
     }
-
-
-def settings_problem(info: Mapping[str, object]) -> str | None:
-    """What in Redis's INFO (server, persistence, memory, replication) would lose or refuse events."""
-    wrong: list[str] = []
-    version = str(info.get("redis_version", "0.0"))
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
-        wrong.append("Redis is older than 6.2: install a newer one.")
-    if info.get("redis_mode") == "cluster":
-        wrong.append("Redis runs as a cluster, where one script cannot reach all its keys: use a single primary.")
-    if info.get("role") != "master":
-        wrong.append("Redis is a replica: let REDIS_URL name the primary.")
-    if info.get("maxmemory_policy") != "noeviction":
-        wrong.append("Redis may evict events: set maxmemory-policy to noeviction.")
-    if info.get("aof_enabled") != 1:
-        wrong.append("Redis forgets events when it restarts: set appendonly to yes.")
-    elif info.get("aof_last_write_status") != "ok":
-        wrong.append("Redis could not write its append-only file: see its log and its disk.")
-    return " ".join(wrong) or None
 
 
 def memory_problem(info: Mapping[str, Any]) -> str | None:
@@ -197,17 +176,3 @@ def clocks_problem(difference: timedelta) -> str | None:
         f"The clocks of PostgreSQL and of this machine are {abs(difference).total_seconds():.0f} s apart: set the "
         "wrong one right. Until then nothing is cleaned up."
     )
-
-
-def acknowledgement_meaning(info: Mapping[str, object], append_fsync: str | None) -> str:
-    """What a 204 means on this Redis, by its INFO and its appendfsync; None where that cannot be seen."""
-    if info.get("aof_enabled") != 1:
-        return "in memory only: a restart of Redis loses what is in the buffer"
-    match append_fsync:
-        case "always":
-            return "on disk: Redis syncs its append-only file before it answers"
-        case "everysec":
-            return "on disk within a second: a power failure of Redis's machine can lose the last one"
-        case "no":
-            return "on disk when the system pleases: a power failure of Redis's machine can lose half a minute"
-    return "on disk, but how soon cannot be seen here"

@@ -7,7 +7,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from app.core.operations.readiness import acknowledgement_meaning, clocks_problem, settings_problem
+from app.core.operations.readiness import clocks_problem
 from app.core.queries.losses import note_losses
 from app.core.stream.state import STREAM
 from tests.drains import open_connection
@@ -86,32 +86,3 @@ def test_clocks_that_are_more_than_an_hour_apart_are_named() -> None:
     now = datetime.now(UTC)
     assert clocks_problem(now - now) is None
     assert "nothing is cleaned up" in (clocks_problem(now.replace(year=2000) - now) or "")
-
-
-GOOD = {
-    "redis_version": "7.2.4",
-    "redis_mode": "standalone",
-    "role": "master",
-    "maxmemory_policy": "noeviction",
-    "aof_enabled": 1,
-    "aof_last_write_status": "ok",
-}
-
-
-def test_a_redis_cluster_is_named() -> None:
-    assert settings_problem(GOOD) is None
-    assert "cluster" in (settings_problem({**GOOD, "redis_mode": "cluster"}) or "")
-
-
-@pytest.mark.parametrize(
-    ("info", "append_fsync", "meaning"),
-    [
-        ({"aof_enabled": 0}, "always", "in memory only"),
-        ({"aof_enabled": 1}, "always", "on disk:"),
-        ({"aof_enabled": 1}, "everysec", "on disk within a second"),
-        ({"aof_enabled": 1}, "no", "when the system pleases"),
-        ({"aof_enabled": 1}, None, "cannot be seen here"),
-    ],
-)
-def test_what_a_204_means_is_told(info: dict[str, object], append_fsync: str | None, meaning: str) -> None:
-    assert meaning in acknowledgement_meaning(info, append_fsync)

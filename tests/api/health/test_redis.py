@@ -50,7 +50,10 @@ def test_healthz_asks_no_server(client: FlaskClient, servers: Servers) -> None:
 
 def test_readyz_names_every_check_when_events_flow(client: FlaskClient) -> None:
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.get_json()) == (200, {"success": True, "data": {"checks": HEALTHY}})
+    assert answer.status_code == 200
+    body = answer.get_json()
+    assert set(body["data"].pop("redis")) == {"a_204_means", "settings"}
+    assert body == {"success": True, "data": {"checks": HEALTHY}}
     assert "Retry-After" not in answer.headers
 
 
@@ -78,6 +81,15 @@ def test_it_is_not_ready_when_redis_forgets_at_a_restart(client: FlaskClient, re
         found = problems(client)
     assert set(found) == {"redis_settings"}
     assert "set appendonly to yes" in found["redis_settings"]
+
+
+def test_it_is_not_ready_when_redis_leaves_its_file_to_the_system(
+    client: FlaskClient, redis_client: redis.Redis
+) -> None:
+    with redis_setting(redis_client, "appendfsync", "no"):
+        found = problems(client)
+    assert set(found) == {"redis_settings"}
+    assert "set appendfsync to always or everysec" in found["redis_settings"]
 
 
 def test_it_is_not_ready_on_a_replica(client: FlaskClient, redis_client: redis.Redis) -> None:

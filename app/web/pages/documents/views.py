@@ -17,6 +17,7 @@ DOCUMENTS = {
     "runbook": "Runbook",
     "operations": "Operations",
     "postgresql": "PostgreSQL",
+    "managed-redis": "Managed Redis",
     "security": "Security",
     "dashboard": "Dashboard",
     "statistics": "Statistics",

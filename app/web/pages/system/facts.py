@@ -10,7 +10,7 @@ import redis
 from app.core.database import Connection
 from app.core.errors import RedisFull, RedisUnavailable, Rejected, Unavailable
 from app.core.operations.overflows import ToldOverflows, read_overflows
-from app.core.operations.readiness import acknowledgement_meaning, append_fsync, redis_info
+from app.core.operations.redis_settings import RedisSettings, acknowledgement_meaning, redis_info, settings_of
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.operations.replays import ReplayReport, report_replays
 from app.core.operations.replica import Standing
@@ -67,11 +67,11 @@ PREVIEW_BYTES = 400
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Redis's memory in bytes; `limit` is None where there is none."""
+    """Redis's memory in bytes, None where it does not tell; `limit` is 0 where there is none. `policy`: of eviction."""
 
-    used: int
+    used: int | None
     limit: int | None
-    policy: str
+    policy: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,12 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class RedisFacts:
-    """All that Redis tells. `acknowledgement`: what a 204 means on it."""
+    """All that Redis tells. `acknowledgement`: what a 204 means on it, in a few words and the rest."""
 
     buffer: BufferState
     memory: Memory
-    acknowledgement: str
+    settings: RedisSettings
+    acknowledgement: tuple[str, str]
     drained: Drained
     refusals: Sequence[RefusalCount]
 
@@ -166,10 +167,13 @@ def redis_facts(
     """The facts; refusals of the project, or with None those of the whole service."""
     try:
         info = redis_info(client)
+        settings = settings_of(info)
+        words, _, rest = acknowledgement_meaning(settings).partition(": ")
         return RedisFacts(
             buffer=buffer.state(),
-            memory=Memory(info["used_memory"], info["maxmemory"] or None, info["maxmemory_policy"]),
-            acknowledgement=acknowledgement_meaning(info, append_fsync(client)),
+            memory=Memory(info.get("used_memory"), info.get("maxmemory"), settings["maxmemory-policy"].value),
+            settings=settings,
+            acknowledgement=(words, rest),
             drained=_drained(client, now),
             refusals=count_refusals(client, now, project_id=project_id),
         )

@@ -15,7 +15,7 @@ from app.core.operations.health import DatabaseHealth, RedisHealth, health_of
 from app.core.operations.readiness import Problems
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.queries.dead_letters import COUNTED_LETTERS
-from app.core.runbook import runbook_path
+from app.core.runbook import document_path, runbook_path
 from app.web.health import current_problems
 from app.web.pages.access.blueprint import page_blueprint
 from app.web.pages.access.guards import signed_in
@@ -111,6 +111,7 @@ def system() -> Response:
         letters_after=letters_after,
         preview=preview,
         runbook_path=runbook_path,
+        managed_redis_path=document_path("managed-redis"),
         meanings=REFUSAL_MEANINGS,
         max_events=at_work.settings.buffer_max_events,
         at_once=AT_ONCE,
