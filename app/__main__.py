@@ -6,6 +6,7 @@ from app.commands.dead_letters import dead_letters
 from app.commands.demo import demo
 from app.commands.keys import keys
 from app.commands.ledger import ledger, losses
+from app.commands.reader import reader
 from app.commands.recount import recount
 from app.commands.servers import CommandGroup, settings
 from app.commands.status import status
@@ -39,6 +40,7 @@ main.add_command(losses)
 main.add_command(recount)
 main.add_command(export_events)
 main.add_command(import_events)
+main.add_command(reader)
 main.add_command(demo)
 
 if __name__ == "__main__":

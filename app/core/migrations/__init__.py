@@ -6,7 +6,7 @@ Importing this costs nothing: Alembic and SQLAlchemy come in only where `migrate
 from app.core.database import Connection
 from app.core.queries.rows import one_value
 
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0012"
 """The revision that this code works with: the newest in `versions`."""
 
 

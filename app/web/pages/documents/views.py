@@ -18,6 +18,7 @@ DOCUMENTS = {
     "operations": "Operations",
     "postgresql": "PostgreSQL",
     "managed-redis": "Managed Redis",
+    "grafana-and-sql": "Grafana and SQL",
     "security": "Security",
     "dashboard": "Dashboard",
     "statistics": "Statistics",
