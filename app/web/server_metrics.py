@@ -11,6 +11,7 @@ from app.core.operations import metrics as names
 from app.core.queries.losses import select_loss
 from app.core.queries.overflows import count_events_under_other
 from app.core.queries.status import count_dead_letters, select_events_stored, select_partition_days
+from app.core.queries.unfolded import select_unfolded
 from app.core.queries.untraced import select_untraced
 from app.core.stream.buffer import EventBuffer
 from app.web.health import current_problems
@@ -54,6 +55,7 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
             lost = select_loss(connection).events
             untraced = select_untraced(connection).events
             under_other = count_events_under_other(connection)
+            unfolded = select_unfolded(connection)
             days_ahead = select_partition_days(connection).days_ahead
     except DatabaseUnavailable:
         return database_down()
@@ -69,6 +71,14 @@ def database_metrics(pool: ConnectionPool) -> list[Metric]:
             names.EVENTS_UNDER_OTHER,
             "Events of today (UTC) with more new prompt ids and version hashes than are registered.",
             under_other,
+        ),
+        GaugeMetricFamily(
+            names.UNFOLDED_ROWS, "Rows that are not folded into the rollups yet, up to a million.", unfolded.rows
+        ),
+        GaugeMetricFamily(
+            names.OLDEST_UNFOLDED_AGE_SECONDS,
+            "How long the oldest of them waits to be folded.",
+            unfolded.oldest_age_seconds,
         ),
         GaugeMetricFamily(
             names.PARTITIONS_AHEAD_SECONDS,

@@ -37,6 +37,30 @@ def test_an_alert_has_an_entry_that_names_it(alert: str) -> None:
         assert f"`{alert}`" in entries()[entry].parts["Shows"]
 
 
+NOT_MEASURED = {
+    "api_key_leaked": "people tell of it",
+    "secret_key_leaked": "people tell of it",
+    "restore": "whoever restores knows of it",
+    "unknown_proxy": "the system page and web's log say it once; it is about a setting, and nothing is at fault",
+    "rollups_wrong": "`python -m app ledger` exits with 1; to count everything at each scrape would cost too much",
+    "redis_lost_data": "the alert of losses",
+    "redis_disk": "the check redis_settings",
+    "buffer_full": "the check buffer",
+    "buffer_clock": "the check buffer",
+    "buffer_not_a_stream": "the check buffer",
+    "partitions_detached": "the check partitions",
+    "postgresql_disk": "the alerts of what waits, and the check postgresql",
+    "postgresql_slow": "the alerts of what waits, and of answers with 503",
+    "locked_rows": "the alerts of what waits, and of what is not folded",
+}
+"""Entries to which no rule of their own leads, each with what shows it."""
+
+
+def test_every_entry_has_a_rule_or_a_reason_for_none() -> None:
+    named = set(re.findall(r"docs/runbook#(\w+)", "".join(RULES.values())))
+    assert set(entries()) - named - set(CHECKS) == set(NOT_MEASURED)
+
+
 def test_each_check_of_readyz_is_a_metric(client: FlaskClient) -> None:
     text = client.get("/metrics").text
     found = dict(re.findall(r'^prompt_analytics_check_ok{check="(\w+)"} (\S+)$', text, re.MULTILINE))

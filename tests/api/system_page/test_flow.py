@@ -16,8 +16,11 @@ from app.core.stream.state import STREAM
 from app.local.postgres import RunningPostgres
 from app.local.redis_server import RunningRedis
 from tests.api_keys import create_key
+from tests.drains import open_connection
+from tests.folds import fold_all
 from tests.frozen import frozen
 from tests.sign_in import create_project, signed_in_client
+from tests.stored_events import an_event, store_events
 from tests.system_page import PAGE, letters, send, text
 from tests.waiting import wait_until
 
@@ -54,13 +57,16 @@ def test_what_is_shortened_has_all_its_digits_at_hand(admin, redis_client: redis
     assert re.search(r'<span title="[\d,]+ bytes">[\d.]+ [KMG]iB', page), "the memory of Redis"
 
 
-def test_all_is_well_where_events_flow(admin, no_letters):
+def test_all_is_well_where_events_flow(admin, no_letters, database_url):
+    with open_connection(database_url) as connection:
+        fold_all(connection)
     wait_until(lambda: "All is well" in admin.get(PAGE).text)
     told = text(admin.get(PAGE))
     assert "No dead letters" in told
     assert "None in the last 24 hours" in told
     links = set(re.findall(r'href="(/docs/[^"]+)"', admin.get(PAGE).text))
-    assert links == {"/docs/runbook", "/docs/runbook#dead_letters", "/docs/runbook#refusals"}
+    runbook = {"/docs/runbook", "/docs/runbook#dead_letters", "/docs/runbook#refusals"}
+    assert links == {*runbook, "/docs/managed-redis"}
 
 
 def test_it_counts_the_stored_events_of_the_project_alone(admin, operator, database_url, project_id):
@@ -97,6 +103,18 @@ def test_it_tells_what_left_no_trace_in_the_project_alone(admin, operator, datab
     assert "Untraced 5 acknowledged since 2 Jan 03:00 UTC and taken by somebody who writes nothing down." in text(seen)
     assert 'href="/docs/runbook#untraced"' in seen.text
     assert "Untraced 1,005 " in text(operator.get(PAGE))
+
+
+def test_it_tells_what_is_not_folded(admin, database_url, project_id):
+    with open_connection(database_url) as connection:
+        fold_all(connection)
+        assert "Not folded yet 0 rows the rollups have everything" in text(admin.get(PAGE))
+        store_events(database_url, [an_event(project_id)])
+        connection.execute("UPDATE rollup_additions SET added_at = now() - interval '2 hours'")
+        seen = admin.get(PAGE)
+        assert re.search(r"Not folded yet 1 row the oldest for 2 h\b", text(seen))
+        assert 'href="/docs/runbook#unfolded"' in seen.text
+        fold_all(connection)
 
 
 def test_a_member_may_not_see_it(web, database_url, project, set_aside, project_id):

@@ -22,6 +22,7 @@ from app.core.queries.dead_letters import (
     select_dead_letters,
 )
 from app.core.queries.status import select_events_stored
+from app.core.queries.unfolded import Unfolded, select_unfolded
 from app.core.queries.untraced import Untraced, select_untraced
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.state import BufferState
@@ -63,6 +64,8 @@ CHECKS = {
 SHOWN_LETTERS = 100
 SHOWN_OVERFLOWS = 20
 PREVIEW_BYTES = 400
+LONG_UNFOLDED_SECONDS = 600.0
+"""As in the alert: half a minute is what a fold takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +108,12 @@ class RedisFacts:
 class DatabaseFacts(NamedTuple):
     """What PostgreSQL tells; `letters` are the oldest that were asked for, and after them come more, or not.
 
+    `unfolded` is of all projects.
     `replays`: None where none was replayed lately, and where Redis does not tell.
     """
 
     events_stored: int
+    unfolded: Unfolded
     untraced: Untraced
     counted: DeadLetterReasons
     letters: list[DeadLetter]
@@ -145,6 +150,7 @@ def database_facts(
     )
     return DatabaseFacts(
         select_events_stored(connection, project_id=project_id),
+        select_unfolded(connection),
         select_untraced(connection, project_id=project_id),
         count_dead_letters_by_reason(connection, project_id=project_id),
         letters[:SHOWN_LETTERS],

@@ -28,6 +28,7 @@ from app.web.pages.layout.rendering import NavigationItem, page
 from app.web.pages.system.dead_letters import AT_ONCE
 from app.web.pages.system.facts import (
     CHECKS,
+    LONG_UNFOLDED_SECONDS,
     REFUSAL_MEANINGS,
     DatabaseFacts,
     buffer_state,
@@ -111,6 +112,7 @@ def system() -> Response:
         letters_after=letters_after,
         preview=preview,
         runbook_path=runbook_path,
+        long_unfolded_seconds=LONG_UNFOLDED_SECONDS,
         managed_redis_path=document_path("managed-redis"),
         meanings=REFUSAL_MEANINGS,
         max_events=at_work.settings.buffer_max_events,
