@@ -20,9 +20,8 @@ from app.core.transfer.progress import DayProgress, Tell
 from app.core.transfer.rows import ImportedEvent, ReadRow, RunningTotals, checked_event
 from app.core.transfer.storing import ImportedEvents, minutes_kept_from
 
-EVENTS_AT_ONCE = 20_000
-"""One transaction, of a second or so, and some 40 MB: the more, the fewer rows of rollups for an event, and the longer
-folds of the project wait."""
+EVENTS_AT_ONCE = 10_000
+"""One transaction: the more, the fewer rows of rollups for an event, and the longer folds of the project wait."""
 
 
 @dataclass(slots=True)

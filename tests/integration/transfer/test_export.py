@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.core.queries.day_totals import DayTotals, select_event_totals
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.partitions import drop_partitions_before
 from app.core.stream.buffer import EventBuffer
@@ -144,15 +145,23 @@ def test_it_writes_nothing_over_another_export(export, run, database_url: str, p
     assert manifest_in(tmp_path / "out")["is_complete"]
 
 
-def test_a_day_is_as_of_one_moment_while_events_arrive(database_url: str, project_id: int, tmp_path: Path):
+def test_a_day_is_as_of_one_moment_while_events_arrive(
+    database_url: str, project_id: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Those that come after a day was begun are in its next export, and no snapshot is held while it is written."""
+
+    def count_before_another_comes(*arguments: Any) -> DayTotals:
+        totals = select_event_totals(*arguments)
+        store_received(database_url, [an_event(project_id, timedelta(days=1))])
+        return totals
+
+    monkeypatch.setattr("app.core.transfer.exporting.select_event_totals", count_before_another_comes)
     snapshots = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'exporter' AND backend_xmin IS NOT NULL"
     held: list[object] = []
 
     class Watched(Folder):
         def writing(self, name: str):
             if name.startswith("events-"):
-                store_received(database_url, [an_event(project_id, timedelta(days=1))])
                 held.append(select(database_url, snapshots)[0][0])
             return super().writing(name)
 
