@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from app.core.operations.readiness import append_fsync, redis_info, settings_problem
+from app.core.operations.redis_settings import redis_info, settings_of, settings_problem
 from app.core.redis_client import connect
 from app.local.binaries import find_redis
 from app.local.children import REPOSITORY, Guard
@@ -132,8 +132,9 @@ def _answers(client: redis.Redis) -> bool:
 
 def test_the_redis_of_compose_has_the_right_settings(composed_redis: redis.Redis) -> None:
     info = redis_info(composed_redis)
-    assert settings_problem(info) is None
-    assert append_fsync(composed_redis) == "always"
+    settings = settings_of(info)
+    assert settings_problem(settings) is None
+    assert settings["appendfsync"].value == "always"
     assert info["maxmemory"] >= 250 * settings_of_web().buffer_max_events
     assert composed_redis.config_get("save") == {"save": ""}
 
