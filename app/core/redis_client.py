@@ -11,6 +11,8 @@ from redis.retry import Retry
 from app.core.errors import ConsumerGroupMissing, RedisFull, RedisUnavailable
 
 REQUEST_TIMEOUT_SECONDS = 0.5
+NOTHING_SENT = "there was no connection to send the command over"
+"""A note of errors after which it was surely not done."""
 
 
 def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_connections: int = 64) -> redis.Redis:
@@ -38,6 +40,13 @@ def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, max_c
 
 class _LeavesReplicas(redis.connection.AbstractConnection):
     """Closes the connection to a Redis that has become a replica: behind its name there may be a primary by now."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()  # type: ignore[no-untyped-call]
+        except redis.RedisError as error:
+            error.add_note(NOTHING_SENT)
+            raise
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:
