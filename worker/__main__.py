@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import redis
 
@@ -15,6 +16,7 @@ from app.core.errors import PromptAnalyticsError
 from app.core.news.addresses import AddressRules
 from app.core.news.sealing import sealing_key
 from app.core.redis_client import connect, redis_errors
+from app.core.redis_cluster import open_redis
 from app.core.runbook import entry_for
 from app.core.stream.buffer import EventBuffer
 from config.logging import configure_logging, link_documents_in_logs
@@ -36,6 +38,7 @@ LOCK_TIMEOUT_MS = 5_000
 BUFFER_TIMEOUT_SECONDS = 5.0
 QUEUE_TIMEOUT_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 15.0
+ALONE_PAUSE_SECONDS = 1.0
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """A batch is so many tuples and none of them in a cycle: to look through them every 700 took a seventh of a drain."""
 
@@ -55,9 +58,13 @@ def main() -> None:
         statement_timeout_ms=STATEMENT_TIMEOUT_MS,
         lock_timeout_ms=LOCK_TIMEOUT_MS,
     )
-    client = connect(settings.redis_url, timeout_seconds=BUFFER_TIMEOUT_SECONDS, max_connections=4)
+    client = open_redis(
+        settings.redis_url,
+        partial(connect, timeout_seconds=BUFFER_TIMEOUT_SECONDS, max_connections=4),
+        cluster=settings.redis_cluster,
+    )
     process = Runner(
-        EventBuffer(client),
+        EventBuffer(client, streams=settings.buffer_streams),
         client,
         pool,
         consumer=settings.worker_name,
@@ -68,15 +75,20 @@ def main() -> None:
     stop_on_signals(process)
     log.info("worker started", extra={"consumer": settings.worker_name})
     with news_desk(settings, client):
-        work(process, settings.redis_url)
+        work(process, settings.queue_redis_url)
     pool.close()
     log.info("worker stopped")
 
 
-def work(process: Runner, redis_url: str) -> None:
+def work(process: Runner, redis_url: str | None) -> None:
+    """`redis_url`: of RQ's queue; without one nothing but the worker itself begins a drain."""
     pause_seconds = 1.0
     while not process.is_stopping():
         process.tick()
+        if redis_url is None:
+            if not process.has_more_to_do():
+                process.pause(ALONE_PAUSE_SECONDS)
+            continue
         if run_queue(process, redis_url):
             pause_seconds = 1.0
         process.pause(pause_seconds)

@@ -22,6 +22,7 @@ from app.core.operations.refusal_log import RefusalLog
 from app.core.operations.refusals import Refusals
 from app.core.operations.tallies import EVENTS_BY_KEY, Tally
 from app.core.queries.ledger import insert_acknowledgements
+from app.core.redis_cluster import open_redis
 from app.core.runbook import runbook_entry
 from app.core.stream.appending import one_by_one
 from app.core.stream.buffer import EventBuffer
@@ -30,7 +31,7 @@ from app.web.fast.flights import in_flights
 from app.web.fast.shared_connection import SharedConnectionRedis
 from app.web.limits import RateLimits
 from app.web.page_paths import is_page_path
-from app.web.wake import worker_waker
+from app.web.wake import distant_waker, worker_waker
 from config.settings import Settings
 
 
@@ -49,6 +50,7 @@ OF_PROGRAMS = Patience(database.POOL_WAIT_SECONDS, 5.0, 10.0)
 OF_PEOPLE = Patience(5.0, 10.0, 15.0)
 """Programs try again by themselves. People would rather wait for a busy machine than be sent away by it."""
 
+QUEUE_CONNECTIONS = 8
 _EXTENSION = "prompt_analytics"
 
 log = logging.getLogger(__name__)
@@ -78,11 +80,13 @@ class Services:
 
 def register_services(app: Flask, settings: Settings) -> None:
     """Build the services of an app. Nothing connects yet; but the pool starts threads, so call it after the fork."""
-    client = redis_client.connect(settings.redis_url, max_connections=settings.redis_pool_size)
-    together = one_by_one
-    if settings.fast_paths and is_module_patched("socket"):
-        together = in_flights
-        client = SharedConnectionRedis(client.connection_pool)
+    is_fast = settings.fast_paths and is_module_patched("socket")
+
+    def open_node(url: str) -> redis.Redis:
+        client = redis_client.connect(url, max_connections=settings.redis_pool_size)
+        return SharedConnectionRedis(client.connection_pool) if is_fast else client
+
+    client = open_redis(settings.redis_url, open_node, cluster=settings.redis_cluster)
     pool = database.open_pool(settings.database_url, application_name="pa-web", size=settings.database_pool_size)
     numbering = Numbering(functools.partial(_keep_acknowledgements, pool))
     # The pool's threads must end with the app, and before the interpreter does.
@@ -92,10 +96,11 @@ def register_services(app: Flask, settings: Settings) -> None:
         redis=client,
         buffer=EventBuffer(
             client,
+            streams=settings.buffer_streams,
             max_events=settings.buffer_max_events,
             idempotency_window_seconds=settings.idempotency_window_seconds,
             numbering=numbering,
-            together=together,
+            together=in_flights if is_fast else one_by_one,
         ),
         database=pool,
         keys=KeyDirectory(client, pool, uses=KeyUses(client)),
@@ -104,9 +109,18 @@ def register_services(app: Flask, settings: Settings) -> None:
         refusal_log=RefusalLog(client),
         events_by_key=Tally(client, EVENTS_BY_KEY),
         first_events=FirstEvents(client),
-        wake_worker=worker_waker(client),
+        wake_worker=_worker_waker(settings, client),
         idempotency_secret=derive_secret(settings.secret_key, b"idempotency"),
     )
+
+
+def _worker_waker(settings: Settings, client: redis.Redis) -> Callable[[], None]:
+    """RQ knows no cluster; without a Redis of its own there nobody is woken, and workers look by themselves."""
+    if settings.queue_redis_url is None:
+        return lambda: None
+    if settings.queue_redis_url == settings.redis_url:
+        return worker_waker(client)
+    return distant_waker(redis_client.connect(settings.queue_redis_url, max_connections=QUEUE_CONNECTIONS))
 
 
 def _keep_acknowledgements(pool: ConnectionPool, acknowledgements: Sequence[Acknowledgement]) -> None:

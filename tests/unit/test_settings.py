@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.stream.streams import MOST_STREAMS
 from config.settings import Settings, SettingsError, check_rate_limit, load_settings
 
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
@@ -11,6 +12,9 @@ NEEDED = {"DATABASE_URL": "postgres://user:pw@db/pa", "REDIS_URL": "redis://cach
 BAD = {
     "DATABASE_URL": ["mysql://user:pw@db/pa", "postgres:pw", "postgres://", "db"],
     "REDIS_URL": ["http://cache", "redis://", "cache:6379"],
+    "REDIS_CLUSTER": ["perhaps"],
+    "QUEUE_REDIS_URL": ["http://cache", "redis://"],
+    "BUFFER_STREAMS": ["0", "33", "many"],
     "SECRET_KEY": ["k" * 31],
     "PORT": ["0", "65536", "http", "8000.5"],
     "WEB_CONCURRENCY": ["0", "-1", "two"],
@@ -37,6 +41,17 @@ def test_it_needs_nothing_but_the_servers_and_the_secret():
     settings = load_settings(NEEDED)
     assert (settings.port, settings.web_concurrency, settings.retention_days) == (8000, 2, 90)
     assert settings.metrics_token is None
+
+
+def test_the_queue_is_in_the_same_redis_unless_that_is_a_cluster():
+    assert load_settings(NEEDED).queue_redis_url == NEEDED["REDIS_URL"]
+    assert load_settings({**NEEDED, "REDIS_CLUSTER": "on"}).queue_redis_url is None
+    apart = {**NEEDED, "REDIS_CLUSTER": "on", "QUEUE_REDIS_URL": "redis://queue"}
+    assert load_settings(apart).queue_redis_url == "redis://queue"
+
+
+def test_it_reads_as_many_streams_as_readers_look_for():
+    assert load_settings({**NEEDED, "BUFFER_STREAMS": str(MOST_STREAMS)}).buffer_streams == MOST_STREAMS
 
 
 def test_it_names_every_missing_setting_at_once():
@@ -122,6 +137,8 @@ def test_the_servers_of_a_make_run_stand_in_for_a_missing_database():
     # never one's database with another's buffer
     assert load_settings({"REDIS_URL": "redis://elsewhere"}, local=local).redis_url == "redis://local"
     assert load_settings(NEEDED, local=local).redis_url == NEEDED["REDIS_URL"]
+    strange = load_settings({"REDIS_CLUSTER": "on", "QUEUE_REDIS_URL": "redis://elsewhere"}, local=local)
+    assert (strange.redis_cluster, strange.queue_redis_url) == (False, "redis://local")
 
 
 @pytest.mark.parametrize("limit", ["600/minute", "10 per second", "100/2 hour"])
@@ -135,8 +152,9 @@ def test_the_documentation_lists_every_setting_with_its_default():
     expected = {}
     for field in fields(Settings):
         value = getattr(settings, field.name)
-        expected[field.name.upper()] = {None: "none", True: "on"}.get(value, str(value))
+        expected[field.name.upper()] = {"None": "none", "True": "on", "False": "off"}.get(str(value), str(value))
     expected |= dict.fromkeys(NEEDED, "required")
+    expected["QUEUE_REDIS_URL"] = "`REDIS_URL`, with a cluster none"
     expected["WORKER_NAME"] = "`DYNO` or the host's name"
     assert documented == expected
 

@@ -27,6 +27,7 @@ from app.core.keys.records import (
     decode_record,
     ended_key,
     has_expired,
+    name_of,
     publish_in_redis,
 )
 from app.core.keys.uses import KeyUses
@@ -104,7 +105,7 @@ class KeyDirectory:
         self._memory[key_hash] = entry
 
     def _look_up(self, key_hash: bytes, may_ask_database: Callable[[], bool]) -> _Known:
-        record, tombstone = self._read_redis(key_hash.hex())
+        record, tombstone = self._read_redis(name_of(self._client, key_hash))
         is_revoked = tombstone is not None
         known, checked_at = decode_record(record) if record is not None else (None, 0.0)
         if known is None or is_revoked or has_expired(known, self._now()):

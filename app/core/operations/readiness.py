@@ -1,6 +1,6 @@
 """Whether events flow: each check's name with what is wrong and what to do about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.core.queries.maintenance import select_now
 from app.core.queries.partitions import select_detached_partitions
 from app.core.queries.status import select_partition_days
 from app.core.redis_client import redis_errors
+from app.core.redis_cluster import is_cluster, primaries_of
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.state import BufferState
 
@@ -38,13 +39,13 @@ def check_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: 
     It asks INFO, because hosted servers often forbid CONFIG. Raises nothing that a server causes.
     """
     try:
-        info = redis_info(client)
+        infos = [redis_info(node) for node in redis_nodes(client)]
     except (RedisUnavailable, RedisFull):
         return {"redis": REDIS_SILENT}
     problems: Problems = {
         "redis": None,
-        "redis_settings": settings_problem(info),
-        "redis_memory": memory_problem(info),
+        "redis_settings": _of_any(settings_problem(info, in_cluster=is_cluster(client)) for info in infos),
+        "redis_memory": _of_any(map(memory_problem, infos)),
     }
     try:
         return {**problems, "buffer": buffer_problem(buffer.state(), buffer_max_events)}
@@ -52,6 +53,17 @@ def check_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events: 
         return {**problems, "buffer": f"{error}. Nothing can be taken: rename that key, and see who wrote it."}
     except (RedisUnavailable, RedisFull):
         return {"redis": REDIS_SILENT}
+
+
+def redis_nodes(client: redis.Redis) -> Sequence[redis.Redis]:
+    """A client for each primary of a cluster; of one Redis the client itself. Raises RedisUnavailable."""
+    with redis_errors():
+        return primaries_of(client)
+
+
+def _of_any(problems: Iterable[str | None]) -> str | None:
+    """What is wrong with nodes, each thing once."""
+    return " ".join(dict.fromkeys(problem for problem in problems if problem)) or None
 
 
 def redis_info(client: redis.Redis) -> dict[str, Any]:
@@ -97,14 +109,14 @@ def check_database(pool: ConnectionPool, now: datetime) -> Problems:
     }
 
 
-def settings_problem(info: Mapping[str, object]) -> str | None:
+def settings_problem(info: Mapping[str, object], *, in_cluster: bool = False) -> str | None:
     """What in Redis's INFO (server, persistence, memory, replication) would lose or refuse events."""
     wrong: list[str] = []
     version = str(info.get("redis_version", "0.0"))
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
         wrong.append("Redis is older than 6.2: install a newer one.")
-    if info.get("redis_mode") == "cluster":
-        wrong.append("Redis runs as a cluster, where one script cannot reach all its keys: use a single primary.")
+    if info.get("redis_mode") == "cluster" and not in_cluster:
+        wrong.append("Redis runs as a cluster: set REDIS_CLUSTER to on, or use a single primary.")
     if info.get("role") != "master":
         wrong.append("Redis is a replica: let REDIS_URL name the primary.")
     if info.get("maxmemory_policy") != "noeviction":

@@ -1,16 +1,16 @@
 """What the system page tells of the way of the events; each part is None where its server does not answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 
 from app.core.database import Connection
 from app.core.errors import RedisFull, RedisUnavailable, Rejected, Unavailable
 from app.core.operations.overflows import ToldOverflows, read_overflows
-from app.core.operations.readiness import acknowledgement_meaning, append_fsync, redis_info
+from app.core.operations.readiness import acknowledgement_meaning, append_fsync, redis_info, redis_nodes
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.operations.replays import ReplayReport, report_replays
 from app.core.operations.tallies import BUCKET_SECONDS, DRAINED, five_minutes_of, read_counts
@@ -154,16 +154,28 @@ def redis_facts(
 ) -> RedisFacts | None:
     """The facts; refusals of the project, or with None those of the whole service."""
     try:
-        info = redis_info(client)
+        nodes = redis_nodes(client)
+        infos = [redis_info(node) for node in nodes]
         return RedisFacts(
             buffer=buffer.state(),
-            memory=Memory(info["used_memory"], info["maxmemory"] or None, info["maxmemory_policy"]),
-            acknowledgement=acknowledgement_meaning(info, append_fsync(client)),
+            memory=_memory(infos),
+            acknowledgement="; or ".join(
+                dict.fromkeys(
+                    acknowledgement_meaning(info, append_fsync(node)) for info, node in zip(infos, nodes, strict=True)
+                )
+            ),
             drained=_drained(client, now),
             refusals=count_refusals(client, now, project_id=project_id),
         )
     except (Unavailable, Rejected):
         return None
+
+
+def _memory(infos: Sequence[Mapping[str, Any]]) -> Memory:
+    """Of all nodes together; without a limit where one has none."""
+    limits = [info["maxmemory"] for info in infos]
+    policies = dict.fromkeys(info["maxmemory_policy"] for info in infos)
+    return Memory(sum(info["used_memory"] for info in infos), sum(limits) if all(limits) else None, ", ".join(policies))
 
 
 def buffer_state(buffer: EventBuffer) -> BufferState | None:

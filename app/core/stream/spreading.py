@@ -1,0 +1,96 @@
+"""To which stream events go, and where their rate limit is counted.
+
+What is sent with an Idempotency-Key goes to the stream of its hash, where its mark is; all else takes turns, however
+busy one API key is. Where the node of a stream takes nothing just now, and has surely done nothing, the next stream has
+the events: a repeat does not find the mark there, is buffered twice under one id, and stored once by PostgreSQL. So it
+is too for a while after the number of streams was changed.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from zlib import crc32
+
+import redis
+
+from app.core.fixed_window import COUNT_HITS
+from app.core.redis_cluster import answered_elsewhere, is_cluster
+from app.core.stream.appending import Answer, Ask, Asked, Outcome, Send, append_script
+
+AVOIDED_SECONDS = 1.0
+"""A stream that took nothing is asked again after so long: who waits for a node that is away should be few."""
+
+# As append.lua counts: what is over the limit is one hit more, whatever its size.
+_COUNT = (
+    COUNT_HITS
+    + """
+local hits, left_ms = count_hits(KEYS[1], ARGV[1], ARGV[2])
+if hits <= tonumber(ARGV[3]) then return {0, hits, left_ms} end
+if tonumber(ARGV[1]) > 1 then hits = redis.call('DECRBY', KEYS[1], ARGV[1] - 1) end
+return {1, hits, left_ms}
+"""
+)
+
+
+def ask_of_streams(
+    client: redis.Redis,
+    streams: int,
+    together: Callable[[Send], Ask],
+    *,
+    max_events: int,
+    idempotency_window_seconds: int,
+) -> Ask:
+    """Asks for one request, in the stream that it belongs to; `together` gathers those of each stream.
+
+    In a cluster the rate limit of a key is on one node, and its events are on all: so it is counted first, in a round
+    trip of its own. Elsewhere the script that appends counts.
+    """
+    asks = [
+        together(
+            append_script(
+                client,
+                stream=stream,
+                max_events=max(1, max_events // streams),
+                idempotency_window_seconds=idempotency_window_seconds,
+            )
+        )
+        for stream in range(streams)
+    ]
+    ask = asks[0] if streams == 1 else _spread_over(asks)
+    return _counted_apart(client, ask) if is_cluster(client) else ask
+
+
+def _spread_over(asks: Sequence[Ask]) -> Ask:
+    turn = itertools.count()
+    avoided_until = [0.0] * len(asks)
+
+    def ask(asked: Asked) -> Answer:
+        first = crc32(asked.mark.encode()) if asked.fingerprint else next(turn)
+        now = time.monotonic()
+        order = [(first + step) % len(asks) for step in range(len(asks))]
+        order.sort(key=lambda stream: avoided_until[stream] > now)
+
+        def avoid(position: int) -> None:
+            avoided_until[order[position]] = time.monotonic() + AVOIDED_SECONDS
+
+        return answered_elsewhere([partial(asks[stream], asked) for stream in order], avoid)
+
+    return ask
+
+
+def _counted_apart(client: redis.Redis, ask: Ask) -> Ask:
+    count = client.register_script(_COUNT)
+
+    def ask_counted(asked: Asked) -> Answer:
+        window = asked.window
+        if window is None:
+            return ask(asked)
+        arguments = (len(asked.payloads), window.length_ms, window.limit)
+        is_over, hits, left_ms = count(keys=[window.counter], args=arguments)
+        if is_over:
+            return [Outcome.OVER_LIMIT, 0, hits, left_ms]
+        answer = ask(asked._replace(window=None))
+        return answer if isinstance(answer, Exception) else [*answer[:2], hits, left_ms]
+
+    return ask_counted
