@@ -33,7 +33,7 @@ class ClusterExtent:
     single_pause_seconds: float = 0.0
 
 
-SHORT_CLUSTER = ClusterExtent(2_000, 1, 300, 500, 0.02)
+SHORT_CLUSTER = ClusterExtent(1_000, 1, 100, 300, 0.02)
 LONG_CLUSTER = ClusterExtent(200_000, 8, 4_000, 3_000)
 
 

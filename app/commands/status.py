@@ -7,7 +7,7 @@ import click
 from app.commands.servers import database_connection, describe, redis_connection, settings
 from app.commands.tables import time_text
 from app.core.errors import PromptAnalyticsError
-from app.core.operations.readiness import OLDEST_EVENT_SECONDS, acknowledgement_meaning, append_fsync, redis_info
+from app.core.operations.readiness import OLDEST_EVENT_SECONDS, acknowledgement_in, redis_info, redis_nodes
 from app.core.queries.losses import select_loss
 from app.core.queries.status import count_dead_letters
 from app.core.queries.untraced import select_untraced
@@ -61,7 +61,8 @@ def status(*, as_json: bool) -> None:
 def _buffer_facts(current: Settings) -> Facts:
     with redis_connection(current) as client:
         state = EventBuffer(client).state()
-        meaning = acknowledgement_meaning(redis_info(client), append_fsync(client))
+        nodes = redis_nodes(client)
+        meaning = acknowledgement_in(nodes, [redis_info(node) for node in nodes])
     return {
         "a_204_means": meaning,
         "buffer_depth": state.depth,

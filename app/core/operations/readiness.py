@@ -198,6 +198,13 @@ def clocks_problem(difference: timedelta) -> str | None:
     )
 
 
+def acknowledgement_in(nodes: Sequence[redis.Redis], infos: Sequence[Mapping[str, object]]) -> str:
+    """What a 204 means on these nodes, by the INFO of each; `acknowledgement_meaning` for a single one."""
+    meanings = [acknowledgement_meaning(info, append_fsync(node)) for node, info in zip(nodes, infos, strict=True)]
+    told = "; or ".join(dict.fromkeys(meanings))
+    return told if len(nodes) == 1 else f"{told}; and a failover can lose what the replica has not heard of yet"
+
+
 def acknowledgement_meaning(info: Mapping[str, object], append_fsync: str | None) -> str:
     """What a 204 means on this Redis, by its INFO and its appendfsync; None where that cannot be seen."""
     if info.get("aof_enabled") != 1:

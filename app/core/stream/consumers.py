@@ -16,8 +16,6 @@ MARK = "+ledger"
 """Behind the names of those that write down what they saw. A worker of 0.1.0 keeps the plain name, and its successor
 mostly has the same: so it is told apart by this."""
 FORGOTTEN_AFTER_SECONDS = 3_600
-PRESENT_FOR_SECONDS = 45.0
-"""Each asks every 15 s, and a batch may take as long as that again."""
 WITHOUT_CONSUMERS = ("NOGROUP", "no such key")
 """How Redis's answers begin where there is no group, or no stream."""
 
@@ -51,12 +49,6 @@ def silent_for_seconds(client: redis.Redis) -> float | None:
     """How long ago a silent consumer last asked any stream for entries; None where there is none."""
     consumers = _consumers_of(client, streams_in(client))
     return min((idle for name, idle in consumers if not name.endswith(MARK)), default=None)
-
-
-def live_consumers(client: redis.Redis, streams: Iterable[int]) -> set[str]:
-    """Those that write down what they saw, and have asked one of the streams for entries of late."""
-    consumers = _consumers_of(client, streams)
-    return {name.removesuffix(MARK) for name, idle in consumers if name.endswith(MARK) and idle <= PRESENT_FOR_SECONDS}
 
 
 def forget_silent_ones(client: redis.Redis, *, after_seconds: float = FORGOTTEN_AFTER_SECONDS) -> int:

@@ -14,13 +14,16 @@ from typing import Any
 
 import redis
 
-from app.core.errors import ConsumerGroupMissing, Unavailable
+from app.core.errors import ConsumerGroupMissing, Rejected, Unavailable
 from app.core.redis_client import create_group, redis_errors
-from app.core.stream.consumers import live_consumers, marked
+from app.core.stream.consumers import marked
 from app.core.stream.entries import Entry, entries_of
 from app.core.stream.state import GROUP, READ_SIZE
 from app.core.stream.streams import by_stream, key_of, streams_in
 
+WORKERS = "pa:workers"
+PRESENT_SECONDS = 45
+"""A worker that was not heard of for so long is dead, or busy with one batch: others have its streams meanwhile."""
 LOOK_SECONDS = 10.0
 """Between two looks for streams and workers; as often the streams of others come first."""
 POLL_SECONDS = 0.05
@@ -32,6 +35,16 @@ _ACKNOWLEDGE = """
 redis.call('XACK', KEYS[1], unpack(ARGV))
 table.remove(ARGV, 1)
 return redis.call('XDEL', KEYS[1], unpack(ARGV))
+"""
+
+
+# By Redis's clock, the one that all have.
+_MEET = """
+local now = tonumber(redis.call('TIME')[1])
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return redis.call('ZRANGE', KEYS[1], 0, -1)
 """
 
 
@@ -47,6 +60,7 @@ class Reader:
         self._turn = 0
         self._others_first = False
         self._acknowledge = client.register_script(_ACKNOWLEDGE)
+        self._meet = client.register_script(_MEET)
 
     def read_new(self, consumer: str, count: int, wait_ms: int | None) -> list[Entry]:
         self._look_around(consumer)
@@ -100,12 +114,17 @@ class Reader:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
-        with suppress(Unavailable):
+        with suppress(Unavailable, Rejected):
             streams = sorted({*self._configured, *streams_in(self._client)})
-            workers = {consumer} if len(streams) == 1 else {consumer, *live_consumers(self._client, streams)}
+            workers = [consumer] if len(streams) == 1 else self._workers(consumer)
             self._own = [stream for stream in streams if _worker_of(stream, workers) == consumer]
             self._others = [stream for stream in streams if stream not in self._own]
         self._others_first = bool(self._others)
+
+    def _workers(self, consumer: str) -> list[str]:
+        """Those that were heard of late, this one among them."""
+        with redis_errors():
+            return [name.decode() for name in self._meet(keys=[WORKERS], args=[consumer, PRESENT_SECONDS])]
 
     def _read_some(self, consumer: str, count: int, failures: list[Unavailable]) -> list[Entry]:
         first, second = (self._others, self._own) if self._others_first else (self._own, self._others)

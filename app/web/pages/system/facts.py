@@ -10,7 +10,7 @@ import redis
 from app.core.database import Connection
 from app.core.errors import RedisFull, RedisUnavailable, Rejected, Unavailable
 from app.core.operations.overflows import ToldOverflows, read_overflows
-from app.core.operations.readiness import acknowledgement_meaning, append_fsync, redis_info, redis_nodes
+from app.core.operations.readiness import acknowledgement_in, redis_info, redis_nodes
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.operations.replays import ReplayReport, report_replays
 from app.core.operations.tallies import BUCKET_SECONDS, DRAINED, five_minutes_of, read_counts
@@ -159,11 +159,7 @@ def redis_facts(
         return RedisFacts(
             buffer=buffer.state(),
             memory=_memory(infos),
-            acknowledgement="; or ".join(
-                dict.fromkeys(
-                    acknowledgement_meaning(info, append_fsync(node)) for info, node in zip(infos, nodes, strict=True)
-                )
-            ),
+            acknowledgement=acknowledgement_in(nodes, infos),
             drained=_drained(client, now),
             refusals=count_refusals(client, now, project_id=project_id),
         )
