@@ -11,7 +11,7 @@ from app.core.stream.streams import key_of
 from app.local.errors import CannotRun
 from chaos.detector import Detector, ask_detector, loss_is_told
 from chaos.load import NEVER_SENT_AGAIN
-from chaos.redis_cluster import RunningCluster
+from chaos.redis_cluster import ClusterNode, RunningCluster
 from chaos.servers import open_servers
 from chaos.service import Service, open_service
 from chaos.verdict import Verdict, verdict_on
@@ -24,17 +24,21 @@ FAILOVER_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class ClusterExtent:
-    """How far it goes: so many acknowledged events, and each deed so often. `events_between`: after each deed."""
+    """How far it goes: so many acknowledged events, and each deed so often. `events_between`: after each deed.
+
+    `events_unheard`: so many are acknowledged by all nodes while a replica does not hear of its primary's.
+    """
 
     events: int
     rounds: int
     events_between: int
     batch_events_per_second: int
     single_pause_seconds: float = 0.0
+    events_unheard: int = 100
 
 
 SHORT_CLUSTER = ClusterExtent(1_000, 1, 100, 300, 0.02)
-LONG_CLUSTER = ClusterExtent(200_000, 8, 4_000, 3_000)
+LONG_CLUSTER = ClusterExtent(200_000, 8, 4_000, 3_000, events_unheard=2_000)
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,26 @@ class _Operator:
     service: Service
     cluster: RunningCluster
     random: Random
+    events_unheard: int
     deeds: Counter[str] = field(default_factory=Counter)
     silence_seconds: float = 0.0
 
     def kill_a_primary(self) -> None:
         """Its replica takes over; it comes back as a replica of that one."""
+        self._fail_over(self.cluster.primary_of(self._a_stream()))
+        self.cluster.wait_until_ready()
+        self.deeds["primaries killed"] += 1
+
+    def kill_a_primary_before_its_replica_has_heard(self) -> None:
+        """What was acknowledged meanwhile and is not stored is lost, as it is whenever a replica lags behind."""
         victim = self.cluster.primary_of(self._a_stream())
+        with self.cluster.cut_off_replicas(victim):
+            self.service.wait_for(self.events_unheard)
+            self._fail_over(victim)
+        self.cluster.wait_until_ready()
+        self.deeds["primaries killed whose replica lagged behind"] += 1
+
+    def _fail_over(self, victim: ClusterNode) -> None:
         victim.kill()
         deadline = time.monotonic() + FAILOVER_SECONDS
         while victim in self.cluster.listed_primaries():
@@ -76,8 +94,6 @@ class _Operator:
             self.service.wait_for(1, FAILOVER_SECONDS)
             self.silence_seconds = max(self.silence_seconds, time.monotonic() - began_at)
         victim.restart()
-        self.cluster.wait_until_ready()
-        self.deeds["primaries killed"] += 1
 
     def move_a_slot(self) -> None:
         """The one of a stream that is at work."""
@@ -112,10 +128,11 @@ def run_cluster(folder: Path, *, seed: int, extent: ClusterExtent) -> ClusterRun
         open_service(servers, "cluster", buffer_streams=str(STREAMS[0])) as service,
     ):
         assert servers.cluster is not None
-        operator = _Operator(service, servers.cluster, Random(seed))
+        operator = _Operator(service, servers.cluster, Random(seed), extent.events_unheard)
         deeds: list[Callable[[], None]] = [
             operator.move_a_slot,
             operator.kill_a_primary,
+            operator.kill_a_primary_before_its_replica_has_heard,
             operator.change_the_number_of_streams,
         ]
         service.wait_until_up()

@@ -3,7 +3,8 @@
 import secrets
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,20 @@ class RunningCluster:
     def primaries(self) -> Sequence[ClusterNode]:
         running = [node for node in self.nodes if node.exit_code() is None]
         return [node for node in running if node.ask("ROLE")[0] == b"master"]
+
+    @contextmanager
+    def cut_off_replicas(self, primary: ClusterNode) -> Iterator[None]:
+        """What the primary takes inside the block its replicas do not hear of."""
+        roles = [(node, node.ask("ROLE")) for node in self.nodes]
+        replicas = [node for node, role in roles if role[0] == b"slave" and role[2] == primary.port]
+        for replica in replicas:
+            replica.ask("CONFIG", "SET", "masterauth", "wrong")
+        primary.ask("CLIENT", "KILL", "TYPE", "replica")
+        try:
+            yield
+        finally:
+            for replica in replicas:
+                replica.ask("CONFIG", "SET", "masterauth", replica.password)
 
     def listed_primaries(self) -> list[ClusterNode]:
         """Those that have slots by what a majority of the nodes that run says, whether they run or not."""

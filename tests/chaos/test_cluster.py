@@ -16,4 +16,4 @@ def test_nothing_is_doubled_and_what_a_failover_loses_is_counted(tmp_path: Path)
     section = cluster_section(run)
     assert section.held, terminal(section)
     assert set(run.deeds.values()) == {SHORT_CLUSTER.rounds}
-    assert len(run.deeds) == 3
+    assert len(run.deeds) == 4
