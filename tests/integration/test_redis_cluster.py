@@ -9,7 +9,11 @@ import pytest
 import redis
 from redis.crc import key_slot
 
+from app.core.database import open_pool
 from app.core.errors import RedisUnavailable
+from app.core.fixed_window import FixedWindow
+from app.core.keys.api_key import hash_key
+from app.core.keys.directory import KeyDirectory
 from app.core.keys.records import CHANGES_PREFIX, RECORD_PREFIX, TOMBSTONE_PREFIX, name_of
 from app.core.operations.readiness import check_redis
 from app.core.operations.refusal_log import RefusalLog, Refused, read_refusals
@@ -22,6 +26,7 @@ from app.core.stream.state import labels_in
 from app.core.stream.streams import key_of
 from app.local.ports import free_port
 from chaos.redis_cluster import ClusterNode, RunningCluster
+from tests.api_keys import create_key
 from tests.drains import an_event
 from tests.waiting import wait_until
 
@@ -127,6 +132,21 @@ def test_while_a_primary_is_away_its_share_goes_to_the_others_and_its_own_comes_
     victim.restart()
     cluster.wait_until_ready()
     assert buffer.state().depth == 66
+
+
+def test_while_a_primary_is_away_the_keys_and_limits_it_had_go_on(client, cluster, database_url):
+    buffer = EventBuffer(client, streams=8)
+    victim = cluster.primary_of(key_of(client, 1))
+    on_it = (number for number in range(1_000) if cluster.primary_of(f"pa:limit:{number}") is victim)
+    window = FixedWindow(f"pa:limit:{next(on_it)}", 5, 60_000)
+    keys = iter(lambda: create_key(database_url), "")
+    key = next(key for key in keys if cluster.primary_of(RECORD_PREFIX + name_of(client, hash_key(key))) is victim)
+    assert buffer.append(an_event(1), window=window).hits == 1
+    victim.kill()
+    assert {buffer.append(an_event(1), window=window).outcome for _ in range(8)} == {Outcome.STORED}
+    pool = open_pool(database_url, application_name="test", size=1)
+    assert KeyDirectory(client, pool).find(key).scopes == ["ingest"]
+    pool.close()
 
 
 def _answered(condition) -> bool:

@@ -33,6 +33,7 @@ from app.core.keys.records import (
 from app.core.keys.uses import KeyUses
 from app.core.queries.api_keys import ApiKey, EndedKey
 from app.core.redis_client import redis_errors
+from app.core.redis_cluster import is_cluster
 
 MEMORY_SECONDS = 1.0
 MEMORY_ENTRIES = 10_000
@@ -136,7 +137,10 @@ class KeyDirectory:
                 record, tombstone = self._client.mget(RECORD_PREFIX + name, TOMBSTONE_PREFIX + name)
         except RedisUnavailable:
             self._lost_redis_at = self._now().timestamp()
-            raise
+            if not is_cluster(self._client):
+                raise
+            # the other nodes go on, and PostgreSQL knows the keys
+            return None, None
         return record, tombstone
 
     def _confirmed_after_loss(self, key_hash: bytes, known: ApiKey) -> ApiKey | None:

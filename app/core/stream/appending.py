@@ -67,6 +67,7 @@ def append_script(client: redis.Redis, *, stream: int = 0, max_events: int, idem
     """A function that calls append.lua once for all that it is given, which goes to one stream."""
     script = client.register_script(_APPEND)
     tag = tag_of(client, stream)
+    counter_tag = tag if is_cluster(client) else tag_of(client, 0)
     # all that a script of a cluster touches is on one node; how many wake-ups wait, who wakes looks for itself there
     wake_keys = [tagged(tag, name) for name in (WAKE_FLAG, "pa:wake-ups")] if is_cluster(client) else _WAKE_KEYS
     first_keys = (tagged(tag, STREAM), *wake_keys)
@@ -80,7 +81,11 @@ def append_script(client: redis.Redis, *, stream: int = 0, max_events: int, idem
             arguments += itertools.chain.from_iterable(zip(payloads, labels, strict=True))
         counted = [window for window in windows if window]
         answers: Sequence[Answer] = script(
-            keys=[*first_keys, *(window.counter for window in counted), *(tagged(tag, each.mark) for each in asked)],
+            keys=[
+                *first_keys,
+                *(tagged(counter_tag, window.counter) for window in counted),
+                *(tagged(tag, each.mark) for each in asked),
+            ],
             args=[
                 *first_arguments,
                 len(counted),

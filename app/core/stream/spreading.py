@@ -10,6 +10,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 from zlib import crc32
 
 import redis
@@ -44,7 +45,8 @@ def ask_of_streams(
     """Asks for one request, in the stream that it belongs to; `together` gathers those of each stream.
 
     In a cluster the rate limit of a key is on one node, and its events are on all: so it is counted first, in a round
-    trip of its own. Elsewhere the script that appends counts.
+    trip of its own. Elsewhere the script that appends counts; and where that node is away, so that each stream counts
+    the hits that it has met itself.
     """
     asks = [
         together(
@@ -81,13 +83,22 @@ def _spread_over(asks: Sequence[Ask]) -> Ask:
 
 def _counted_apart(client: redis.Redis, ask: Ask) -> Ask:
     count = client.register_script(_COUNT)
+    avoided_until = 0.0
+
+    def avoid(_position: int) -> None:
+        nonlocal avoided_until
+        avoided_until = time.monotonic() + AVOIDED_SECONDS
 
     def ask_counted(asked: Asked) -> Answer:
         window = asked.window
-        if window is None:
+        if window is None or time.monotonic() < avoided_until:
             return ask(asked)
         arguments = (len(asked.payloads), window.length_ms, window.limit)
-        is_over, hits, left_ms = count(keys=[window.counter], args=arguments)
+        ways: list[Callable[[], Any]] = [partial(count, keys=[window.counter], args=arguments), lambda: None]
+        counted = answered_elsewhere(ways, avoid)
+        if counted is None:
+            return ask(asked)
+        is_over, hits, left_ms = counted
         if is_over:
             return [Outcome.OVER_LIMIT, 0, hits, left_ms]
         answer = ask(asked._replace(window=None))
