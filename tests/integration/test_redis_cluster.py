@@ -189,8 +189,7 @@ def test_tallies_and_refusals_of_all_projects_are_kept(client):
     log = RefusalLog(client, delay_seconds=0)
     for project_id in range(1, 7):
         log.note(Refused(project_id, 1, "event", 400, "VALIDATION_ERROR", "r", ()))
-    for project_id in range(1, 7):
-        assert wait_until(lambda project_id=project_id: len(read_refusals(client, project_id, now)) == 1)
+    wait_until(lambda: all(len(read_refusals(client, project_id, now)) == 1 for project_id in range(1, 7)))
 
 
 def test_readiness_looks_at_every_primary(client, cluster):
