@@ -6,6 +6,7 @@ process shares one. So here are redis-py's parts (connections, parsing, slots, t
 of ours, which sends a command again only where a node has surely not done it.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ from app.core.cluster_map import ClusterMap, OpenNode, slot_of, url_at
 from app.core.redis_client import NOTHING_SENT
 
 MOST_REDIRECTIONS = 5
+PATIENCE_SECONDS = 0.8
+"""A node that does not even refuse a connection takes its timeout, and whoever waits has waited for one already."""
 
 _NODE_LOST = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, ClusterDownError, MasterDownError)
 
@@ -169,8 +172,10 @@ def open_redis(url: str, open_node: OpenNode, *, cluster: bool) -> redis.Redis:
 def answered_elsewhere(calls: Sequence[Callable[[], T]], avoid: Callable[[int], None]) -> T:
     """The answer of the first one whose node takes it now; `avoid` is told the positions of those before.
 
-    Raises the last one's error where none does, and at once any after which it is not sure that nothing was done.
+    Raises the last one's error where none does within PATIENCE_SECONDS, and at once any after which it is not sure that
+    nothing was done.
     """
+    until = time.monotonic() + PATIENCE_SECONDS
     for position, call in enumerate(calls[:-1]):
         try:
             return call()
@@ -178,6 +183,8 @@ def answered_elsewhere(calls: Sequence[Callable[[], T]], avoid: Callable[[int], 
             if not isinstance(error, _REFUSED_FOR_A_WHILE) and NOTHING_SENT not in getattr(error, "__notes__", ()):
                 raise
             avoid(position)
+            if time.monotonic() > until:
+                raise
     return calls[-1]()
 
 

@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 import redis
 
-from app.core.errors import BufferDamaged
+from app.core.errors import BufferDamaged, RedisUnavailable
 from app.core.fixed_window import FixedWindow
 from app.core.redis_client import connect
 from app.core.redis_cluster import is_cluster, open_redis
-from app.core.stream.appending import Outcome
+from app.core.stream.appending import Answer, Ask, Asked, Outcome, Send
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.consumers import forget_silent_ones, silent_for_seconds
 from app.core.stream.entries import Entry
@@ -20,6 +20,7 @@ from app.core.stream.events import Event, decode_event, idempotency_mark, new_ev
 from app.core.stream.numbering import Numbering
 from app.core.stream.state import GROUP, labels_in, state_of
 from app.core.stream.streams import MOST_STREAMS, key_of, place_of, streams_in
+from app.local.ports import free_port
 
 STREAMS = 3
 MANY = 60
@@ -98,6 +99,22 @@ def test_a_batch_that_is_over_the_limit_is_one_hit_and_leaves_room_for_a_smaller
     assert (too_large.outcome, too_large.hits) == (Outcome.OVER_LIMIT, 1)
     fits = buffer.append(*[an_event() for _ in range(4)], window=window)
     assert (fits.outcome, fits.hits) == (Outcome.STORED, 5)
+
+
+def test_one_redis_that_is_away_is_tried_once_however_many_streams_it_has():
+    tried = list[Asked]()
+
+    def together(send: Send) -> Ask:
+        def ask(asked: Asked) -> Answer:
+            tried.append(asked)
+            return send([asked])[0]
+
+        return ask
+
+    away = EventBuffer(connect(f"redis://127.0.0.1:{free_port()}/0"), streams=8, together=together)
+    with pytest.raises(RedisUnavailable):
+        away.append(an_event())
+    assert len(tried) == 1
 
 
 def test_each_stream_has_its_share_of_the_watermark(client):

@@ -21,6 +21,7 @@ from app.core.stream.appending import Answer, Ask, Asked, Outcome, Send, append_
 
 AVOIDED_SECONDS = 1.0
 """A stream that took nothing is asked again after so long: who waits for a node that is away should be few."""
+MOST_AVOIDED = 10_000
 
 # As append.lua counts: what is over the limit is one hit more, whatever its size.
 _COUNT = (
@@ -59,40 +60,44 @@ def ask_of_streams(
         )
         for stream in range(streams)
     ]
-    ask = asks[0] if streams == 1 else _spread_over(asks)
+    # on one Redis the next stream is away as well
+    ask = asks[0] if streams == 1 else _spread_over(asks, most_tried=streams if is_cluster(client) else 1)
     return _counted_apart(client, ask) if is_cluster(client) else ask
 
 
-def _spread_over(asks: Sequence[Ask]) -> Ask:
+def _spread_over(asks: Sequence[Ask], *, most_tried: int) -> Ask:
     turn = itertools.count()
     avoided_until = [0.0] * len(asks)
 
     def ask(asked: Asked) -> Answer:
         first = crc32(asked.mark.encode()) if asked.fingerprint else next(turn)
-        now = time.monotonic()
         order = [(first + step) % len(asks) for step in range(len(asks))]
-        order.sort(key=lambda stream: avoided_until[stream] > now)
+        now = time.monotonic()
+        # where all are away one more try is enough to see whether they are back
+        tried = [stream for stream in order if avoided_until[stream] <= now][:most_tried] or order[:1]
 
         def avoid(position: int) -> None:
-            avoided_until[order[position]] = time.monotonic() + AVOIDED_SECONDS
+            avoided_until[tried[position]] = time.monotonic() + AVOIDED_SECONDS
 
-        return answered_elsewhere([partial(asks[stream], asked) for stream in order], avoid)
+        return answered_elsewhere([partial(asks[stream], asked) for stream in tried], avoid)
 
     return ask
 
 
 def _counted_apart(client: redis.Redis, ask: Ask) -> Ask:
     count = client.register_script(_COUNT)
-    avoided_until = 0.0
-
-    def avoid(_position: int) -> None:
-        nonlocal avoided_until
-        avoided_until = time.monotonic() + AVOIDED_SECONDS
+    avoided_until: dict[str, float] = {}
 
     def ask_counted(asked: Asked) -> Answer:
         window = asked.window
-        if window is None or time.monotonic() < avoided_until:
+        if window is None or time.monotonic() < avoided_until.get(window.counter, 0.0):
             return ask(asked)
+
+        def avoid(_position: int) -> None:
+            if len(avoided_until) >= MOST_AVOIDED:
+                avoided_until.clear()
+            avoided_until[window.counter] = time.monotonic() + AVOIDED_SECONDS
+
         arguments = (len(asked.payloads), window.length_ms, window.limit)
         ways: list[Callable[[], Any]] = [partial(count, keys=[window.counter], args=arguments), lambda: None]
         counted = answered_elsewhere(ways, avoid)
