@@ -12,6 +12,7 @@ from psycopg import sql
 
 from app.core.database import connect
 from app.core.migrations import migrate
+from app.core.rollups.latency_histogram import COMPACT_ABOVE_BYTES
 from app.core.stream.state import STREAM
 from app.local.children import Guard
 from app.local.postgres import RunningPostgres
@@ -162,5 +163,24 @@ def test_rollups_are_wrong(
         connection.execute("UPDATE rollups SET events = events + 1 WHERE grain = 'hour'")
     printed = operator.follow("rollups_wrong")
     assert "1 hours miscounted" in printed[0]
+    assert entries()["rollups_wrong"].says(printed[0])
+    assert "wrong were" in printed[0]
+
+
+def test_a_latency_histogram_is_damaged(
+    operator: Operator, post: Callable[[], int], work: Callable[[], AppProcess], database_url: str
+) -> None:
+    assert post() == 204
+    worker = work()
+    with connect(database_url, application_name="tests", statement_timeout_ms=10_000) as connection:
+        fold_all(connection)
+        connection.execute("UPDATE rollups SET latency_histogram = %s", [bytes(COMPACT_ABOVE_BYTES + 1)])
+        assert post() == 204
+        make_due = "UPDATE rollup_additions SET added_at = added_at - interval '1 hour'"
+        wait_until(lambda: connection.execute(make_due).rowcount == 1, 40)
+    said = wait_until(lambda: [line for line in worker.log().splitlines() if "histogram is damaged" in line], 40)
+    assert entries()["rollups_wrong"].says(said[0])
+    assert "docs/runbook.md#rollups_wrong" in said[0]
+    printed = operator.follow("rollups_wrong")
     assert entries()["rollups_wrong"].says(printed[0])
     assert "wrong were" in printed[0]

@@ -76,6 +76,30 @@ def test_somebody_has_locked_rows(
     assert stored() == 1
 
 
+def test_somebody_has_locked_rows_that_a_fold_needs(
+    *,
+    operator: Operator,
+    post: Callable[[], int],
+    start: StartProcess,
+    work: Callable[[], AppProcess],
+    database_url: str,
+) -> None:
+    assert post() == 204
+    work()
+    with closing(psycopg.connect(database_url, application_name="forgotten")) as connection:
+        connection.execute("UPDATE rollup_additions SET added_at = added_at - interval '1 hour'")
+        connection.commit()
+        connection.execute("LOCK TABLE rollups IN EXCLUSIVE MODE")
+        worker = start("worker")
+        said = wait_until(lambda: [line for line in worker.log().splitlines() if "not folded yet" in line], 40)
+        assert entries()["locked_rows"].says(said[0])
+        assert "docs/runbook.md#locked_rows" in said[0]
+        printed = operator.follow("locked_rows", PID=str(connection.info.backend_pid))
+        assert "forgotten" in printed[0]
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        wait_until(lambda: connection.execute("SELECT count(*) FROM rollup_additions").fetchone() == (0,), 60)
+
+
 def test_events_are_set_aside(
     *,
     operator: Operator,

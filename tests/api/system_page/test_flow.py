@@ -76,7 +76,9 @@ def test_it_counts_the_stored_events_of_the_project_alone(admin, operator, datab
         connection.execute(insert, [other, 10_000])
     assert "Events stored 1,234 in this project" in text(admin.get(PAGE))
     # other tests may have stored millions in theirs, which are shortened: 1.23 M exactly 1,234,567
-    everywhere = re.search(r"Events stored (?:[\d.]+ [kMG] exactly )?([\d,]+) in all projects", text(operator.get(PAGE)))
+    everywhere = re.search(
+        r"Events stored (?:[\d.]+ [kMG] exactly )?([\d,]+) in all projects", text(operator.get(PAGE))
+    )
     assert everywhere is not None
     assert int(everywhere[1].replace(",", "")) >= 11_234
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import psycopg
 import pytest
 import redis
 
@@ -63,3 +64,41 @@ def test_a_tombstone_of_another_release_refuses_without_a_name(connection, clien
     _, new = make(connection, client, clock.now())
     client.set(TOMBSTONE_PREFIX + hash_key(new.key).hex(), b"1")
     assert ended_of(directory, new.key) is None
+
+
+def test_a_key_that_is_not_valid_takes_the_same_steps_whatever_it_is(
+    connection, client: redis.Redis, directory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """So that the time of a 401 tells nobody whether a key was ever good; bench/refused_keys.py measures it."""
+    _, revoked = make(connection, client, clock.now())
+    _, used_then_revoked = make(connection, client, clock.now())
+    _, expired = make(connection, client, clock.now(), expires_at=clock.now() + timedelta(seconds=30))
+    directory.find(used_then_revoked.key)
+    for new in (revoked, used_then_revoked):
+        revoke_key(connection, client, new.key_id, COMMAND_LINE)
+    clock.seconds += 31
+    steps: list[str] = []
+    execute, send = psycopg.Cursor.execute, redis.Redis.execute_command
+
+    def executed(self, query, *args, **kwargs):
+        steps.append(str(query))
+        return execute(self, query, *args, **kwargs)
+
+    def sent(self, *args, **options):
+        steps.append(str(args[0]))
+        return send(self, *args, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", executed)
+    monkeypatch.setattr(redis.Redis, "execute_command", sent)
+
+    def steps_of(key: str) -> list[str]:
+        steps.clear()
+        with pytest.raises(InvalidApiKey):
+            directory.find(key)
+        return list(steps)
+
+    unknown = steps_of(mint_key())
+    assert len(unknown) >= 2, "Redis and PostgreSQL were asked"
+    assert steps_of(revoked.key) == unknown
+    assert steps_of(used_then_revoked.key) == unknown
+    assert steps_of(expired.key) == unknown
