@@ -60,7 +60,7 @@ def _wait_until_settled(service: Service, deadline: float) -> None:
 
 def _look(service: Service) -> Detector:
     command = [sys.executable, "-m", "app", "status", "--json"]
-    environment = {**service.environment, "DATABASE_URL": service.database_url, "REDIS_URL": service.servers.redis.url}
+    environment = {**service.environment, "DATABASE_URL": service.database_url, "REDIS_URL": service.servers.redis_url}
     told = service.servers.guard.run(command, name="status", environment=environment, cwd=REPOSITORY)
     return Detector(int(json.loads(told)[KEY]), *_ledger_state(service))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from chaos.clusters import LONG_CLUSTER, SHORT_CLUSTER, ClusterRun, run_cluster
 from chaos.controls import CONTROLS, Outcome, run_controls
 from chaos.crash_points import run_crash_points
 from chaos.disk_full import is_permitted, run_disk_full
@@ -67,6 +68,12 @@ def soak(plan: Plan) -> list[Section]:
     return [soak_section(run_soak(plan.folder / "soak", seed=plan.seed, minutes=1 if plan.is_short else 60))]
 
 
+def cluster(plan: Plan) -> list[Section]:
+    form = SHORT_CLUSTER if plan.is_short else LONG_CLUSTER
+    extent = replace(form, events=plan.events or form.events)
+    return [cluster_section(run_cluster(plan.folder / "cluster", seed=plan.seed, extent=extent))]
+
+
 PARTS: dict[str, Callable[[Plan], Sequence[Section]]] = {
     "kills": kills_always,
     "kills-everysec": kills_everysec,
@@ -74,6 +81,7 @@ PARTS: dict[str, Callable[[Plan], Sequence[Section]]] = {
     "crashes": crashes,
     "scenarios": scenarios,
     "soak": soak,
+    "cluster": cluster,
 }
 
 
@@ -106,6 +114,18 @@ def soak_section(run: Soak) -> Section:
         f"{DELETED} entries deleted behind its back, which the table therefore calls broken: {run.alarmed}",
     ]
     return Section("A soak with deploys and kills", run.held, facts, law_rows(run.verdict))
+
+
+def cluster_section(run: ClusterRun) -> Section:
+    """Redis may lose what a replica had not heard of yet; it must be known how much."""
+    deeds = ", ".join(f"{count} {deed}" for deed, count in run.deeds.items())
+    facts = [
+        f"{run.verdict.figures['acked']:,} events acknowledged in {run.seconds:,.0f} s",
+        f"meanwhile: {deeds}",
+        f"while a primary was away no {run.longest_silence_seconds:.1f} s went by without an acknowledged event",
+        str(run.detector),
+    ]
+    return Section("A Redis Cluster that fails over and moves slots", run.held, facts, law_rows(run.verdict))
 
 
 def controls_section(outcomes: Sequence[Outcome]) -> Section:

@@ -63,6 +63,10 @@ class Process:
         """SIGTERM, without waiting for it."""
         self._child.ask_to_stop()
 
+    def set_variable(self, name: str, value: str) -> None:
+        """From its next start on."""
+        self._environment = {**self._environment, name: value}
+
     def run_in(self, folder: Path) -> None:
         """From its next start on."""
         self._cwd = folder

@@ -16,6 +16,7 @@ from app.local.binaries import RedisBinary, find_redis
 from app.local.children import Guard
 from app.local.postgres import RunningPostgres, start_postgres
 from app.local.redis_server import RunningRedis
+from chaos.redis_cluster import RunningCluster
 
 Fsync = Literal["always", "everysec"]
 
@@ -33,12 +34,26 @@ class ChaosRedis(RunningRedis):
 
 @dataclass(frozen=True)
 class Servers:
-    """The two servers; each service gets a database of its own in them."""
+    """The two servers; each service gets a database of its own in them.
+
+    With a `cluster` events are in that, and `redis` has nothing but RQ's queue.
+    """
 
     folder: Path
     guard: Guard
     postgres: RunningPostgres
     redis: ChaosRedis
+    cluster: RunningCluster | None = None
+
+    @property
+    def redis_url(self) -> str:
+        """Of what has the events."""
+        return self.cluster.url if self.cluster else self.redis.url
+
+    @property
+    def redis_settings(self) -> dict[str, str]:
+        """What processes must be told besides."""
+        return {"redis_cluster": "on", "queue_redis_url": self.redis.url} if self.cluster else {}
 
     def new_database(self) -> str:
         """The URL of an empty one."""
@@ -51,6 +66,8 @@ class Servers:
         """Takes seconds where a scenario has left millions of entries, and the machine is busy."""
         with redis.Redis.from_url(self.redis.url, socket_timeout=120) as client:
             client.flushall()
+        if self.cluster:
+            self.cluster.empty()
 
     def make_sure_they_run(self) -> None:
         """Whatever was done to them before."""
@@ -65,7 +82,7 @@ def start_chaos_redis(folder: Path, guard: Guard, *settings: str) -> ChaosRedis:
 
 
 @contextmanager
-def open_servers(folder: Path, *, fsync: Fsync = "always") -> Iterator[Servers]:
+def open_servers(folder: Path, *, fsync: Fsync = "always", with_cluster: bool = False) -> Iterator[Servers]:
     """Both, with nothing in them; they end with the block, or with this process, even if it is killed.
 
     With `always` Redis has each acknowledged event on its disk; with `everysec` a kill can lose what it put off.
@@ -73,4 +90,6 @@ def open_servers(folder: Path, *, fsync: Fsync = "always") -> Iterator[Servers]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with Guard() as guard:
         postgres = start_postgres(folder / "postgres", guard, durable=True)
-        yield Servers(folder, guard, postgres, start_chaos_redis(folder / "redis", guard, "--appendfsync", fsync))
+        redis_server = start_chaos_redis(folder / "redis", guard, "--appendfsync", fsync)
+        cluster = RunningCluster(folder / "redis-cluster", guard) if with_cluster else None
+        yield Servers(folder, guard, postgres, redis_server, cluster)

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import redis
 
-from app.core.stream.state import STREAM
+from app.core.redis_cluster import open_redis
+from app.core.stream.streams import MOST_STREAMS, key_of
 from app.local.children import REPOSITORY
 from app.local.errors import CannotRun
 from app.local.ports import free_port
@@ -66,7 +67,13 @@ class Service:
 
     def redis_client(self) -> redis.Redis:
         """Past any proxy."""
-        return redis.Redis.from_url(self.servers.redis.url, socket_timeout=10)
+        return open_redis(
+            self.servers.redis_url, lambda url: redis.Redis.from_url(url, socket_timeout=10), cluster=self.has_cluster
+        )
+
+    @property
+    def has_cluster(self) -> bool:
+        return self.servers.cluster is not None
 
     def start_web(self) -> None:
         self._start("web", "web", {})
@@ -126,8 +133,10 @@ class Service:
     def depth(self) -> int:
         """How many entries wait in the buffer; -1 while Redis does not say."""
         try:
-            with self.redis_client() as client:
-                return int(client.xlen(STREAM))
+            with self.redis_client() as client, client.pipeline(transaction=False) as pipeline:
+                for stream in range(MOST_STREAMS):
+                    pipeline.xlen(key_of(client, stream))
+                return sum(pipeline.execute())
         except redis.RedisError:
             return -1
 
@@ -178,10 +187,11 @@ def open_service(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     database_url, port = servers.new_database(), free_port()
-    direct = _environment(folder, port, database_url, servers.redis.url, settings)
+    settings = {**servers.redis_settings, **settings}
+    direct = _environment(folder, port, database_url, servers.redis_url, settings)
     servers.guard.run(shell_command(read_procfile()["release"]), name="release", environment=direct, cwd=REPOSITORY)
     api_key = _create_key(servers, direct)
-    through = _with_port(database_url, database_port), _with_port(servers.redis.url, redis_port)
+    through = _with_port(database_url, database_port), _with_port(servers.redis_url, redis_port)
     environment = _environment(folder, port, *through, settings)
     environment |= write_plan(folder, crashes=crashes, sabotages=sabotages)
     with Platform(pause_seconds) as platform:

@@ -21,6 +21,8 @@ MAX_NEW_PER_DAY = 1_000_000
 """So many prompts or versions would be looked through with each batch that has a new one."""
 ALLOW = "allow"
 REFUSE = "refuse"
+MOST_STREAMS = 32
+"""As in app.core.stream.streams."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_:\[\]]+/?", re.ASCII | re.IGNORECASE)
 MAX_COUNT = 2**31 - 1
 """What PostgreSQL, Redis and the libraries all hold in 32 bits. As `MAX_INTEGER` of app.core.database: config imports
@@ -40,6 +42,9 @@ class Settings:
     database_read_url: str | None = field(repr=False)
     redis_url: str = field(repr=False)
     redis_tls_verify: str
+    redis_cluster: bool
+    queue_redis_url: str | None = field(repr=False)
+    buffer_streams: int
     secret_key: str = field(repr=False)
     port: int
     web_concurrency: int
@@ -81,7 +86,8 @@ def load_settings(env: Mapping[str, str] | None = None, *, local: Mapping[str, s
     """
     values = os.environ if env is None else env
     if local is not None and not values.get("DATABASE_URL"):
-        values = {**values, **dict.fromkeys(("DATABASE_DIRECT_URL", "DATABASE_READ_URL"), ""), **local}
+        strange = ("DATABASE_DIRECT_URL", "DATABASE_READ_URL", "REDIS_CLUSTER", "QUEUE_REDIS_URL")
+        values = {**values, **dict.fromkeys(strange, ""), **local}
     reader = _MappingEnv(_with_secret_of_file(values))
     loaded = _read(reader)
     try:
@@ -129,6 +135,9 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
         "database_read_url": env.str("DATABASE_READ_URL", None, validate=_scheme("postgres", "postgresql")),
         "redis_url": env.str("REDIS_URL", validate=_scheme("redis", "rediss")),
         "redis_tls_verify": env.str("REDIS_TLS_VERIFY", "required", validate=_tls_verify),
+        "redis_cluster": env.bool("REDIS_CLUSTER", False),
+        "queue_redis_url": env.str("QUEUE_REDIS_URL", None, validate=_scheme("redis", "rediss")),
+        "buffer_streams": env.int("BUFFER_STREAMS", 1, validate=validate.Range(1, MOST_STREAMS)),
         "secret_key": env.str("SECRET_KEY", validate=_secret),
         "port": env.int("PORT", 8000, validate=validate.Range(1, 65535)),
         "web_concurrency": env.int("WEB_CONCURRENCY", 2, validate=validate.Range(1, 1024)),
@@ -153,6 +162,8 @@ def _read(env: _MappingEnv) -> dict[str, Any]:
     }
     values["database_direct_url"] = values["database_direct_url"] or values["database_url"]
     values["public_url"] = _normal_url(values["public_url"])
+    if not values["redis_cluster"]:
+        values["queue_redis_url"] = values["queue_redis_url"] or values["redis_url"]
     values["log_level"] = str(values["log_level"]).lower()
     values["worker_name"] = values["worker_name"] or socket.gethostname()
     if set(values) != {each.name for each in fields(Settings)}:

@@ -16,6 +16,7 @@ from app.local.children import Guard
 from app.local.postgres import RunningPostgres, start_postgres
 from app.local.redis_server import RunningRedis, start_redis
 from app.local.servers import RunningServer
+from chaos.redis_cluster import RunningCluster
 from tests.databases import empty_redis, empty_tables
 from tests.processes import AppProcess, app_environment, start_process
 
@@ -134,6 +135,12 @@ def redis_server(
     server = start_redis(server_folder / "redis", guard, wheels_only=wheels_only)
     shared_servers.append(server)
     return server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(server_folder: Path, guard: Guard) -> RunningCluster:
+    """Three primaries, each with a replica; whoever kills one starts it again."""
+    return RunningCluster(server_folder / "redis-cluster", guard)
 
 
 @pytest.fixture(scope="session")

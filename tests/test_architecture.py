@@ -17,7 +17,8 @@ GROUND = tuple(
     f"app.core.{name}"
     for name in (
         *("acknowledgements", "background", "contract", "database", "errors", "fixed_window"),
-        *("names", "pooled_connection", "redis_client", "reply_deadline", "runbook", "visible_text"),
+        *("cluster_map", "names", "pooled_connection", "redis_client", "redis_cluster", "reply_deadline", "runbook"),
+        "visible_text",
     )
 )
 QUERIES = (*GROUND, "app.core.queries", "app.core.rollups")
@@ -85,6 +86,8 @@ CATCHERS = {
     },
     "redis": {
         "app.core.redis_client": "translates redis errors into core's",
+        "app.core.redis_cluster": "a node that points at another is asked no more, and one that is lost is found again",
+        "app.core.cluster_map": "a node that does not know the cluster is passed by",
         "app.web.fast.shared_connection": "a refusal is an answer like any other, and goes to the one who asked",
     },
     "sqlalchemy": {

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import redis
 
@@ -15,6 +16,7 @@ from app.core.errors import PromptAnalyticsError
 from app.core.news.addresses import AddressRules
 from app.core.news.sealing import sealing_key
 from app.core.redis_client import connect, redis_errors
+from app.core.redis_cluster import open_redis
 from app.core.runbook import entry_for
 from app.core.stream.buffer import EventBuffer
 from config.logging import configure_logging, link_documents_in_logs
@@ -40,6 +42,7 @@ STORE_CONNECTIONS = 1
 BUFFER_CONNECTIONS = 4
 QUEUE_CONNECTIONS = 4
 LONGEST_PAUSE_SECONDS = 15.0
+ALONE_PAUSE_SECONDS = 1.0
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """A batch is so many tuples and none of them in a cycle: to look through them every 700 took a seventh of a drain."""
 
@@ -59,14 +62,18 @@ def main() -> None:
         statement_timeout_ms=STATEMENT_TIMEOUT_MS,
         lock_timeout_ms=LOCK_TIMEOUT_MS,
     )
-    client = connect(
+    client = open_redis(
         settings.redis_url,
-        timeout_seconds=BUFFER_TIMEOUT_SECONDS,
-        max_connections=BUFFER_CONNECTIONS,
-        tls_verify=settings.redis_tls_verify,
+        partial(
+            connect,
+            timeout_seconds=BUFFER_TIMEOUT_SECONDS,
+            max_connections=BUFFER_CONNECTIONS,
+            tls_verify=settings.redis_tls_verify,
+        ),
+        cluster=settings.redis_cluster,
     )
     process = Runner(
-        EventBuffer(client),
+        EventBuffer(client, streams=settings.buffer_streams),
         client,
         pool,
         consumer=settings.worker_name,
@@ -83,10 +90,15 @@ def main() -> None:
 
 
 def work(process: Runner, settings: Settings) -> None:
+    """Without a Redis for RQ's queue nothing but the worker itself begins a drain."""
     pause_seconds = 1.0
     while not process.is_stopping():
         process.tick()
-        if run_queue(process, settings):
+        if settings.queue_redis_url is None:
+            if not process.has_more_to_do():
+                process.pause(ALONE_PAUSE_SECONDS)
+            continue
+        if run_queue(process, settings.queue_redis_url, tls_verify=settings.redis_tls_verify):
             pause_seconds = 1.0
         process.pause(pause_seconds)
         pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
@@ -126,16 +138,13 @@ def news_desk(settings: Settings, client: redis.Redis) -> Iterator[None]:
         pool.close()
 
 
-def run_queue(process: Runner, settings: Settings) -> bool:
+def run_queue(process: Runner, redis_url: str, *, tls_verify: str) -> bool:
     """Let RQ wait for jobs until it ends, which it does on a signal, but also when Redis is full or gone.
 
     Returns whether it got as far as doing any job. The caller drains, pauses and comes back.
     """
     client = connect(
-        settings.redis_url,
-        timeout_seconds=QUEUE_TIMEOUT_SECONDS,
-        max_connections=QUEUE_CONNECTIONS,
-        tls_verify=settings.redis_tls_verify,
+        redis_url, timeout_seconds=QUEUE_TIMEOUT_SECONDS, max_connections=QUEUE_CONNECTIONS, tls_verify=tls_verify
     )
     try:
         with redis_errors():

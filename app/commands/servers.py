@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
@@ -22,6 +23,7 @@ from app.core.errors import (
 from app.core.migrations import SCHEMA_REVISION, current_revision
 from app.core.queries.ledger import insert_acknowledgements
 from app.core.queries.projects import select_project_id
+from app.core.redis_cluster import open_redis
 from app.core.runbook import entry_for
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.numbering import Numbering
@@ -102,13 +104,14 @@ def database_connection(
 
 @contextmanager
 def redis_connection(current: Settings) -> Iterator[redis.Redis]:
-    """A client with one connection, more patient than that of a request."""
-    client = redis_client.connect(
-        current.redis_url,
+    """A client with one connection to each node, more patient than that of a request."""
+    open_node = partial(
+        redis_client.connect,
         timeout_seconds=REDIS_TIMEOUT_SECONDS,
         max_connections=1,
         tls_verify=current.redis_tls_verify,
     )
+    client = open_redis(current.redis_url, open_node, cluster=current.redis_cluster)
     try:
         yield client
     finally:
@@ -121,7 +124,7 @@ def event_buffer(current: Settings, connection: Connection) -> Iterator[EventBuf
     numbering = Numbering(lambda acknowledged: insert_acknowledgements(connection, acknowledged), delay_seconds=LATER)
     with redis_connection(current) as client:
         try:
-            yield EventBuffer(client, numbering=numbering)
+            yield EventBuffer(client, streams=current.buffer_streams, numbering=numbering)
         finally:
             numbering.flush()
 

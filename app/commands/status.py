@@ -15,7 +15,7 @@ from app.commands.tables import time_text
 from app.core.database import connected
 from app.core.errors import DatabaseUnavailable, PromptAnalyticsError
 from app.core.operations.readiness import OLDEST_EVENT_SECONDS
-from app.core.operations.redis_settings import acknowledgement_meaning, names_in, redis_info, settings_of
+from app.core.operations.redis_settings import acknowledgement_meaning, names_in, settings_in
 from app.core.operations.replica import AWAY, standing_of
 from app.core.queries.losses import select_loss
 from app.core.queries.replica import select_position, select_replayed
@@ -78,7 +78,7 @@ def status(*, as_json: bool) -> None:
 def _buffer_facts(current: Settings) -> Facts:
     with redis_connection(current) as client:
         state = EventBuffer(client).state()
-        redis_settings = settings_of(redis_info(client))
+        redis_settings = settings_in(client)
     return {
         "a_204_means": acknowledgement_meaning(redis_settings),
         "redis_settings_right": names_in(redis_settings, "right"),

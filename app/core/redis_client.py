@@ -16,6 +16,8 @@ VERIFIED = "required"
 """Of `tls_verify`: the certificate must be signed by an authority that this machine trusts, for the URL's host."""
 UNVERIFIED = "none"
 """Of `tls_verify`: encrypted, whoever answers."""
+NOTHING_SENT = "there was no connection to send the command over"
+"""A note of errors after which it was surely not done."""
 
 
 def connect(
@@ -63,6 +65,13 @@ def _transport(url: str, tls_verify: str) -> dict[str, Any]:
 
 class _LeavesReplicas(redis.connection.AbstractConnection):
     """Closes the connection to a Redis that has become a replica: behind its name there may be a primary by now."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()  # type: ignore[no-untyped-call]
+        except redis.RedisError as error:
+            error.add_note(NOTHING_SENT)
+            raise
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:

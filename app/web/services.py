@@ -24,6 +24,7 @@ from app.core.operations.replica import Replica
 from app.core.operations.tallies import EVENTS_BY_KEY, Tally
 from app.core.pooled_connection import expect_pooler
 from app.core.queries.ledger import insert_acknowledgements
+from app.core.redis_cluster import open_redis
 from app.core.runbook import runbook_entry
 from app.core.stream.appending import one_by_one
 from app.core.stream.buffer import EventBuffer
@@ -32,7 +33,7 @@ from app.web.fast.flights import in_flights
 from app.web.fast.shared_connection import SharedConnectionRedis
 from app.web.limits import RateLimits
 from app.web.page_paths import is_page_path
-from app.web.wake import worker_waker
+from app.web.wake import distant_waker, worker_waker
 from config.settings import Settings
 
 
@@ -51,6 +52,7 @@ OF_PROGRAMS = Patience(database.POOL_WAIT_SECONDS, 5.0, 10.0)
 OF_PEOPLE = Patience(5.0, 10.0, 15.0)
 """Programs try again by themselves. People would rather wait for a busy machine than be sent away by it."""
 
+QUEUE_CONNECTIONS = 8
 _EXTENSION = "prompt_analytics"
 
 log = logging.getLogger(__name__)
@@ -81,13 +83,15 @@ class Services:
 
 def register_services(app: Flask, settings: Settings) -> None:
     """Build the services of an app. Nothing connects yet; but the pool starts threads, so call it after the fork."""
-    client = redis_client.connect(
-        settings.redis_url, max_connections=settings.redis_pool_size, tls_verify=settings.redis_tls_verify
-    )
-    together = one_by_one
-    if settings.fast_paths and is_module_patched("socket"):
-        together = in_flights
-        client = SharedConnectionRedis(client.connection_pool)
+    is_fast = settings.fast_paths and is_module_patched("socket")
+
+    def open_node(url: str) -> redis.Redis:
+        client = redis_client.connect(
+            url, max_connections=settings.redis_pool_size, tls_verify=settings.redis_tls_verify
+        )
+        return SharedConnectionRedis(client.connection_pool) if is_fast else client
+
+    client = open_redis(settings.redis_url, open_node, cluster=settings.redis_cluster)
     if settings.database_direct_url != settings.database_url:
         expect_pooler(settings.database_url)
     pool = database.open_pool(settings.database_url, application_name="pa-web", size=settings.database_pool_size)
@@ -100,10 +104,11 @@ def register_services(app: Flask, settings: Settings) -> None:
         redis=client,
         buffer=EventBuffer(
             client,
+            streams=settings.buffer_streams,
             max_events=settings.buffer_max_events,
             idempotency_window_seconds=settings.idempotency_window_seconds,
             numbering=numbering,
-            together=together,
+            together=in_flights if is_fast else one_by_one,
         ),
         database=pool,
         replica=replica,
@@ -113,9 +118,21 @@ def register_services(app: Flask, settings: Settings) -> None:
         refusal_log=RefusalLog(client),
         events_by_key=Tally(client, EVENTS_BY_KEY),
         first_events=FirstEvents(client),
-        wake_worker=worker_waker(client),
+        wake_worker=_worker_waker(settings, client),
         idempotency_secret=derive_secret(settings.secret_key, b"idempotency"),
     )
+
+
+def _worker_waker(settings: Settings, client: redis.Redis) -> Callable[[], None]:
+    """RQ knows no cluster; without a Redis of its own there nobody is woken, and workers look by themselves."""
+    if settings.queue_redis_url is None:
+        return lambda: None
+    if settings.queue_redis_url == settings.redis_url:
+        return worker_waker(client)
+    queue = redis_client.connect(
+        settings.queue_redis_url, max_connections=QUEUE_CONNECTIONS, tls_verify=settings.redis_tls_verify
+    )
+    return distant_waker(queue)
 
 
 def _keep_acknowledgements(pool: ConnectionPool, acknowledgements: Sequence[Acknowledgement]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.stream.streams import MOST_STREAMS
 from config.settings import Settings, SettingsError, check_rate_limit, load_settings
 
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
@@ -12,6 +13,9 @@ BAD = {
     "DATABASE_URL": ["mysql://user:pw@db/pa", "postgres:pw", "postgres://", "db"],
     "REDIS_URL": ["http://cache", "redis://", "cache:6379"],
     "REDIS_TLS_VERIFY": ["optional", "NONE", "/no/such/file.pem", __file__],
+    "REDIS_CLUSTER": ["perhaps"],
+    "QUEUE_REDIS_URL": ["http://cache", "redis://"],
+    "BUFFER_STREAMS": ["0", "33", "many"],
     "SECRET_KEY": ["k" * 31],
     "PORT": ["0", "65536", "http", "8000.5"],
     "WEB_CONCURRENCY": ["0", "-1", "two"],
@@ -41,6 +45,17 @@ def test_it_needs_nothing_but_the_servers_and_the_secret():
     settings = load_settings(NEEDED)
     assert (settings.port, settings.web_concurrency, settings.retention_days) == (8000, 2, 90)
     assert settings.metrics_token is None
+
+
+def test_the_queue_is_in_the_same_redis_unless_that_is_a_cluster():
+    assert load_settings(NEEDED).queue_redis_url == NEEDED["REDIS_URL"]
+    assert load_settings({**NEEDED, "REDIS_CLUSTER": "on"}).queue_redis_url is None
+    apart = {**NEEDED, "REDIS_CLUSTER": "on", "QUEUE_REDIS_URL": "redis://queue"}
+    assert load_settings(apart).queue_redis_url == "redis://queue"
+
+
+def test_it_reads_as_many_streams_as_readers_look_for():
+    assert load_settings({**NEEDED, "BUFFER_STREAMS": str(MOST_STREAMS)}).buffer_streams == MOST_STREAMS
 
 
 def test_it_names_every_missing_setting_at_once():
@@ -143,6 +158,8 @@ def test_the_servers_of_a_make_run_stand_in_for_a_missing_database():
     )
     assert (elsewhere.database_direct_url, elsewhere.database_read_url) == ("postgres://local/pa", None)
     assert load_settings(NEEDED, local=local).redis_url == NEEDED["REDIS_URL"]
+    strange = load_settings({"REDIS_CLUSTER": "on", "QUEUE_REDIS_URL": "redis://elsewhere"}, local=local)
+    assert (strange.redis_cluster, strange.queue_redis_url) == (False, "redis://local")
 
 
 def test_the_direct_way_to_the_database_is_the_usual_one_unless_another_is_set():
@@ -162,9 +179,10 @@ def test_the_documentation_lists_every_setting_with_its_default():
     expected = {}
     for field in fields(Settings):
         value = getattr(settings, field.name)
-        expected[field.name.upper()] = {None: "none", True: "on"}.get(value, str(value))
+        expected[field.name.upper()] = {"None": "none", "True": "on", "False": "off"}.get(str(value), str(value))
     expected |= dict.fromkeys(NEEDED, "required")
     expected["DATABASE_DIRECT_URL"] = "`DATABASE_URL`"
+    expected["QUEUE_REDIS_URL"] = "`REDIS_URL`, with a cluster none"
     expected["WORKER_NAME"] = "`DYNO` or the host's name"
     assert documented == expected
 

@@ -27,11 +27,13 @@ from app.core.keys.records import (
     decode_record,
     ended_key,
     has_expired,
+    name_of,
     publish_in_redis,
 )
 from app.core.keys.uses import KeyUses
 from app.core.queries.api_keys import ApiKey, EndedKey
 from app.core.redis_client import redis_errors
+from app.core.redis_cluster import is_cluster
 
 MEMORY_SECONDS = 1.0
 MEMORY_ENTRIES = 10_000
@@ -104,7 +106,7 @@ class KeyDirectory:
         self._memory[key_hash] = entry
 
     def _look_up(self, key_hash: bytes, may_ask_database: Callable[[], bool]) -> _Known:
-        record, tombstone = self._read_redis(key_hash.hex())
+        record, tombstone = self._read_redis(name_of(self._client, key_hash))
         is_revoked = tombstone is not None
         known, checked_at = decode_record(record) if record is not None else (None, 0.0)
         if known is None or is_revoked or has_expired(known, self._now()):
@@ -135,7 +137,10 @@ class KeyDirectory:
                 record, tombstone = self._client.mget(RECORD_PREFIX + name, TOMBSTONE_PREFIX + name)
         except RedisUnavailable:
             self._lost_redis_at = self._now().timestamp()
-            raise
+            if not is_cluster(self._client):
+                raise
+            # the other nodes go on, and PostgreSQL knows the keys
+            return None, None
         return record, tombstone
 
     def _confirmed_after_loss(self, key_hash: bytes, known: ApiKey) -> ApiKey | None:

@@ -12,6 +12,7 @@ from app.core.database import Connection
 from app.core.errors import RedisFull, RedisUnavailable, Rejected, Unavailable
 from app.core.queries.api_keys import ApiKey, EndedKey, select_api_key_by_hash
 from app.core.redis_client import redis_errors
+from app.core.redis_cluster import placed_by
 
 RECORD_PREFIX = "pa:api-key:"
 TOMBSTONE_PREFIX = "pa:api-key-revoked:"
@@ -36,7 +37,7 @@ def publish_in_redis(client: redis.Redis, connection: Connection, key_hash: byte
 
     A record that Redis does not take is only asked for again.
     """
-    name = key_hash.hex()
+    name = name_of(client, key_hash)
     changes = _changes(client, name)
     api_key = select_api_key_by_hash(connection, key_hash)
     if changes is None:
@@ -56,7 +57,7 @@ def forget_in_redis(client: redis.Redis, key_hash: bytes) -> bool:
 
     False where a Redis that is full or down may delay that by the minute after which records are confirmed.
     """
-    name = key_hash.hex()
+    name = name_of(client, key_hash)
     try:
         with redis_errors():
             # first of all, which a full Redis does too: then PostgreSQL is asked
@@ -76,11 +77,16 @@ def revoke_in_redis(client: redis.Redis, key_hash: bytes, ended: EndedKey | None
     Call it before and after the revocation in PostgreSQL. Raises RedisUnavailable, and RedisFull where Redis
     has no room for the tombstone: the record is gone then, so PostgreSQL is asked.
     """
-    name = key_hash.hex()
+    name = name_of(client, key_hash)
     with redis_errors():
         client.delete(RECORD_PREFIX + name)
         told = b"1" if ended is None else orjson.dumps(list(ended))
         client.set(TOMBSTONE_PREFIX + name, told, ex=TOMBSTONE_LIFETIME_SECONDS)
+
+
+def name_of(client: redis.Redis, key_hash: bytes) -> str:
+    """What the names of all that Redis has of a key end with."""
+    return placed_by(client, key_hash.hex())
 
 
 def has_expired(api_key: ApiKey, now: datetime) -> bool:

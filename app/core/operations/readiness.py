@@ -16,11 +16,12 @@ from app.core.errors import (
     RedisUnavailable,
 )
 from app.core.migrations import SCHEMA_REVISION, current_revision
-from app.core.operations.redis_settings import RedisSettings, redis_info, settings_of, settings_problem
+from app.core.operations.redis_settings import RedisSettings, redis_infos, settings_of_all, settings_problem
 from app.core.queries.losses import Loss, select_loss
 from app.core.queries.maintenance import select_now
 from app.core.queries.partitions import select_detached_partitions
 from app.core.queries.status import select_partition_days
+from app.core.redis_cluster import is_cluster
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.state import BufferState
 
@@ -55,14 +56,14 @@ def look_at_redis(client: redis.Redis, buffer: EventBuffer, *, buffer_max_events
     Raises nothing that a server causes.
     """
     try:
-        info = redis_info(client)
+        infos = redis_infos(client)
         buffer_found = _look_at_buffer(buffer, buffer_max_events)
     except (RedisUnavailable, RedisFull) as error:
         return RedisLook(redis_silence(error), None)
-    settings = settings_of(info)
+    settings = settings_of_all(infos, in_cluster=is_cluster(client))
     problems: Problems = {"redis": None, "redis_settings": settings_problem(settings)}
     if settings["maxmemory"].state != "unseen":
-        problems["redis_memory"] = memory_problem(info)
+        problems["redis_memory"] = next(filter(None, map(memory_problem, infos)), None)
     return RedisLook({**problems, "buffer": buffer_found}, settings)
 
 

@@ -5,19 +5,22 @@ forbid both. What cannot be seen is no fault, and is told as such: docs/managed-
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import redis
 
 from app.core.redis_client import redis_errors
+from app.core.redis_cluster import is_cluster, primaries_of
 
 OLDEST_REDIS = (6, 2)
 INFO_SECTIONS = ("server", "persistence", "memory", "replication")
 CONFIG_NAMES = ("maxmemory-policy", "appendonly", "appendfsync")
 
-State = Literal["right", "wrong", "unseen"]
+State = Literal["right", "unseen", "wrong"]
+STATES: tuple[State, ...] = get_args(State)
+"""The best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,35 @@ def redis_info(client: redis.Redis) -> dict[str, Any]:
     return {name: value for answer in answers if isinstance(answer, dict) for name, value in answer.items()}
 
 
-def settings_of(info: Mapping[str, object]) -> RedisSettings:
+def redis_infos(client: redis.Redis) -> list[dict[str, Any]]:
+    """As `redis_info`, of each primary of a cluster; of one Redis, of itself."""
+    with redis_errors():
+        nodes = primaries_of(client)
+    return [redis_info(node) for node in nodes]
+
+
+def settings_in(client: redis.Redis) -> RedisSettings:
+    """Of one Redis, or of all primaries of a cluster. Raises RedisUnavailable where one does not answer."""
+    return settings_of_all(redis_infos(client), in_cluster=is_cluster(client))
+
+
+def settings_of_all(infos: Sequence[Mapping[str, object]], *, in_cluster: bool) -> RedisSettings:
+    """Each setting as it is at the node where it is worst."""
+    of_nodes = [settings_of(info, in_cluster=in_cluster) for info in infos]
+    names = dict.fromkeys(name for settings in of_nodes for name in settings)
+    return {name: max((each[name] for each in of_nodes if name in each), key=_how_bad) for name in names}
+
+
+def _how_bad(setting: Setting) -> tuple[int, bool]:
+    """A node that writes its file later makes a 204 mean less, though it is right as well."""
+    return STATES.index(setting.state), setting.value == "everysec"
+
+
+def settings_of(info: Mapping[str, object], *, in_cluster: bool = False) -> RedisSettings:
     """What `redis_info` told, judged."""
     found = {
         "version": _version(info),
-        "mode": _mode(info),
+        "mode": _mode(info, in_cluster=in_cluster),
         "role": _role(info),
         "maxmemory": _memory(info),
         "maxmemory-policy": _eviction(info),
@@ -74,6 +101,13 @@ def settings_problem(settings: RedisSettings) -> str | None:
 
 def acknowledgement_meaning(settings: RedisSettings) -> str:
     """What a 204 means on this Redis, in a few words, then a colon and the rest."""
+    meaning = _kept(settings)
+    if settings["mode"] == Setting("right", "cluster"):
+        return f"{meaning}; and a failover can lose what the replica has not heard of yet"
+    return meaning
+
+
+def _kept(settings: RedisSettings) -> str:
     match settings["appendonly"].state:
         case "wrong":
             return "in memory only: a restart of Redis loses what is in the buffer"
@@ -103,13 +137,13 @@ def _version(info: Mapping[str, object]) -> Setting:
     return Setting("right", str(info["redis_version"]))
 
 
-def _mode(info: Mapping[str, object]) -> Setting:
+def _mode(info: Mapping[str, object], *, in_cluster: bool) -> Setting:
     # Valkey's name for it comes second: Redis Enterprise and older ones have only the first
     mode = info.get("redis_mode") or info.get("server_mode")
     if mode is None:
         return Setting("unseen", advice="See that it is no cluster, where one script cannot reach all its keys.")
-    if mode == "cluster":
-        advice = "Redis runs as a cluster, where one script cannot reach all its keys: use a single primary."
+    if mode == "cluster" and not in_cluster:
+        advice = "Redis runs as a cluster: set REDIS_CLUSTER to on, or use a single primary."
         return Setting("wrong", "cluster", advice)
     return Setting("right", str(mode))
 

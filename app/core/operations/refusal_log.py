@@ -9,7 +9,7 @@ so that a loud key pushes out nobody else's entries (refusal_shares.py).
 
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar, cast
@@ -100,17 +100,19 @@ class RefusalLog:
         unwritten = _taken_from(self._unwritten)
         if not unwritten:
             return True
-        project_ids = {project_id for project_id, _, _ in unwritten}
+        by_project: defaultdict[int, dict[bytes, float]] = defaultdict(dict)
+        for project_id, at, entry in unwritten:
+            by_project[project_id][entry] = at
         try:
-            with redis_errors(), self._client.pipeline(transaction=True) as pipeline:
-                for project_id, at, entry in unwritten:
-                    pipeline.zadd(_key(project_id), {entry: at})
-                for project_id in project_ids:
-                    pipeline.zremrangebyscore(_key(project_id), "-inf", self._clock() - KEPT_SECONDS)
-                    pipeline.expire(_key(project_id), KEPT_SECONDS)
-                pipeline.execute()
-            for project_id in project_ids:
-                _make_room(self._client, _key(project_id))
+            for project_id, entries in by_project.items():
+                key = _key(project_id)
+                # in a cluster two projects may be on two nodes, and no transaction goes over both
+                with redis_errors(), self._client.pipeline(transaction=True) as pipeline:
+                    pipeline.zadd(key, entries)
+                    pipeline.zremrangebyscore(key, "-inf", self._clock() - KEPT_SECONDS)
+                    pipeline.expire(key, KEPT_SECONDS)
+                    pipeline.execute()
+                _make_room(self._client, key)
         except (Unavailable, Rejected):
             # an outage is when refusals are worth seeing; what was written all the same is the same entry again
             self._unwritten.extendleft(reversed(unwritten))

@@ -20,7 +20,7 @@ from app.core.redis_client import redis_errors
 from app.core.rollups.event_row import EventKey
 from app.core.stream.entries import milliseconds_of
 from app.core.stream.events import decode_event
-from app.core.stream.state import STREAM
+from app.core.stream.streams import key_of, place_of
 
 KEPT_SECONDS = 3_600
 MOST_FOLLOWED = 1_000
@@ -122,7 +122,8 @@ def report_of(letters: Mapping[str, Replayed]) -> ReplayReport:
 def _left_the_stream(client: redis.Redis, entry_ids: Sequence[str]) -> list[str]:
     with redis_errors(), client.pipeline(transaction=False) as pipeline:
         for entry_id in entry_ids:
-            pipeline.xrange(STREAM, entry_id, entry_id)
+            stream, redis_id = place_of(entry_id)
+            pipeline.xrange(key_of(client, stream), redis_id, redis_id)
         found: list[Any] = pipeline.execute()
     return [entry_id for entry_id, entries in zip(entry_ids, found, strict=True) if not entries]
 

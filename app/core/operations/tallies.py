@@ -4,7 +4,7 @@ Each hour is a hash that expires by itself, so nothing has to clean up.
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -44,14 +44,14 @@ class Tally:
 
     def _write(self) -> bool:
         waiting, self._waiting = self._waiting, Counter()
-        try:
-            add_counts(self._client, self._tally, waiting)
-        except (Unavailable, Rejected):
-            # an outage is when refusals are worth seeing
-            if len(waiting) <= MAX_WAITING:
-                self._waiting.update(waiting)
-            return not self._waiting
-        return True
+        for counts in _by_hour(waiting):
+            try:
+                add_counts(self._client, self._tally, counts)
+            except (Unavailable, Rejected):
+                # an outage is when refusals are worth seeing
+                if len(counts) <= MAX_WAITING:
+                    self._waiting.update(counts)
+        return not self._waiting
 
 
 def five_minutes_of(now_seconds: float) -> int:
@@ -60,16 +60,16 @@ def five_minutes_of(now_seconds: float) -> int:
 
 
 def add_counts(client: redis.Redis, tally: str, counts: Mapping[tuple[int, str], int]) -> None:
-    """Add to the counts of buckets and names, all or none of them.
+    """Add to the counts of buckets and names, all or none of those of an hour.
 
     Raises RedisFull and RedisUnavailable; where an answer was lost they may have been added.
     """
-    with redis_errors(), client.pipeline(transaction=True) as pipeline:
-        for (bucket, name), count in counts.items():
-            pipeline.hincrby(_key(tally, bucket), f"{bucket}:{name}", count)
-        for key in {_key(tally, bucket) for bucket, _ in counts}:
-            pipeline.expire(key, KEPT_SECONDS)
-        pipeline.execute()
+    for of_hour in _by_hour(counts):
+        with redis_errors(), client.pipeline(transaction=True) as pipeline:
+            for (bucket, name), count in of_hour.items():
+                pipeline.hincrby(_key(tally, bucket), f"{bucket}:{name}", count)
+            pipeline.expire(_key(tally, next(iter(of_hour))[0]), KEPT_SECONDS)
+            pipeline.execute()
 
 
 def read_counts(client: redis.Redis, tally: str, now: datetime) -> dict[tuple[int, str], int]:
@@ -95,6 +95,14 @@ def count_events_by_key(client: redis.Redis, now: datetime) -> dict[int, int]:
     for (_, key_id), count in read_counts(client, EVENTS_BY_KEY, now).items():
         events[int(key_id)] += count
     return dict(events)
+
+
+def _by_hour(counts: Mapping[tuple[int, str], int]) -> list[dict[tuple[int, str], int]]:
+    """In a cluster two hours may be on two nodes, and no transaction goes over both."""
+    hours: defaultdict[int, dict[tuple[int, str], int]] = defaultdict(dict)
+    for (bucket, name), count in counts.items():
+        hours[bucket // HOUR_SECONDS][bucket, name] = count
+    return list(hours.values())
 
 
 def _key(tally: str, bucket: int) -> str:

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 import redis
 
 from app.core.fixed_window import COUNT_HITS, FixedWindow
+from app.core.redis_cluster import is_cluster
 from app.core.stream.state import GROUP, STREAM
+from app.core.stream.streams import tag_of, tagged
 
 WAKE_FLAG = "pa:wake"
 WAKE_QUEUE = "drain"
 """The RQ queue of wake-ups, and below the one function that comes through it."""
 WAKE_JOB = "worker.jobs.drain"
-_WAKE_LIST = "rq:queue:" + WAKE_QUEUE
+_WAKE_KEYS = (WAKE_FLAG, "rq:queue:" + WAKE_QUEUE)
 
 WAKE_INTERVAL_MS = 1_000
 MAX_WAITING_WAKE_UPS = 4
@@ -39,9 +41,9 @@ class Outcome(IntEnum):
 
 
 class Asked(NamedTuple):
-    """One request to append. `mark`: the Redis key of its Idempotency-Key; `fingerprint`: empty where it has none.
+    """One request to append. `mark`: the Redis key of its Idempotency-Key, by its name where there is one stream.
 
-    `labels`: one for each payload, empty ones where nobody numbers them.
+    `fingerprint`: empty where it has no such key. `labels`: one for each payload, empty ones where nobody numbers them.
     """
 
     window: FixedWindow | None
@@ -61,10 +63,14 @@ Ask = Callable[[Asked], Answer]
 """Asks for one. Raises the same, or returns the error."""
 
 
-def append_script(client: redis.Redis, *, max_events: int, idempotency_window_seconds: int) -> Send:
-    """A function that calls append.lua once for all that it is given."""
+def append_script(client: redis.Redis, *, stream: int = 0, max_events: int, idempotency_window_seconds: int) -> Send:
+    """A function that calls append.lua once for all that it is given, which goes to one stream."""
     script = client.register_script(_APPEND)
-    first_keys = (STREAM, WAKE_FLAG, _WAKE_LIST)
+    tag = tag_of(client, stream)
+    counter_tag = tag if is_cluster(client) else tag_of(client, 0)
+    # all that a script of a cluster touches is on one node; how many wake-ups wait, who wakes looks for itself there
+    wake_keys = [tagged(tag, name) for name in (WAKE_FLAG, "pa:wake-ups")] if is_cluster(client) else _WAKE_KEYS
+    first_keys = (tagged(tag, STREAM), *wake_keys)
     first_arguments = (GROUP, max_events, WAKE_INTERVAL_MS, MAX_WAITING_WAKE_UPS, idempotency_window_seconds * 1_000)
 
     def send(asked: Sequence[Asked]) -> Sequence[Answer]:
@@ -75,7 +81,11 @@ def append_script(client: redis.Redis, *, max_events: int, idempotency_window_se
             arguments += itertools.chain.from_iterable(zip(payloads, labels, strict=True))
         counted = [window for window in windows if window]
         answers: Sequence[Answer] = script(
-            keys=[*first_keys, *(window.counter for window in counted), *(each.mark for each in asked)],
+            keys=[
+                *first_keys,
+                *(tagged(counter_tag, window.counter) for window in counted),
+                *(tagged(tag, each.mark) for each in asked),
+            ],
             args=[
                 *first_arguments,
                 len(counted),

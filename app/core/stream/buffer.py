@@ -1,35 +1,30 @@
-"""EventBuffer: the events between the 204 and PostgreSQL, in one Redis stream read by one consumer group."""
+"""EventBuffer: the events between the 204 and PostgreSQL, in Redis streams that are read by one consumer group."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import redis
 
-from app.core.errors import ConsumerGroupMissing, Rejected
+from app.core.errors import Rejected
 from app.core.fixed_window import FixedWindow
-from app.core.redis_client import create_group, redis_errors
-from app.core.stream.appending import Ask, Asked, Outcome, Send, append_script, one_by_one
-from app.core.stream.consumers import marked
+from app.core.redis_client import redis_errors
+from app.core.stream.appending import Ask, Asked, Outcome, Send, one_by_one
 from app.core.stream.entries import (
     EVENT_FIELD,
     FIRST_ID_FIELD,
     FIRST_RECEIVED_FIELD,
     LABEL_FIELD,
     Entry,
-    entries_of,
 )
 from app.core.stream.events import Event, encode_event, fingerprint
 from app.core.stream.numbering import Numbering, Numbers
-from app.core.stream.state import GROUP, READ_SIZE, STREAM, BufferState, state_of
+from app.core.stream.reading import Reader
+from app.core.stream.spreading import ask_of_streams
+from app.core.stream.state import BufferState, state_of
+from app.core.stream.streams import id_in, key_of
 
 IDEMPOTENCY_PREFIX = "pa:idempotency:"
-
-# One without the other would leave an entry that nobody reads or nobody deletes. MULTI is refused by a full Redis.
-_ACKNOWLEDGE = """
-redis.call('XACK', KEYS[1], unpack(ARGV))
-table.remove(ARGV, 1)
-return redis.call('XDEL', KEYS[1], unpack(ARGV))
-"""
 
 
 class Appended(NamedTuple):
@@ -69,6 +64,7 @@ class EventBuffer:
         self,
         client: redis.Redis,
         *,
+        streams: int = 1,
         max_events: int = 1_000_000,
         idempotency_window_seconds: int = 900,
         numbering: Numbering | None = None,
@@ -76,14 +72,21 @@ class EventBuffer:
     ) -> None:
         """`max_events` is the watermark: `append` refuses what would bring more entries than that.
 
+        Of several `streams` each may have its share of them.
         Without `numbering` nobody would miss an event that Redis loses. `together` makes one call of the script of what
         several ask for at the same time.
         """
         self._client = client
         self._numbering = numbering
-        send = append_script(client, max_events=max_events, idempotency_window_seconds=idempotency_window_seconds)
-        self._ask = together(send)
-        self._acknowledge = client.register_script(_ACKNOWLEDGE)
+        self._next_stream = itertools.cycle(range(streams))
+        self._ask = ask_of_streams(
+            client,
+            streams,
+            together,
+            max_events=max_events,
+            idempotency_window_seconds=idempotency_window_seconds,
+        )
+        self._reader = Reader(client, streams=streams)
 
     def append(self, *events: Event, mark: bytes | None = None, window: FixedWindow | None = None) -> Appended:
         """Add events, all or none; later calls with the same `mark` are repeats.
@@ -132,59 +135,34 @@ class EventBuffer:
             numbers = self._numbering.take(project_id, 1)
             [fields[LABEL_FIELD]] = numbers.labels()
         with redis_errors():
-            entry_id: Any = self._client.xadd(STREAM, fields)
+            stream = next(self._next_stream)
+            entry_id: Any = self._client.xadd(key_of(self._client, stream), fields)
         if self._numbering and project_id is not None and numbers:
             self._numbering.acknowledge(project_id, numbers)
-        return str(entry_id.decode())
+        return id_in(stream, entry_id.decode())
 
     def read_new(self, consumer: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
         """Claim up to `count` entries that no consumer has had yet, waiting for the first one if told to.
 
         Returns an empty list where there are none. `wait_ms` must be shorter than the client's socket timeout.
         """
-        answer = self._with_group(
-            lambda: self._client.xreadgroup(GROUP, marked(consumer), {STREAM: ">"}, count=count, block=wait_ms)
-        )
-        return entries_of(answer[0][1]) if answer else []
+        return self._reader.read_new(consumer, count, wait_ms)
 
     def claim_stale(self, consumer: str, *, min_idle_ms: int, count: int, cursor: str) -> tuple[str, list[Entry]]:
         """Take over entries that another consumer holds unacknowledged for `min_idle_ms`.
 
         Returns the cursor for the next call, "0-0" when the whole list has been seen. Start with "0-0".
         """
-        answer = self._with_group(
-            lambda: self._client.xautoclaim(STREAM, GROUP, marked(consumer), min_idle_ms, start_id=cursor, count=count)
-        )
-        return answer[0].decode(), entries_of(answer[1])
+        return self._reader.claim_stale(consumer, min_idle_ms, count, cursor)
 
     def renew(self, consumer: str, entry_ids: Sequence[str]) -> None:
         """Have claims of the consumer look new; entries that were acknowledged meanwhile stay so."""
-        with redis_errors():
-            for begin in range(0, len(entry_ids), READ_SIZE):
-                ids: list[Any] = list(entry_ids[begin : begin + READ_SIZE])
-                self._client.xclaim(STREAM, GROUP, marked(consumer), 0, ids, justid=True)
+        self._reader.renew(consumer, entry_ids)
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """Forget entries that are safely in PostgreSQL. Where it fails they come again, and are found stored."""
-        if not entry_ids:
-            return
-        with redis_errors():
-            self._acknowledge(keys=[STREAM], args=[GROUP, *entry_ids])
+        self._reader.acknowledge(entry_ids)
 
     def state(self) -> BufferState:
         """As `state_of`."""
         return state_of(self._client)
-
-    def _with_group(self, command: Callable[[], Any]) -> Any:
-        """Run a group command, and make the group first where it is missing (a new or an emptied Redis).
-
-        It begins at 0, so that no entry is passed over. It is not made beforehand each time, because Redis
-        refuses XGROUP CREATE when it is full, just when the drain is needed most.
-        """
-        try:
-            with redis_errors():
-                return command()
-        except ConsumerGroupMissing:
-            with redis_errors():
-                create_group(self._client, STREAM, GROUP)
-                return command()

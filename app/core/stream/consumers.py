@@ -3,12 +3,14 @@
 What a silent one takes leaves no trace in the ledger, so nobody can tell whether it was stored or got lost.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import redis
 
 from app.core.redis_client import redis_errors
-from app.core.stream.state import GROUP, STREAM
+from app.core.stream.state import GROUP
+from app.core.stream.streams import key_of, streams_in
 
 MARK = "+ledger"
 """Behind the names of those that write down what they saw. A worker of 0.1.0 keeps the plain name, and its successor
@@ -44,16 +46,9 @@ def marked(consumer: str) -> str:
 
 
 def silent_for_seconds(client: redis.Redis) -> float | None:
-    """How long ago a silent consumer last asked for entries; None where there is none."""
-    with redis_errors(), client.pipeline(transaction=False) as pipeline:
-        pipeline.xinfo_consumers(STREAM, GROUP)
-        (answer,) = pipeline.execute(raise_on_error=False)
-        if isinstance(answer, redis.ResponseError) and str(answer).startswith(WITHOUT_CONSUMERS):
-            return None
-        if isinstance(answer, Exception):
-            raise answer
-    idle: list[int] = [row["idle"] for row in answer if not row["name"].endswith(MARK.encode())]
-    return min(idle) / 1_000 if idle else None
+    """How long ago a silent consumer last asked any stream for entries; None where there is none."""
+    consumers = _consumers_of(client, streams_in(client))
+    return min((idle for name, idle in consumers if not name.endswith(MARK)), default=None)
 
 
 def forget_silent_ones(client: redis.Redis, *, after_seconds: float = FORGOTTEN_AFTER_SECONDS) -> int:
@@ -62,5 +57,23 @@ def forget_silent_ones(client: redis.Redis, *, after_seconds: float = FORGOTTEN_
     A Redis that starts anew reads from its append-only file that they have asked just then.
     """
     arguments: list[Any] = [GROUP, MARK, int(after_seconds * 1_000)]
+    streams = streams_in(client)
     with redis_errors():
-        return int(client.register_script(_FORGET)(keys=[STREAM], args=arguments))
+        forget = client.register_script(_FORGET)
+        return sum(int(forget(keys=[key_of(client, stream)], args=arguments)) for stream in streams)
+
+
+def _consumers_of(client: redis.Redis, streams: Iterable[int]) -> Sequence[tuple[str, float]]:
+    """The name of each, in each stream, and for how many seconds it has asked for nothing."""
+    with redis_errors(), client.pipeline(transaction=False) as pipeline:
+        for stream in streams:
+            pipeline.xinfo_consumers(key_of(client, stream), GROUP)
+        answers = pipeline.execute(raise_on_error=False)
+        found = []
+        for answer in answers:
+            if isinstance(answer, redis.ResponseError) and str(answer).startswith(WITHOUT_CONSUMERS):
+                continue
+            if isinstance(answer, Exception):
+                raise answer
+            found += [(row["name"].decode(errors="replace"), row["idle"] / 1_000) for row in answer]
+    return found

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.core.stream.events import LAST_STORABLE_MS
+from app.core.stream.streams import id_in
 
 EVENT_FIELD = b"e"
 FIRST_RECEIVED_FIELD = b"t"
@@ -12,13 +13,14 @@ FIRST_ID_FIELD = b"i"
 LABEL_FIELD = b"n"
 
 _LONGEST_TIME = len(str(LAST_STORABLE_MS))
-_ENTRY_ID = re.compile(rb"[0-9]{1,20}-[0-9]{1,20}")
+_ENTRY_ID = re.compile(rb"[0-9]{1,20}-[0-9]{1,20}(?:@[0-9]{1,2})?")
 
 
 class Entry(NamedTuple):
     """One buffered entry. `received_at_ms`: when Redis first took it, milliseconds since the epoch by its clock.
 
-    `label`: what numbering.py knows it by; None for one that has no number. `first_id`: of the replay of a dead letter,
+    `entry_id` tells its stream too (streams.py). `label`: what numbering.py knows it by; None for one that has no
+    number. `first_id`: of the replay of a dead letter,
     the id that the entry had when it first came.
     """
 
@@ -29,11 +31,11 @@ class Entry(NamedTuple):
     first_id: str | None = None
 
 
-def entries_of(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]]) -> list[Entry]:
+def entries_of(raw: Sequence[tuple[bytes | None, dict[bytes, bytes] | None]], stream: int = 0) -> list[Entry]:
     """From what XRANGE and its kin answer; Redis 6.2 says (None, None) of one that was deleted while it was pending."""
     return [
         Entry(
-            entry_id.decode(),
+            id_in(stream, entry_id.decode()),
             fields.get(EVENT_FIELD, b""),
             _received_at_ms(entry_id, fields.get(FIRST_RECEIVED_FIELD)),
             fields.get(LABEL_FIELD),

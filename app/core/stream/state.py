@@ -8,6 +8,7 @@ import redis
 from app.core.errors import BufferDamaged
 from app.core.redis_client import redis_errors
 from app.core.stream.entries import LABEL_FIELD, entries_of, milliseconds_of
+from app.core.stream.streams import key_of, streams_in
 
 STREAM = "pa:events"
 GROUP = "drain"
@@ -31,37 +32,52 @@ class BufferState:
 
 def labels_in(client: redis.Redis, *, at_most: int) -> list[bytes] | None:
     """The labels of all entries, in reads of READ_SIZE; None where there are more entries than `at_most`."""
+    names = [key_of(client, stream) for stream in streams_in(client)]
     with redis_errors():
-        if client.xlen(STREAM) > at_most:
+        if sum(client.xlen(name) for name in names) > at_most:
             return None
         labels: list[bytes] = []
-        last = "-"
-        while entries := _read(client, last):
-            labels += [fields[LABEL_FIELD] for _, fields in entries if LABEL_FIELD in fields]
-            last = "(" + entries[-1][0].decode()
+        for name in names:
+            last = "-"
+            while entries := _read(client, name, last):
+                labels += [fields[LABEL_FIELD] for _, fields in entries if LABEL_FIELD in fields]
+                last = "(" + entries[-1][0].decode()
     return labels
 
 
-def _read(client: redis.Redis, first: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    answer: Any = client.xrange(STREAM, min=first, count=READ_SIZE)
+def _read(client: redis.Redis, name: str, first: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    answer: Any = client.xrange(name, min=first, count=READ_SIZE)
     return list(answer)
 
 
 def state_of(client: redis.Redis) -> BufferState:
-    """Depth and ages, by Redis's own clock, in one round trip.
+    """Depth and ages, by Redis's own clock, of all streams together.
 
-    Raises BufferDamaged where something else is in the place of the stream.
+    Raises BufferDamaged where something else is in the place of a stream.
     """
+    states = [_state_of(client, key_of(client, stream)) for stream in streams_in(client)]
+    drains = [state.last_drain_age_seconds for state in states if state.last_drain_age_seconds is not None]
+    return BufferState(
+        depth=sum(state.depth for state in states),
+        pending=sum(state.pending for state in states),
+        oldest_age_seconds=max(state.oldest_age_seconds for state in states),
+        last_drain_age_seconds=min(drains, default=None),
+        leap_seconds=max(state.leap_seconds for state in states),
+    )
+
+
+def _state_of(client: redis.Redis, name: str) -> BufferState:
+    """Of one stream, in one round trip."""
     with redis_errors(), client.pipeline(transaction=False) as pipeline:
         pipeline.time()
-        pipeline.xlen(STREAM)
-        pipeline.xrange(STREAM, count=1)
-        pipeline.xrevrange(STREAM, count=1)
-        pipeline.xinfo_groups(STREAM)
-        pipeline.xinfo_consumers(STREAM, GROUP)
+        pipeline.xlen(name)
+        pipeline.xrange(name, count=1)
+        pipeline.xrevrange(name, count=1)
+        pipeline.xinfo_groups(name)
+        pipeline.xinfo_consumers(name, GROUP)
         now, depth, oldest, newest, groups, consumers = pipeline.execute(raise_on_error=False)
     if isinstance(depth, redis.ResponseError):
-        raise BufferDamaged(f"{STREAM} is no stream: {depth}")
+        raise BufferDamaged(f"{name} is no stream: {depth}")
     with redis_errors():
         for answer in (now, depth, oldest, newest):
             if isinstance(answer, Exception):

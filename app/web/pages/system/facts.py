@@ -1,16 +1,16 @@
 """What the system page tells of the way of the events; each part is None where its server does not answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 
 from app.core.database import Connection
 from app.core.errors import RedisFull, RedisUnavailable, Rejected, Unavailable
 from app.core.operations.overflows import ToldOverflows, read_overflows
-from app.core.operations.redis_settings import RedisSettings, acknowledgement_meaning, redis_info, settings_of
+from app.core.operations.redis_settings import RedisSettings, acknowledgement_meaning, redis_infos, settings_of_all
 from app.core.operations.refusals import RefusalCount, count_refusals
 from app.core.operations.replays import ReplayReport, report_replays
 from app.core.operations.replica import Standing
@@ -24,6 +24,7 @@ from app.core.queries.dead_letters import (
 from app.core.queries.status import select_events_stored
 from app.core.queries.unfolded import Unfolded, select_unfolded
 from app.core.queries.untraced import Untraced, select_untraced
+from app.core.redis_cluster import is_cluster
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.state import BufferState
 from app.web.request_context import visitor
@@ -172,12 +173,12 @@ def redis_facts(
 ) -> RedisFacts | None:
     """The facts; refusals of the project, or with None those of the whole service."""
     try:
-        info = redis_info(client)
-        settings = settings_of(info)
+        infos = redis_infos(client)
+        settings = settings_of_all(infos, in_cluster=is_cluster(client))
         words, _, rest = acknowledgement_meaning(settings).partition(": ")
         return RedisFacts(
             buffer=buffer.state(),
-            memory=Memory(info.get("used_memory"), info.get("maxmemory"), settings["maxmemory-policy"].value),
+            memory=_memory(infos, settings),
             settings=settings,
             acknowledgement=(words, rest),
             drained=_drained(client, now),
@@ -185,6 +186,20 @@ def redis_facts(
         )
     except (Unavailable, Rejected):
         return None
+
+
+def _memory(infos: Sequence[Mapping[str, Any]], settings: RedisSettings) -> Memory:
+    """Of all nodes together; without what one of them does not tell, and without a limit where one has none."""
+    limits = [info.get("maxmemory") for info in infos]
+    return Memory(
+        _sum_of([info.get("used_memory") for info in infos]),
+        0 if 0 in limits else _sum_of(limits),
+        settings["maxmemory-policy"].value,
+    )
+
+
+def _sum_of(told: Sequence[int | None]) -> int | None:
+    return None if None in told else sum(filter(None, told))
 
 
 def buffer_state(buffer: EventBuffer) -> BufferState | None:
