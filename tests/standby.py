@@ -41,14 +41,15 @@ class RunningStandby(RunningPostgres):
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Its connections stay open and silent."""
-        main = psutil.Process(self.pid)
-        processes = [main.pid, *(child.pid for child in main.children(recursive=True))]
-        for each in processes:
+        # the one that makes the others first, so that none is made meanwhile
+        os.kill(self.pid, signal.SIGSTOP)
+        children = [child.pid for child in psutil.Process(self.pid).children(recursive=True)]
+        for each in children:
             os.kill(each, signal.SIGSTOP)
         try:
             yield
         finally:
-            for each in processes:
+            for each in (*children, self.pid):
                 os.kill(each, signal.SIGCONT)
 
     def wait_for(self, primary: RunningPostgres) -> None:
