@@ -27,14 +27,14 @@ def test_events_are_stored_exactly_once_while_it_is_killed_and_restarted(
     web = start("web", database_url=pgbouncer.url, web_concurrency="2").url
     workers = [start("worker", database_url=pgbouncer.url, worker_name=f"worker.{number}") for number in (1, 2)]
     with Traffic(web, key, retry=True).flowing() as flow:
-        flow.wait_for(300)
+        flow.wait_for(150)
         pgbouncer.kill()
-        flow.wait_for(200)
+        flow.wait_for(100)
         pgbouncer.restart()
-        flow.wait_for(300)
+        flow.wait_for(150)
         pgbouncer.kill()
         pgbouncer.restart()
-        flow.wait_for(200)
+        flow.wait_for(100)
     wait_until_drained(redis_url)
     assert_each_stored_once(database_url, flow)
     assert "DATABASE_DIRECT_URL" in workers[0].log(), "the upkeep was put off, and its reason says what to set"
