@@ -16,9 +16,8 @@ PACKAGES = ("app", "worker", "config")
 GROUND = tuple(
     f"app.core.{name}"
     for name in (
-        *("acknowledgements", "background", "contract", "database", "errors", "fixed_window"),
-        *("cluster_map", "names", "pooled_connection", "redis_client", "redis_cluster", "reply_deadline", "runbook"),
-        "visible_text",
+        *("acknowledgements", "background", "cluster_map", "contract", "database", "errors", "fixed_window", "names"),
+        *("pooled_connection", "redis_client", "redis_cluster", "reply_deadline", "runbook", "visible_text"),
     )
 )
 QUERIES = (*GROUND, "app.core.queries", "app.core.rollups")
