@@ -76,7 +76,7 @@ class Asked:
         return {
             "silent": looks.select_silent_projects(connection, NOW),
             "comparable": looks.select_comparable_prompts(connection, NOW),
-            "budgets": budgets.select_budgets(connection, MONTH, NOW),
+            "budgets": budgets.select_budgets(connection, MONTH, MONTH + 31 * DAY),
             "stored": status.select_events_stored(connection),
         }
 
