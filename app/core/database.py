@@ -21,6 +21,7 @@ from app.core.errors import (
     DatabaseUnavailable,
     PartitionMissing,
     PromptAnalyticsError,
+    RefusedWithoutReason,
     RejectedByDatabase,
     RowsLocked,
     StatementRefused,
@@ -200,6 +201,8 @@ def _translated(error: psycopg.Error) -> PromptAnalyticsError:
             translated = RowsLocked(f"{described}: somebody else has locked what it needs")
         case psycopg.errors.QueryCanceled():
             translated = DatabaseTooSlow("a statement ran into its timeout")
+        case psycopg.errors.InternalError_():
+            translated = RefusedWithoutReason(described)
         case psycopg_pool.PoolTimeout():
             translated = DatabaseUnavailable("no connection within the pool's timeout")
         case psycopg.DataError() if error.sqlstate is None:

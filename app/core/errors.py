@@ -129,6 +129,10 @@ class StatementRefused(DatabaseUnavailable):
     """PostgreSQL refuses the statement, not the data: its tables or rights are not what this release works with."""
 
 
+class RefusedWithoutReason(DatabaseUnavailable):
+    """PostgreSQL refuses the statement as an internal error; so does a node of Citus that refuses a row of a COPY."""
+
+
 class PartitionMissing(DatabaseUnavailable):
     """The partition of a day is not there (any more); the next attempt makes it."""
 

@@ -1,6 +1,7 @@
 """Totals from merged rollups."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.analytics.usage import Usage, merged_usage
-from app.core.queries.usage import UsageRow
+from app.core.queries.sources import MOST_PARTS
+from app.core.queries.usage import UsageRow, part_columns
 from app.core.rollups.latency_histogram import encode_histogram
+from app.core.rollups.time_range import Part
 from tests.histograms import histogram_of
 from tests.usage_recount import assert_percentile_equals
 
@@ -108,3 +111,10 @@ def test_it_counts_more_than_four_billion_latencies() -> None:
     found = usage_of(row).latency_ms
     assert found.p50 == pytest.approx(1.0, rel=0.01)
     assert found.p95 == pytest.approx(1.02**100, rel=0.01)
+
+
+def test_more_parts_than_a_statement_takes_are_refused_and_not_left_out():
+    part = Part("day", datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
+    assert part_columns([part] * MOST_PARTS)["grains"] == ["day"] * MOST_PARTS
+    with pytest.raises(ValueError, match="21 parts are more than 20"):
+        part_columns([part] * (MOST_PARTS + 1))

@@ -106,23 +106,27 @@ def shrink_additions(connection: Connection, *, above_bytes: int, lock_timeout_m
 
 # A histogram that is not whole would shift the entries of all behind it, so it is left out and told of.
 TAKE_ADDITIONS = """
-WITH chosen AS (
-    SELECT ctid AS place, dense_rank() OVER (ORDER BY version_key, bucket_start) AS number
+WITH chosen AS MATERIALIZED (
+    SELECT version_key, bucket_start
     FROM (
-        SELECT ctid, version_key, bucket_start
+        SELECT version_key, bucket_start
         FROM rollup_additions
         WHERE project_id = %(project_id)s
           AND (%(start)s::timestamptz IS NULL OR bucket_start >= %(start)s)
           AND (%(end)s::timestamptz IS NULL OR bucket_start < %(end)s)
         LIMIT %(max_rows)s
     ) AS candidates
+    GROUP BY version_key, bucket_start
+    ORDER BY version_key, bucket_start
+    LIMIT %(max_minutes)s
 ),
 taken AS (
     DELETE FROM rollup_additions
-    WHERE ctid = ANY (ARRAY(
-        SELECT place FROM chosen WHERE %(max_minutes)s::integer IS NULL OR number <= %(max_minutes)s
-    ))
-    RETURNING prompt_key, version_key, bucket_start, events,
+    USING chosen
+    WHERE rollup_additions.project_id = %(project_id)s
+      AND rollup_additions.version_key = chosen.version_key
+      AND rollup_additions.bucket_start = chosen.bucket_start
+    RETURNING prompt_key, rollup_additions.version_key, rollup_additions.bucket_start, events,
               latency_count, latency_sum, latency_sum_squares, latency_min, latency_max,
               latency_log_sum, latency_log_sum_squares, latency_histogram,
               octet_length(latency_histogram) %% %(entry_bytes)s = 0 AS is_whole,
@@ -195,8 +199,8 @@ def take_additions(
 ) -> Taken:
     """Take a project's additions out of the table, those of minutes from `start` on and before `end` where given.
 
-    At most `max_rows` of them, and at most so many minutes of versions. The transaction must hold the project's lock,
-    and add them to the rollups.
+    At most so many minutes of versions, which are those of at most `max_rows` of them, and each whole. The transaction
+    must hold the project's lock, and add them to the rollups.
     """
     parameters = {
         "project_id": project_id,

@@ -23,6 +23,47 @@ class BudgetedSpend:
     spent_usd: Decimal
 
 
+# In parts, because Citus sums up nothing for each of the budgets, and knows no grouping sets of what lies on its nodes.
+SELECT_BUDGETS = """
+WITH budgeted AS MATERIALIZED (
+    SELECT project_id, prompt_key, usd_per_month
+    FROM budgets
+    WHERE (%(project_id)s::integer IS NULL OR project_id = %(project_id)s)
+      AND (%(set_before)s::timestamptz IS NULL OR changed_at < %(set_before)s)
+),
+spent AS MATERIALIZED (
+    SELECT budgeted.project_id, budgeted.prompt_key, sum(rollups.cost_sum) AS usd
+    FROM budgeted
+    JOIN rollups
+      ON rollups.project_id = budgeted.project_id
+     AND rollups.prompt_key = budgeted.prompt_key
+     AND rollups.version_key = 0
+     AND rollups.grain = 'day'
+     AND rollups.bucket_start >= %(month_start)s
+     AND rollups.bucket_start < %(month_end)s
+    GROUP BY budgeted.project_id, budgeted.prompt_key
+),
+unfolded_prompts AS MATERIALIZED (
+    SELECT project_id, prompt_key, sum(cost_sum) AS usd
+    FROM rollup_additions
+    WHERE bucket_start >= %(month_start)s AND bucket_start < %(month_end)s
+    GROUP BY project_id, prompt_key
+),
+unfolded AS MATERIALIZED (
+    SELECT project_id, coalesce(prompt_key, 0) AS prompt_key, sum(usd) AS usd
+    FROM unfolded_prompts
+    GROUP BY GROUPING SETS ((project_id), (project_id, prompt_key))
+)
+SELECT budgeted.project_id, prompts.prompt_id, prompts.name, budgeted.usd_per_month,
+       coalesce(spent.usd, 0) + coalesce(unfolded.usd, 0) AS spent_usd
+FROM budgeted
+LEFT JOIN prompts ON prompts.id = budgeted.prompt_key
+LEFT JOIN spent ON spent.project_id = budgeted.project_id AND spent.prompt_key = budgeted.prompt_key
+LEFT JOIN unfolded ON unfolded.project_id = budgeted.project_id AND unfolded.prompt_key = budgeted.prompt_key
+ORDER BY budgeted.project_id, budgeted.prompt_key
+"""
+
+
 def select_budgets(
     connection: Connection,
     month_start: datetime,
@@ -36,38 +77,13 @@ def select_budgets(
     `set_before`: those alone whose amount was set before then. At most 31 rows of rollups are read for each, and
     what is not folded yet once, however many events there are.
     """
-    sql = """
-        SELECT budgets.project_id, prompts.prompt_id, prompts.name, budgets.usd_per_month,
-               coalesce(spent.usd, 0) + coalesce(unfolded.usd, 0) AS spent_usd
-        FROM budgets
-        LEFT JOIN prompts ON prompts.id = budgets.prompt_key
-        CROSS JOIN LATERAL (
-            SELECT sum(rollups.cost_sum) AS usd
-            FROM rollups
-            WHERE rollups.project_id = budgets.project_id
-              AND rollups.prompt_key = budgets.prompt_key
-              AND rollups.version_key = 0
-              AND rollups.grain = 'day'
-              AND rollups.bucket_start >= %(month_start)s
-              AND rollups.bucket_start < %(month_end)s
-        ) AS spent
-        LEFT JOIN (
-            SELECT project_id, coalesce(prompt_key, 0) AS prompt_key, sum(cost_sum) AS usd
-            FROM rollup_additions
-            WHERE bucket_start >= %(month_start)s AND bucket_start < %(month_end)s
-            GROUP BY GROUPING SETS ((project_id), (project_id, prompt_key))
-        ) AS unfolded ON unfolded.project_id = budgets.project_id AND unfolded.prompt_key = budgets.prompt_key
-        WHERE (%(project_id)s::integer IS NULL OR budgets.project_id = %(project_id)s)
-          AND (%(set_before)s::timestamptz IS NULL OR budgets.changed_at < %(set_before)s)
-        ORDER BY budgets.project_id, budgets.prompt_key
-    """
     parameters = {
         "month_start": month_start,
         "month_end": month_end,
         "project_id": project_id,
         "set_before": set_before,
     }
-    return all_rows(connection, BudgetedSpend, sql, parameters)
+    return all_rows(connection, BudgetedSpend, SELECT_BUDGETS, parameters)
 
 
 def select_budget(connection: Connection, project_id: int) -> Decimal | None:

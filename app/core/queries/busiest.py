@@ -21,7 +21,7 @@ def select_busiest_prompts(
     sql = f"""
         SELECT rollup.prompt_key
         FROM {ROLLUPS_OF_PROMPTS}
-        WHERE EXISTS (SELECT FROM prompts WHERE project_id = %(project_id)s OFFSET %(limit)s)
+        WHERE EXISTS (SELECT 1 FROM prompts WHERE project_id = %(project_id)s OFFSET %(limit)s)
         GROUP BY rollup.prompt_key
         ORDER BY sum(rollup.events) DESC, rollup.prompt_key
         LIMIT %(limit)s + 1

@@ -6,8 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from app.core.database import Connection
+from app.core.queries.distribution import is_distributed
 from app.core.queries.rows import all_rows
-from app.core.queries.seen import FIRST_HOUR, FIRST_SEEN, JOINED_FIRST_MINUTE, joined_first_hour
+from app.core.queries.seen import FIRST_HOUR, FIRST_SEEN, OF_MANY_PROMPTS, joined_first_hour, joined_first_minute
+from app.core.queries.seen_on_nodes import VERSIONS_THAT_BEGAN
 
 MOST_LOOKED_AT = 500
 """A project that has more new versions has them by mistake."""
@@ -89,14 +91,15 @@ def select_versions_that_began(
             ORDER BY created_at DESC, id DESC
             LIMIT %(most)s
         ) AS version
-        {joined_first_hour("project_id = %(project_id)s")}
-        {JOINED_FIRST_MINUTE}
+        {joined_first_hour("project_id = %(project_id)s", OF_MANY_PROMPTS)}
+        {joined_first_minute(OF_MANY_PROMPTS)}
         WHERE {FIRST_HOUR} > %(start)s::timestamptz - interval '1 hour' AND {FIRST_HOUR} < %(end)s
         ORDER BY {FIRST_HOUR} DESC, version.id DESC
         LIMIT %(limit)s
     """
     parameters = {"project_id": project_id, "start": start, "end": end, "limit": limit, "most": MOST_LOOKED_AT}
-    return all_rows(connection, VersionBegan, sql, parameters, binary=True)
+    statement = VERSIONS_THAT_BEGAN if is_distributed(connection) else sql
+    return all_rows(connection, VersionBegan, statement, parameters, binary=True)
 
 
 def select_prompt_names(connection: Connection, project_id: int, keys: Sequence[int]) -> list[PromptNames]:

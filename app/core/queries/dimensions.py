@@ -91,10 +91,13 @@ def insert_prompts(connection: Connection, prompts: Collection[Prompt]) -> None:
     """Make prompts known; those that are known already stay as they are.
 
     Rows are inserted in key order, here and below, so that two workers with the same new ones cannot deadlock.
+    PostgreSQL refuses those of a project that is not there.
     """
+    # Where the database is distributed no foreign key says so: then it is NULL that is refused.
     sql = """
         INSERT INTO prompts (project_id, prompt_id, name, is_other)
-        SELECT wanted.project_id, wanted.prompt_id, CASE WHEN other.is_it THEN %(other_name)s END, other.is_it
+        SELECT (SELECT projects.id FROM projects WHERE projects.id = wanted.project_id), wanted.prompt_id,
+               CASE WHEN other.is_it THEN %(other_name)s END, other.is_it
         FROM unnest(%(project_ids)s::integer[], %(prompt_ids)s::uuid[]) AS wanted (project_id, prompt_id)
         CROSS JOIN LATERAL (SELECT wanted.prompt_id = %(other)s AS is_it) AS other
         ORDER BY wanted.project_id, wanted.prompt_id

@@ -6,23 +6,27 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from app.core.database import Connection
+from app.core.queries.distribution import is_distributed
 from app.core.queries.rows import all_rows, all_values, one_row, one_value
 from app.core.queries.seen import (
     FIRST_HOUR,
     FIRST_SEEN,
-    JOINED_FIRST_MINUTE,
-    JOINED_LAST_MINUTE,
     LAST_SEEN,
+    OF_MANY_PROMPTS,
+    OF_ONE_PROMPT,
     joined_first_hour,
+    joined_first_minute,
+    joined_last_minute,
 )
+from app.core.queries.seen_on_nodes import PROMPTS_LAST_SEEN
 
 _LARGEST_KEY = 2**63 - 1
 
 
 def select_ever_used(connection: Connection, project_id: int) -> bool:
     sql = """
-        SELECT EXISTS (SELECT FROM rollups WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0)
-               OR EXISTS (SELECT FROM rollup_additions WHERE project_id = %(project_id)s)
+        SELECT EXISTS (SELECT 1 FROM rollups WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0)
+               OR EXISTS (SELECT 1 FROM rollup_additions WHERE project_id = %(project_id)s)
     """
     return bool(one_value(connection, sql, {"project_id": project_id}))
 
@@ -77,18 +81,19 @@ def select_prompts_last_seen(connection: Connection, project_id: int, keys: Sequ
         WHERE hour.bucket_start IS NOT NULL OR unfolded.minute IS NOT NULL
     """
     parameters = {"project_id": project_id, "keys": keys}
-    rows = all_rows(connection, PromptSeen, sql, parameters, binary=True)
+    statement = PROMPTS_LAST_SEEN if is_distributed(connection) else sql
+    rows = all_rows(connection, PromptSeen, statement, parameters, binary=True)
     return {row.prompt_key: row.last_seen for row in rows}
 
 
 FEW_VERSIONS = 50
-_OF_PROMPT = "prompt_key = %(prompt_key)s"
 
 
 def _versions_seen(
-    which: LiteralString, seen: LiteralString = "true", prompts: LiteralString = _OF_PROMPT
+    which: LiteralString, seen: LiteralString = "true", prompts: LiteralString = OF_ONE_PROMPT
 ) -> LiteralString:
     """The columns of VersionSeen, of those versions of the prompts that have events."""
+    rows: LiteralString = OF_ONE_PROMPT if prompts == OF_ONE_PROMPT else OF_MANY_PROMPTS
     # OFFSET 0: versions are found first, by an index of their own, whatever the planner thinks of the joins.
     return f"""
     SELECT version.prompt_key, version.id AS version_key, version.version_hash, version.name,
@@ -100,9 +105,9 @@ def _versions_seen(
         WHERE {prompts} AND {which}
         OFFSET 0
     ) AS version
-    {joined_first_hour(f"project_id = %(project_id)s AND {prompts}")}
-    {JOINED_FIRST_MINUTE}
-    {JOINED_LAST_MINUTE}
+    {joined_first_hour(f"project_id = %(project_id)s AND {prompts}", rows)}
+    {joined_first_minute(rows)}
+    {joined_last_minute(rows)}
     WHERE {FIRST_HOUR} IS NOT NULL AND {seen}
     """
 
@@ -164,7 +169,12 @@ def select_newest_versions(
 def select_newest_of_few(
     connection: Connection, project_id: int, prompt_keys: Sequence[int], limit: int
 ) -> list[VersionSeen]:
-    """The same for each of several prompts in one go, without those that have more than FEW_VERSIONS."""
+    """The same for each of several prompts in one go, without those that have more than FEW_VERSIONS.
+
+    None where the database is distributed: there each prompt is asked for by itself.
+    """
+    if is_distributed(connection):
+        return []
     prompts: LiteralString = "prompt_key = ANY (%(prompt_keys)s::bigint[])"
     # As in `select_renewed_prompts`, BETWEEN keeps to the prompt's own part of the index.
     few: LiteralString = """prompt_key = ANY (ARRAY(
@@ -214,10 +224,10 @@ def _newest_are_registered_since(connection: Connection, parameters: dict[str, A
                 ORDER BY created_at DESC
                 LIMIT 10 + %(limit)s
             ) AS version
-            {joined_first_hour(f"project_id = %(project_id)s AND {_OF_PROMPT}")}
+            {joined_first_hour(f"project_id = %(project_id)s AND {OF_ONE_PROMPT}", OF_ONE_PROMPT)}
         ) AS version
         WHERE first_hour <= %(before)s::timestamptz - interval '1 hour'
-          AND EXISTS (SELECT FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET 10 + %(limit)s)
+          AND EXISTS (SELECT 1 FROM prompt_versions WHERE prompt_key = %(prompt_key)s OFFSET 10 + %(limit)s)
         ORDER BY first_hour DESC
         OFFSET %(limit)s - 1
         LIMIT 1

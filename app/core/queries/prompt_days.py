@@ -167,7 +167,9 @@ class ExpectedTotals:
     cost_usd: float
 
 
-_SPANS = "unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS span (start_at, end_at)"
+_SPANS = """(
+                    SELECT unnest(%(starts)s::timestamptz[]) AS start_at, unnest(%(ends)s::timestamptz[]) AS end_at
+                ) AS span"""
 _IN_SPAN = "bucket_start > span.start_at - interval '1 hour' AND bucket_start < span.end_at"
 
 

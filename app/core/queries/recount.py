@@ -1,8 +1,8 @@
 """Rollups made anew from raw events, while workers go on adding to them.
 
 A recount sees one moment: of what a worker commits later it counts neither events nor additions, and whatever it counts
-anew it takes out of the additions. So no drain waits for it; folds do, and workers of the releases that wrote rollups
-with their events.
+anew it takes out of the additions. So no drain waits for it, but where the tables are spread over nodes; folds do, and
+workers of the releases that wrote rollups with their events.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 
 from app.core.database import Connection
 from app.core.queries.additions import fold_locked, take_additions
+from app.core.queries.distribution import end_what_was_prepared, is_distributed
 from app.core.queries.rollups import compact_bucket, create_incoming_rollups, merge_rollups
 from app.core.queries.rows import all_values, one_row, one_value
 from app.core.rollups.event_row import EventRow
@@ -44,11 +45,22 @@ def select_days_with_events(connection: Connection, project_id: int) -> list[dat
 
 @contextmanager
 def _snapshot(connection: Connection, project_id: int) -> Iterator[None]:
-    """A transaction that sees one moment, in which nobody else is about to change rollups."""
+    """A transaction that sees one moment, in which nobody else is about to change rollups.
+
+    Where they are spread over nodes each of these has a moment of its own: there drains wait, too.
+    """
+    is_spread = is_distributed(connection)
+    if is_spread:
+        end_what_was_prepared(connection)
     with fold_locked(connection, project_id), connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        # LOCK comes before the snapshot, which is that of the first query
-        connection.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
+        if is_spread:
+            # on the nodes a snapshot would be older than these locks; while they are held nothing is stored anywhere
+            connection.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
+            connection.execute("LOCK TABLE rollup_additions IN EXCLUSIVE MODE")
+        else:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            # LOCK comes before the snapshot, which is that of the first query
+            connection.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
         yield
 
 
@@ -117,7 +129,7 @@ def recount_day(connection: Connection, project_id: int, day: datetime) -> bool:
 
 def _has_events(connection: Connection, project_id: int, day: date) -> bool:
     """Whether the project still has raw events of the day; then they stay until the end of the transaction."""
-    sql = "SELECT EXISTS (SELECT FROM events WHERE project_id = %(project_id)s AND day = %(day)s)"
+    sql = "SELECT EXISTS (SELECT 1 FROM events WHERE project_id = %(project_id)s AND day = %(day)s)"
     return bool(one_value(connection, sql, {"project_id": project_id, "day": day}))
 
 

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from app.core.database import Connection
 from app.core.pooled_connection import at_commit
 from app.core.queries.binary_copy import TIMESTAMP_MICROSECONDS, timestamp_microseconds
+from app.core.queries.distribution import is_distributed
 from app.core.queries.rows import all_rows
 from app.core.rollups.grains import Grain
 from app.core.rollups.latency_histogram import COMPACT_ABOVE_BYTES, compact, is_whole
@@ -207,8 +208,19 @@ WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM rollups_minute WHERE bucket_start < %(before)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ))
 """
+# Citus has neither places of rows nor SKIP LOCKED for many shards: so a fold of late events may hold this up.
+DELETE_MINUTES_ON_NODES = """
+DELETE FROM rollups_minute
+WHERE bucket_start < %(before)s AND (project_id, prompt_key, version_key, bucket_start) IN (
+    SELECT project_id, prompt_key, version_key, bucket_start
+    FROM rollups_minute
+    WHERE bucket_start < %(before)s
+    LIMIT %(limit)s
+)
+"""
 
 
 def delete_minutes(connection: Connection, before: datetime, *, limit: int) -> int:
     """Delete up to `limit` minute rollups that begin before a time; returns how many it deleted."""
-    return connection.execute(DELETE_MINUTES, {"before": before, "limit": limit}).rowcount
+    statement = DELETE_MINUTES_ON_NODES if is_distributed(connection) else DELETE_MINUTES
+    return connection.execute(statement, {"before": before, "limit": limit}).rowcount

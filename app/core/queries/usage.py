@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.core.database import Connection
 from app.core.queries.rows import all_rows, one_row, one_value
-from app.core.queries.sources import ROLLUPS_OF_ONE, ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS
+from app.core.queries.sources import MOST_PARTS, ROLLUPS_OF_ONE, ROLLUPS_OF_PROMPTS, ROLLUPS_OF_VERSIONS
 from app.core.rollups.grains import Grain
 from app.core.rollups.time_range import Part
 
@@ -59,7 +59,9 @@ Parameters = dict[str, Any]
 
 
 def part_columns(parts: Sequence[Part]) -> Parameters:
-    """The parameters that ROLLUPS_OF_… take for the parts."""
+    """The parameters that ROLLUPS_OF_… take for the parts. Raises ValueError for more than they take."""
+    if len(parts) > MOST_PARTS:
+        raise ValueError(f"{len(parts)} parts are more than {MOST_PARTS}")
     return {
         "grains": [part.grain for part in parts],
         "starts": [part.start for part in parts],
@@ -71,11 +73,11 @@ def select_has_events(connection: Connection, project_id: int, part: Part) -> bo
     """Whether the project has any event in a stretch of time."""
     sql = """
         SELECT EXISTS (
-            SELECT FROM rollups
+            SELECT 1 FROM rollups
             WHERE project_id = %(project_id)s AND prompt_key = 0 AND version_key = 0 AND grain = %(grain)s
               AND bucket_start >= %(start)s AND bucket_start < %(end)s
         ) OR EXISTS (
-            SELECT FROM rollup_additions
+            SELECT 1 FROM rollup_additions
             WHERE project_id = %(project_id)s AND bucket_start >= %(start)s AND bucket_start < %(end)s
         )
     """
