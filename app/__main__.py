@@ -4,6 +4,7 @@ import click
 
 from app.commands.dead_letters import dead_letters
 from app.commands.demo import demo
+from app.commands.distribute import distribute_database
 from app.commands.keys import keys
 from app.commands.ledger import ledger, losses
 from app.commands.reader import reader
@@ -41,6 +42,7 @@ main.add_command(recount)
 main.add_command(export_events)
 main.add_command(import_events)
 main.add_command(reader)
+main.add_command(distribute_database)
 main.add_command(demo)
 
 if __name__ == "__main__":

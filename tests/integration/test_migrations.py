@@ -11,7 +11,7 @@ import pytest
 from app.core.database import connect, database_errors
 from app.core.errors import DatabaseUnavailable, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision, migrate, runner
-from app.core.migrations.runner import MIGRATION_LOCK
+from app.core.queries.distribution import MIGRATION_LOCK
 from app.core.rollups.latency_histogram import MAX_COUNT, ZERO_BUCKET, decode_histogram
 from app.local.postgres import RunningPostgres
 from tests.databases import new_database

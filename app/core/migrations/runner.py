@@ -13,11 +13,10 @@ from alembic.script import ScriptDirectory
 from app.core.database import Connection, connect, connected
 from app.core.errors import DatabaseUnavailable, Rejected
 from app.core.migrations import SCHEMA_REVISION, current_revision
+from app.core.migrations.distribution import distribute
+from app.core.queries.distribution import is_distributed, take_migration_lock
 from app.core.queries.partitions import ensure_coming_partitions
-from app.core.queries.session_locks import wait_for_session_lock
 
-MIGRATION_LOCK = 0x70615F73
-"""An advisory lock key of our own: "pa_s"."""
 LONGEST_RUN_MS = 600_000
 PAUSE_SECONDS = 1.0
 LOCK_NOT_AVAILABLE = "55P03"
@@ -33,9 +32,11 @@ def run(database_url: str, *, lock_timeout_ms: int, attempts: int) -> str | None
         statement_timeout_ms=LONGEST_RUN_MS,
         lock_timeout_ms=LONGEST_RUN_MS,
     ) as lock_holder:
-        wait_for_session_lock(lock_holder, MIGRATION_LOCK)
+        take_migration_lock(lock_holder)
         revision = current_revision(lock_holder)
         _upgrade(database_url, revision, lock_timeout_ms=lock_timeout_ms, attempts=attempts)
+        if is_distributed(lock_holder):
+            distribute(lock_holder, tell=log.info)
         ensure_coming_partitions(lock_holder, datetime.now(UTC).date())
         return revision
 
@@ -64,6 +65,8 @@ def _try_upgrade(config: Config, database_url: str, lock_timeout_ms: int) -> boo
         connection = connect(
             database_url, application_name="pa-migrate", statement_timeout_ms=0, lock_timeout_ms=lock_timeout_ms
         )
+        # Where tables are spread over nodes: by one connection each, so that any statement may follow any other.
+        connection.execute("SET citus.multi_shard_modify_mode TO 'sequential'")
         # SQLAlchemy begins and ends the transactions itself.
         connection.autocommit = False
         return connection

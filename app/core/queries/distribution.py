@@ -8,6 +8,7 @@ from psycopg import sql
 
 from app.core.database import Connection
 from app.core.queries.rows import all_rows, all_values, one_value
+from app.core.queries.session_locks import wait_for_session_lock
 
 MIGRATION_LOCK = 0x70615F73
 """An advisory lock key of our own: "pa_s"."""
@@ -15,7 +16,7 @@ MIGRATION_LOCK = 0x70615F73
 
 def take_migration_lock(connection: Connection) -> None:
     """Wait until nobody else migrates or distributes; it is held until the connection ends, however that comes."""
-    connection.execute("SELECT pg_advisory_lock(%(key)s)", {"key": MIGRATION_LOCK})
+    wait_for_session_lock(connection, MIGRATION_LOCK)
 
 
 def is_distributed(connection: Connection) -> bool:
