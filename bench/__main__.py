@@ -13,6 +13,7 @@ from app.core.queries.projects import insert_project
 from app.local.errors import CannotRun
 from bench.comparison import FASTAPI_PYTHON, Peers, measure_peers, peer_figures, start_flask_peer
 from bench.cpu import WEB, WORKER, cpu_figures, drain_log, steady_log
+from bench.distributed import distributed_figures, measure_distributed
 from bench.drain import drain_figures, measure_drain, measure_steady_trickle
 from bench.freshness import freshness_figures, measure_freshness
 from bench.ingest import Servers, ingest_figures, measure_ingest, single_source
@@ -88,7 +89,6 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
     web_memory.look()
     worker_memory.look()
     worker.child.stop()
-    peers = _measure_peers(stand, schedule, bare, with_mlflow=with_mlflow)
     figures = [
         *ingest_figures(ingest),
         *drain_figures(drained, ingest.ours_per_second),
@@ -96,13 +96,23 @@ def measure(stand: Stand, schedule: Schedule, *, with_mlflow: bool) -> tuple[Seq
         *wrong_client_figures(wrong),
         *freshness_figures(freshness),
         *reads_figures(reads),
+        *_measure_distributed(stand, schedule),
         *memory_figures("web process after batches", after_batches_mb, at_most_mb=80),
         Figure("memory of each web process after reads", "MB", web_memory.looks_mb[-1:]),
         *memory_figures("worker process", worker_memory.looks_mb, at_most_mb=70),
-        *peer_figures(peers),
+        *peer_figures(_measure_peers(stand, schedule, bare, with_mlflow=with_mlflow)),
     ]
     memory_mb = {WEB: after_batches_mb[-1], WORKER: worker_memory.looks_mb[-1]}
     return figures, f"{needs(ingest, drained)}\n\n{monthly_costs(drained, trickle, memory_mb)}"
+
+
+def _measure_distributed(stand: Stand, schedule: Schedule) -> list[Figure]:
+    say("A distributed database")
+    measured = measure_distributed(stand, schedule)
+    if isinstance(measured, str):
+        say(f"Citus is left out: {measured}")
+        return []
+    return distributed_figures(measured)
 
 
 def _measure_peers(stand: Stand, schedule: Schedule, bare: Process, *, with_mlflow: bool) -> Peers:

@@ -1,5 +1,6 @@
 """What a reader must know to judge the figures."""
 
+from bench.distributed import BATCH, BATCHES, HISTORY_EVENTS
 from bench.drain import ROWS_PER_COPY
 from bench.freshness import PAUSE_SECONDS, PROBE_SECONDS
 from bench.load_generator import PACED_CONNECTIONS
@@ -39,4 +40,7 @@ def notes(schedule: Schedule) -> str:
 - Reads: one client, one question at a time, each with totals, percentiles and a series by day. The rollups are those
   of so many events spread over 30 days, drawn by bench/history.py and written by the worker's code; raw events are
   left out, because no question reads them. Beside a steady trickle: the answers of its second half of a minute.
+- Citus: {BATCHES * BATCH:,} events in batches of {BATCH:,} through the worker's code, without Redis, and their fold;
+  reads as above, but by the code behind the read API, of {HISTORY_EVENTS:,} events. All servers share the cores of this
+  machine: so this shows what distributing costs where it gains nothing, and not what more machines bring.
 - Memory is resident memory of the largest process of its kind; that of web before anybody reads, and after."""
