@@ -5,7 +5,7 @@ As everywhere, what was acknowledged is stored once, and the rollups equal a rec
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
@@ -31,15 +31,15 @@ PREPARED = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database(
 class ClusterServers(Servers):
     """Redis, and a cluster whose coordinator is the PostgreSQL."""
 
-    cluster: Cluster
+    citus: Cluster = field(kw_only=True)
 
     def new_database(self) -> str:
         """On the coordinator; nothing of it is distributed."""
-        return self.cluster.make_database()
+        return self.citus.make_database()
 
     def make_sure_they_run(self) -> None:
         super().make_sure_they_run()
-        self.cluster.restart_those_that_ended()
+        self.citus.restart_those_that_ended()
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def servers(tmp_path: Path) -> Iterator[ClusterServers]:
         pytest.skip(reason)
     with Guard() as guard, open_cluster(tmp_path / "citus", guard) as cluster:
         redis = start_chaos_redis(tmp_path / "redis", guard, "--appendfsync", "always")
-        yield ClusterServers(tmp_path, guard, cluster.coordinator, redis, cluster)
+        yield ClusterServers(tmp_path, guard, cluster.coordinator, redis, citus=cluster)
 
 
 def run_command(service: Service, *command: str) -> None:
@@ -72,7 +72,7 @@ def wait_until_more_is_stored(service: Service) -> None:
 
 
 def test_nothing_is_lost_or_doubled_when_nodes_and_coordinator_are_killed_under_load(servers: ClusterServers):
-    cluster = servers.cluster
+    cluster = servers.citus
     with open_service(servers, "distributed") as service:
         service.wait_until_up()
         with service.load(1, batch_events_per_second=600, single_pause_seconds=0.05):
