@@ -89,9 +89,14 @@ def empty_redis(url: str) -> None:
 def new_database(server_url: str) -> Iterator[str]:
     """The URL of an empty database, which goes again at the end, whoever is still connected."""
     name = f"test_{uuid4().hex}"
+    _execute(server_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    finally:
+        _execute(server_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _execute(server_url: str, statement: sql.Composed) -> None:
+    """Over a connection of its own: the server may be another one by the time of the next."""
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(statement)

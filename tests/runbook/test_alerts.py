@@ -44,6 +44,7 @@ NOT_MEASURED = {
     "unknown_proxy": "the system page and web's log say it once; it is about a setting, and nothing is at fault",
     "rollups_wrong": "`python -m app ledger` exits with 1; to count everything at each scrape would cost too much",
     "redis_lost_data": "the alert of losses",
+    "redis_certificate": "the check redis",
     "redis_disk": "the check redis_settings",
     "buffer_full": "the check buffer",
     "buffer_clock": "the check buffer",

@@ -11,6 +11,7 @@ import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar, cast
 
@@ -116,8 +117,10 @@ class RefusalLog:
         except (Unavailable, Rejected):
             # an outage is when refusals are worth seeing; what was written all the same is the same entry again
             self._unwritten.extendleft(reversed(unwritten))
-            while len(self._unwritten) > MAX_WAITING:
-                self._unwritten.pop()
+            with suppress(IndexError):
+                # another thread may be taking them meanwhile
+                while len(self._unwritten) > MAX_WAITING:
+                    self._unwritten.pop()
             return False
         return True
 

@@ -46,7 +46,7 @@ def test_silence_is_told_when_it_is_long_enough_and_once(database: Connection, d
 def test_the_next_silence_is_told_too(database: Connection, database_url: str):
     history(database_url, until=70 * MINUTE)
     assert look(database) == 1
-    store_events(database_url, [an_event(1)])
+    store_events(database_url, [an_event(1, datetime.now(UTC) - NOW)])
     assert look(database, 2 * MINUTE) == 1
     assert look(database, 70 * MINUTE) == 2
 
