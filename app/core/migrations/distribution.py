@@ -18,6 +18,7 @@ from app.core.queries.distribution import (
     drop_foreign_key,
     drop_remains,
     is_coordinator,
+    number_on,
     select_citus_version,
     select_foreign_keys,
     select_missing_settings,
@@ -114,7 +115,7 @@ def _tables_to_place(connection: Connection, placements: dict[str, Placement], s
     for table in COPIED:
         if table not in placements:
             words = f"copy {table} to every node ({_size(connection, table)})"
-            yield Step(words, partial(copy_to_every_node, table=table))
+            yield Step(words, partial(_copy, table=table))
     for table, column in SPREAD_BY.items():
         if table in placements:
             continue
@@ -124,6 +125,14 @@ def _tables_to_place(connection: Connection, placements: dict[str, Placement], s
         else:
             words = f"spread {table} by {column} beside {beside} ({_size(connection, table)})"
             yield Step(words, partial(spread_beside, table=table, column=column, beside=beside))
+
+
+def _copy(connection: Connection, table: str) -> None:
+    """Citus makes anew what refers to the table, and begins to number its rows at 1 again: as if all new were known."""
+    with connection.transaction():
+        copy_to_every_node(connection, table)
+        for each in COPIED:
+            number_on(connection, each)
 
 
 def _rest(connection: Connection) -> Iterator[Step]:

@@ -138,6 +138,15 @@ def copy_to_every_node(connection: Connection, table: str) -> None:
     connection.execute("SELECT create_reference_table(%(table)s)", {"table": table})
 
 
+def number_on(connection: Connection, table: str) -> None:
+    """Let the numbers of new rows, in its column `id`, come after those that are there."""
+    largest = sql.SQL("SELECT coalesce(max(id), 0) FROM {table}").format(table=sql.Identifier(table))
+    found = connection.execute(largest).fetchone()
+    assert found is not None
+    follow = "SELECT setval(pg_get_serial_sequence(%(table)s, 'id'), %(largest)s + 1, false)"
+    connection.execute(follow, {"table": table, "largest": found[0]})
+
+
 def spread_by(connection: Connection, table: str, column: str, *, shards: int) -> None:
     """Move the rows into so many shards on the nodes; writers wait meanwhile."""
     spread = """

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from app.core.migrations import migrate
 from app.core.migrations.distribution import distribute, remaining_steps
 from app.core.queries.budgets import upsert_budget
 from app.core.queries.distribution import is_distributed
+from app.core.stream.events import Event, new_event_id
 from app.local.citus import SHARDS, Cluster
 from tests.commands import fails_with_one_line, run_command
 from tests.drains import an_event
@@ -76,6 +78,10 @@ def test_it_answers_all_questions_as_before_and_its_tables_lie_on_the_nodes(
     assert coordinator.execute("SELECT pg_relation_size('rollup_additions')").fetchone() == (0,)
     shards = "SELECT count(*) FROM pg_class WHERE relname ~ '^(events|rollups|rollup_additions)_[0-9]{6}$'"
     assert sum(int(str(count)) for (count,) in cluster.ask_nodes(installation, shards)) == 3 * SHARDS
+    # prompts and versions that are new get numbers that nothing else has
+    unknown = [Event(new_event_id(), project_id, UUID(int=900 + each), "unknown") for each in range(5)]
+    store_in_batches(coordinator, [ReceivedEvent(each, int(now.timestamp() * 1_000)) for each in unknown], batch_size=5)
+    assert assert_rollups_equal_a_recount(coordinator) == EVENTS + 5
     settings = "SELECT current_setting('timezone'), current_setting('synchronous_commit')"
     assert set(cluster.ask_nodes(installation, settings)) == {("UTC", "on")}
 
