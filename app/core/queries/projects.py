@@ -34,10 +34,10 @@ def insert_project_numbered(connection: Connection, name: str, number: int) -> i
 INSERT_NUMBERED = """
 INSERT INTO projects (id, name) OVERRIDING SYSTEM VALUE
 SELECT %(number)s, %(name)s
-WHERE NOT EXISTS (SELECT FROM projects WHERE id = %(number)s)
-  AND NOT EXISTS (SELECT FROM events WHERE project_id = %(number)s)
-  AND NOT EXISTS (SELECT FROM rollups WHERE project_id = %(number)s)
-  AND NOT EXISTS (SELECT FROM rollup_additions WHERE project_id = %(number)s)
+WHERE NOT EXISTS (SELECT 1 FROM projects WHERE id = %(number)s)
+  AND NOT EXISTS (SELECT 1 FROM events WHERE project_id = %(number)s)
+  AND NOT EXISTS (SELECT 1 FROM rollups WHERE project_id = %(number)s)
+  AND NOT EXISTS (SELECT 1 FROM rollup_additions WHERE project_id = %(number)s)
 """
 GO_ON_BEHIND_NUMBER = """
 SELECT setval('projects_id_seq', greatest(last_value, %(number)s)) FROM projects_id_seq

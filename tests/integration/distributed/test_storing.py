@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -110,6 +111,24 @@ def test_a_recount_mends_what_is_wrong(database: Connection, project_id: int, ur
     servers = {"database_url": url, "redis_url": "redis://127.0.0.1:1", "secret_key": "s" * 32}
     database.execute("UPDATE rollups SET events = events + 7 WHERE project_id = %s AND prompt_key = 0", [project_id])
     assert "wrong were" in run_command("recount", **servers).stdout
+    assert_rollups_equal_a_recount(database)
+
+
+def test_what_is_exported_comes_back_once_as_another_project(
+    database: Connection, project_id: int, url: str, tmp_path: Path
+):
+    batch = batch_of(project_id, 90)
+    EventStore().store(database, batch[:60])
+    fold_all(database)
+    EventStore().store(database, batch[60:])
+    (name,) = database.execute("SELECT name FROM projects WHERE id = %s", [project_id]).fetchone() or ("",)
+    servers = {"database_url": url, "redis_url": "redis://127.0.0.1:1", "secret_key": "s" * 32}
+    out = str(tmp_path / "out")
+    exported = run_command("export", "--project", name, "--format", "csv", "--out", out, **servers)
+    assert exported.exit_code == 0, exported.stderr
+    for new in (90, 0):
+        imported = run_command("import", "--project", f"{name} again", out, **servers)
+        assert f": {new} new, {90 - new} were stored already" in imported.stdout, imported.stderr
     assert_rollups_equal_a_recount(database)
 
 
