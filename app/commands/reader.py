@@ -3,8 +3,10 @@
 import click
 
 from app.commands.servers import database_connection, settings
+from app.core.queries.distribution import is_distributed
 from app.core.queries.reader import (
     CREATE_READER,
+    READ_ON_NODES,
     READER,
     ensure_reader,
     select_readable_tables,
@@ -25,11 +27,13 @@ def reader() -> None:
                 f"    {CREATE_READER};\nand then run this command again"
             )
         views, tables = select_readable_views(connection), select_readable_tables(connection)
+        besides = f" but {', '.join(READ_ON_NODES)}, which lie on nodes" if is_distributed(connection) else ""
     if tables:
         raise click.ClickException(
             f"{READER} can read more than the views, because somebody granted it: {', '.join(tables)}"
         )
     click.echo(
-        f"{READER} can read {', '.join(views)}, and no table. A sign-in for a tool, which an administrator makes:\n"
+        f"{READER} can read {', '.join(views)}, and no table{besides}. "
+        "A sign-in for a tool, which an administrator makes:\n"
         f"    CREATE ROLE grafana LOGIN PASSWORD '…' IN ROLE {READER};"
     )

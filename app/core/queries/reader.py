@@ -1,7 +1,10 @@
 """The role that reads the views of the schema analytics: whether it is there, and what it may read."""
 
+from typing import LiteralString
+
 from app.core.database import Connection, database_errors
 from app.core.errors import StatementRefused
+from app.core.queries.distribution import is_distributed
 from app.core.queries.rows import all_values, one_value
 
 READER = "pa_reader"
@@ -12,8 +15,15 @@ GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO {READER}
 """
 
 
+# The nodes of Citus ask for the rights of whoever asks the coordinator, and not, as a view does, for its owner's.
+READ_ON_NODES: tuple[LiteralString, ...] = ("events", "prompt_versions", "prompts", "rollup_additions", "rollups")
+
+
 def ensure_reader(connection: Connection) -> bool:
-    """Make the role where there is none, and let it read the views; False where this user may not make roles."""
+    """Make the role where there is none, and let it read the views; False where this user may not make roles.
+
+    On a distributed database it must also be able to read what the views read on the nodes, READ_ON_NODES.
+    """
     if not one_value(connection, "SELECT to_regrole(%(reader)s) IS NOT NULL", {"reader": READER}):
         try:
             with database_errors():
@@ -21,6 +31,10 @@ def ensure_reader(connection: Connection) -> bool:
         except StatementRefused:
             return False
     connection.execute(GRANT_VIEWS)
+    if is_distributed(connection):
+        # one by one, because Citus cannot change a table that is copied behind one that is spread
+        for table in READ_ON_NODES:
+            connection.execute(f"GRANT SELECT ON {table} TO {READER}")
     return True
 
 
@@ -37,13 +51,21 @@ def select_readable_views(connection: Connection) -> list[str]:
 
 
 def select_readable_tables(connection: Connection) -> list[str]:
-    """Our own tables that the role may read as well, which it must not."""
+    """Our own tables that the role may read as well, which it must not, unless they are READ_ON_NODES.
+
+    Those of extensions are theirs to guard: pg_stat_statements and Citus let everybody read some.
+    """
     sql = """
         SELECT relname
         FROM pg_class
         WHERE relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'projects'::regclass)
           AND relkind IN ('r', 'p', 'v', 'm')
+          AND NOT EXISTS (
+              SELECT FROM pg_depend
+              WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+          )
           AND (has_table_privilege(%(reader)s, oid, 'SELECT') OR has_any_column_privilege(%(reader)s, oid, 'SELECT'))
         ORDER BY relname
     """
-    return all_values(connection, sql, {"reader": READER})
+    readable: list[str] = all_values(connection, sql, {"reader": READER})
+    return [table for table in readable if not (table in READ_ON_NODES and is_distributed(connection))]

@@ -57,7 +57,7 @@ def sparse(database: Connection, project_id: int) -> None:
 
 @pytest.mark.usefixtures("sparse")
 def test_a_fold_after_a_vacuum_compares_no_addition_with_each_minute(database: Connection, project_id: int):
-    """The planner then takes the table for empty, whatever batches add: by a join in loops a fold would take minutes."""
+    """The planner then takes the table for empty, whatever batches add: a join in loops would take minutes."""
     parameters = {"project_id": project_id, "start": None, "end": None, "max_rows": 9, "max_minutes": 9}
     plan = database.execute(f"EXPLAIN {TAKE_ADDITIONS}", parameters | {"entry_bytes": ENTRY_BYTES}).fetchall()
     assert "Nested Loop" not in str(plan)
