@@ -11,6 +11,7 @@ from app.commands.parameters import a_name
 from app.commands.servers import database_connection, project_id_of, settings
 from app.core.contract import SHORTEST_RETENTION
 from app.core.database import Connection
+from app.core.pooled_connection import need_session
 from app.core.queries.projects import insert_project_numbered, select_project_id
 from app.core.transfer.exporting import ExportReport, export_days
 from app.core.transfer.importing import ImportReport, import_days, whole_manifest, without_expired
@@ -39,13 +40,15 @@ def export_events(project: str, first: datetime | None, last: datetime | None, o
     """Write raw events to files, one for each UTC day, with a manifest.
 
     Run again, it writes only days that have changed, and goes on where it was broken off. Exits with 1 where the
-    totals of a day are not those of its events. docs/export.md has the columns.
+    totals of a day are not those of its events, or where there are fewer than in its file, which then stays.
+    docs/export.md has the columns.
     """
     if first is not None and last is not None and first > last:
         raise click.BadParameter("--from is later than --to")
     current = settings()
     place = open_place(out, s3_endpoint_url=current.aws_endpoint_url)
     with _patient_connection(current) as connection:
+        need_session(connection)
         wanted = Manifest(
             format=of_format,
             project=project,
@@ -78,6 +81,12 @@ def _tell_of_export(report: ExportReport, out: str) -> None:
     )
     for each in report.miscounted:
         tell(f"{each.day}: {each.events} events, {each.rolled_up} in the rollups")
+    if report.fewer:
+        raise click.ClickException(
+            f"{len(report.fewer)} days from {report.fewer[0]} to {report.fewer[-1]} have fewer events here than in "
+            "their files, which stay as they are: this is another database than they came from, or an older state of "
+            "it. Choose another place, or take these files away"
+        )
     if report.miscounted:
         raise click.ClickException(
             f"it does not add up: the totals of {len(report.miscounted)} days are not those of their events, which "
@@ -102,6 +111,7 @@ def import_events(project: str, source: str, *, skip_expired: bool) -> None:
     manifest, expired = without_expired(manifest, keep_from=keep_from, skip_expired=skip_expired)
     began_at = time.monotonic()
     with _patient_connection(current) as connection:
+        need_session(connection)
         project_id = _project_for(connection, project, manifest)
         _tell_of_ids(manifest, project_id, secret_fingerprint(current.secret_key))
         report = import_days(connection, place, manifest, project_id, now=now, tell=tell, clock=time.monotonic)

@@ -45,7 +45,7 @@ class Miscounted:
 class ExportReport:
     """`gone`: days that were asked for, have no file, and of which only rollups are left.
 
-    Other days without a file have no events.
+    Other days without a file have no events. `fewer`: days whose file has more events than there are, and was kept.
     """
 
     manifest: Manifest
@@ -53,6 +53,7 @@ class ExportReport:
     written: int = 0
     unchanged: int = 0
     miscounted: list[Miscounted] = field(default_factory=list)
+    fewer: list[date] = field(default_factory=list)
 
 
 class _Hands(NamedTuple):
@@ -144,6 +145,10 @@ def _export_day(hands: _Hands, day: date, report: ExportReport) -> None:
     if known is not None and known.totals == moment.totals:
         report.unchanged += 1
         return
+    if known is not None and moment.totals.events < known.events:
+        # events only ever go with their whole day: so these are another database's
+        report.fewer.append(day)
+        return
     # What is written over must not be vouched for.
     _note(hands.place, report, report.manifest.with_day(day, None))
     if moment.events is None:
@@ -161,7 +166,7 @@ def _moment(connection: Connection, project_id: int, day: date, known: DayFile |
     with one_moment(connection):
         totals = select_event_totals(connection, project_id, day)
         rolled_up = select_rolled_up_totals(connection, project_id, day)
-        is_wanted = totals.events > 0 and (known is None or known.totals != totals)
+        is_wanted = totals.events > 0 and (known is None or (known.totals != totals and known.events <= totals.events))
         events = declare_events_of_day(connection, project_id, day) if is_wanted else None
         return Moment(totals, rolled_up, select_now(connection), events)
 

@@ -82,13 +82,21 @@ def test_it_takes_days_by_their_names(export, project_id: int, tmp_path: Path):
     assert manifest_in(tmp_path / "out")["events"] == 60
 
 
-def test_a_day_whose_events_were_deleted_has_no_file_any_more(
+def test_a_file_with_more_events_than_there_are_stays_until_somebody_takes_it_away(
     export, database_url: str, project_id: int, tmp_path: Path
 ):
+    """A nightly export from a database that was restored, or made anew, must not write over the only copy."""
     export()
+    before = contents_of(tmp_path / "out")
     with kept_connection(database_url) as connection:
         connection.execute("DELETE FROM events WHERE day = %s", [noon(2).date()])
         connection.execute("DELETE FROM rollup_additions WHERE bucket_start::date = %s", [noon(2).date()])
+    finished = export()
+    assert finished.exit_code == 1
+    assert f"1 days from {noon(2).date()} to {noon(2).date()} have fewer events here than" in finished.stderr
+    assert contents_of(tmp_path / "out") == before
+    assert len(manifest_in(tmp_path / "out")["files"]) == 3
+    (tmp_path / "out" / name_of(2)).unlink()
     assert export().exit_code == 0
     assert list(written(tmp_path / "out")) == [name_of(3), name_of(1)]
     assert len(manifest_in(tmp_path / "out")["files"]) == 2
