@@ -9,14 +9,17 @@ from flask.testing import FlaskClient
 
 from app.core import redis_client
 from app.core.operations.redis_settings import RedisSettings, names_in, redis_info, settings_of
+from app.core.stream.buffer import EventBuffer
+from app.core.stream.streams import streams_in
 from tests.batches import EVENT, PATH, bearer
 from tests.commands import run_command
-from tests.drains import open_connection, run_drain
+from tests.drains import an_event, open_connection, run_drain
 from tests.health import new_client
 from tests.integration.redis_hosts.conftest import UrlOf
 from tests.redis_rights import documented_rules
 from tests.sign_in import add_member, create_project, create_user, session_cookie
 
+ONE_STREAM = ("resetkeys", "~pa:*", "~rq:*", "+@all")
 ALL = ("~*", "&*", "+@all")
 WITHOUT_CONFIG = (*ALL, "-config")
 WITHOUT_BOTH = (*ALL, "-config", "-info")
@@ -125,3 +128,11 @@ def test_the_system_page_does_without_info(url_of: UrlOf, database_url: str, cle
     assert "A 204 means cannot be seen here" in said
     assert "Redis memory not shown limit not shown; eviction policy not shown" in said
     assert "All is well" in said
+
+
+def test_a_user_whose_rights_end_at_the_keys_of_one_stream_has_that_one(url_of: UrlOf):
+    with redis_client.connect(url_of(*ONE_STREAM)) as client:
+        buffer = EventBuffer(client)
+        buffer.append(an_event(1))
+        assert streams_in(client) == [0]
+        assert buffer.state().depth == 1
