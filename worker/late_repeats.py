@@ -17,8 +17,9 @@ def late_repeats(connection: Connection, rows: Mapping[PlainKey, EventRow], *, h
     """Those of the rows whose event came before under the id of a neighbouring hour, with what it was then.
 
     It is stored, or among the rows itself. `hours` is -1 for events without a time of their own, which may have come an
-    hour earlier. One with a time has one id for ever; but it may have come without it, in the hour of that time or
-    just after it: 1. Two workers that store both at the same moment do not see each other.
+    hour earlier; 1 for the first call of one whose repeat went to another stream and was stored first. One with a time
+    has one id for ever; but it may have come without it, in the hour of that time or just after it: 1. Two workers that
+    store both at the same moment do not see each other.
     """
     firsts = [first for key, row in rows.items() for first in _neighbours(key, row, hours)]
     stored = select_stored_keys(connection, firsts)

@@ -1,6 +1,7 @@
 """Store one batch: new events, and what they add to the rollups, in one transaction, each event exactly once."""
 
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -29,6 +30,9 @@ from worker.overflows import EventsByKey, telling
 from worker.repeats import Repeat, find_conflicts
 
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+LARGEST_SKEW_MS = 60_000
+"""Between the clocks of web, Redis and worker, as far as they decide what is looked for."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STAGED_BATCHES = 10
 """After a batch with an event that was stored already, so many are not copied straight into the table of events: what a
@@ -59,8 +63,14 @@ class StoreReport(NamedTuple):
 class EventStore:
     """Writes batches through one connection. It remembers which versions and partitions exist."""
 
-    def __init__(self, new_per_day: NewPerDay = NEW_PER_DAY, events_by_key: EventsByKey = dict) -> None:
+    def __init__(
+        self,
+        new_per_day: NewPerDay = NEW_PER_DAY,
+        events_by_key: EventsByKey = dict,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """`events_by_key`: how many events were sent lately with each API key, for who sends too many new ids."""
+        self._clock = clock
         self._known = KnownVersions(new_per_day, telling(events_by_key))
         self._days: set[date] = set()
         self._staged_batches = 0
@@ -85,7 +95,7 @@ class EventStore:
             self._make_partitions(connection, rows)
             positions, conflicting = _distinct(batch, rows)
             with connection.transaction():
-                conflicting += _take_out_late_repeats(connection, batch, rows, positions)
+                conflicting += _take_out_late_repeats(connection, batch, rows, positions, int(self._clock() * 1_000))
                 distinct = [rows[positions[key]] for key in sorted(positions)]
                 if self._staged_batches == 0 and insert_new_events(connection, distinct):
                     new = positions
@@ -137,14 +147,27 @@ def _rows(batch: Sequence[ReceivedEvent], version_keys: Mapping[VersionName, Ver
 
 
 def _take_out_late_repeats(
-    connection: Connection, batch: Sequence[ReceivedEvent], rows: Sequence[EventRow], positions: dict[PlainKey, int]
+    connection: Connection,
+    batch: Sequence[ReceivedEvent],
+    rows: Sequence[EventRow],
+    positions: dict[PlainKey, int],
+    now_ms: int,
 ) -> list[int]:
     """Leave only what has not come under another id; returns the positions of those that had other content then."""
+    # where one of several streams lags behind, a repeat of the next hour may be stored already
+    lagging_before_ms = (now_ms + LARGEST_SKEW_MS) // HOUR_MS * HOUR_MS + LARGEST_SKEW_MS
     untimed: dict[PlainKey, EventRow] = {}
-    timed: dict[PlainKey, EventRow] = {}
+    later: dict[PlainKey, EventRow] = {}
     for key, position in positions.items():
-        (untimed if batch[position].event.occurred_at_ms is None else timed)[key] = rows[position]
-    repeats = late_repeats(connection, untimed, hours=-1) | late_repeats(connection, timed, hours=1)
+        row, is_timed = rows[position], batch[position].event.occurred_at_ms is not None
+        if not is_timed:
+            untimed[key] = row
+        if is_timed or row.received_at_ms < lagging_before_ms:
+            later[key] = row
+    repeats = late_repeats(connection, untimed, hours=-1)
+    # without those, or each of two that meet in this batch would be taken for the repeat of the other
+    remaining = {key: row for key, row in later.items() if key not in repeats}
+    repeats |= late_repeats(connection, remaining, hours=1)
     taken_out = [(positions.pop(key), content) for key, content in repeats.items()]
     return find_conflicts(connection, [_repeat(batch, rows, position, content) for position, content in taken_out])
 

@@ -46,6 +46,18 @@ def test_both_of_them_in_one_batch_are_one_event(database, project_id, border_ms
     assert assert_rollups_equal_a_recount(database) == 1
 
 
+@pytest.mark.parametrize("worker_behind_ms", [-HOUR_MS, MINUTE_MS - 1])
+def test_a_first_call_whose_stream_had_to_wait_is_known_by_its_repeat(
+    database, project_id, border_ms, worker_behind_ms
+):
+    store = EventStore(clock=lambda: (border_ms - worker_behind_ms) / 1_000)
+    assert store.store(database, [received(project_id, border_ms)]).new == 1
+    others = [received(project_id, border_ms - 1, key=str(number)) for number in range(5)]
+    assert store.store(database, [*others, received(project_id, border_ms - 1)]) == (5, [])
+    assert store.store(database, [received(project_id, border_ms - 2, latency_ms=6)]) == (0, [0])
+    assert assert_rollups_equal_a_recount(database) == 6
+
+
 def test_the_same_key_with_other_content_is_set_aside(database, project_id, border_ms):
     EventStore().store(database, [received(project_id, border_ms - 1)])
     assert EventStore().store(database, [received(project_id, border_ms, latency_ms=6)]) == (0, [0])
