@@ -13,9 +13,13 @@ import redis
 from redis.crc import key_slot
 from redis.exceptions import MovedError
 
+from app.core.redis_client import NOTHING_SENT
+
 SLOTS = 16_384
 REFRESH_SECONDS = 0.5
 """Between two looks at a map that has turned out wrong."""
+SILENCE_TIMES = 2
+"""A node that gave no answer in time is not asked for so many times its timeout: all that would go there would wait."""
 
 _WITHOUT_KEY = frozenset({"INFO", "PING", "TIME", "CONFIG GET", "CONFIG SET"})
 _WITH_NUMBER_OF_KEYS = frozenset({"EVAL", "EVALSHA"})
@@ -42,6 +46,7 @@ class ClusterMap:
         self._open_node = open_node
         self._nodes: dict[str, redis.Redis] = {}
         self._suspects: set[str] = set()
+        self._silent_until: dict[str, float] = {}
         self._map: _Map | None = None
         self._is_stale = True
         self._failure: Exception | None = None
@@ -58,6 +63,17 @@ class ClusterMap:
             node = self._nodes[url] = self._open_node(url)
         return node
 
+    def node_to_ask(self, url: str) -> redis.Redis:
+        """Raises ConnectionError where it was silent a moment ago, unless all were, as it looks to a slow process."""
+        if self._is_silent(url) and not (self._map and all(map(self._is_silent, self._map.primaries))):
+            # another may have its slots at any moment
+            self._is_stale = True
+            raise _unsent("a node of the cluster was silent a moment ago")
+        return self.node(url)
+
+    def _is_silent(self, url: str) -> bool:
+        return time.monotonic() < self._silent_until.get(url, 0.0)
+
     def nodes(self) -> list[redis.Redis]:
         """Those that were met so far."""
         return list(self._nodes.values())
@@ -72,7 +88,7 @@ class ClusterMap:
         url = known.primaries[0] if slot is None else known.by_slot[slot]
         if not url:
             self._is_stale = True
-            raise redis.ConnectionError(f"no node of the cluster has slot {slot}")
+            raise _unsent(f"no node of the cluster has slot {slot}")
         return url
 
     def learn(self, moved: MovedError, told_by: str) -> str:
@@ -83,10 +99,13 @@ class ClusterMap:
         self._is_stale = True
         return url
 
-    def suspect(self, url: str) -> None:
+    def suspect(self, url: str, error: Exception) -> None:
         """That node was lost: another may have its slots by now."""
         self._suspects.add(url)
         self._is_stale = True
+        if isinstance(error, redis.TimeoutError):
+            timeout_seconds = float(self.node(url).connection_pool.connection_kwargs["socket_timeout"])
+            self._silent_until[url] = time.monotonic() + SILENCE_TIMES * timeout_seconds
 
     def _known(self) -> _Map:
         """Where the map is wrong one thread asks for a new one, and the others go on with what there is."""
@@ -100,7 +119,7 @@ class ClusterMap:
                 self._refreshing.release()
         if self._map is None:
             # also to those who waited for somebody else to ask
-            raise redis.ConnectionError(f"no node of the cluster answers: {self._failure}")
+            raise _unsent(f"no node of the cluster answers: {self._failure}") from self._failure
         return self._map
 
     def _refresh(self) -> None:
@@ -116,12 +135,20 @@ class ClusterMap:
                 rows = node.execute_command("CLUSTER SLOTS")
             except redis.RedisError as error:
                 self._failure = error
+                self._suspects.add(url)
                 continue
             self._suspects.discard(url)
             if rows:
                 self._map, self._is_stale = _map_of(rows, url), False
                 break
         self._next_refresh = time.monotonic() + REFRESH_SECONDS
+
+
+def _unsent(reason: str) -> redis.ConnectionError:
+    """An error after which it is sure that nothing was done."""
+    error = redis.ConnectionError(reason)
+    error.add_note(NOTHING_SENT)
+    return error
 
 
 def slot_of(args: tuple[Any, ...]) -> int | None:

@@ -13,7 +13,15 @@ from typing import Any, TypeVar
 import redis
 from redis.client import Pipeline
 from redis.commands.core import Script
-from redis.exceptions import AskError, ClusterDownError, MasterDownError, MovedError, NoScriptError, TryAgainError
+from redis.exceptions import (
+    AskError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    NoScriptError,
+    TryAgainError,
+)
 
 from app.core.cluster_map import ClusterMap, OpenNode, slot_of, url_at
 from app.core.redis_client import NOTHING_SENT
@@ -24,8 +32,10 @@ PATIENCE_SECONDS = 0.8
 
 _NODE_LOST = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, ClusterDownError, MasterDownError)
 
-_REFUSED_FOR_A_WHILE = (TryAgainError, ClusterDownError)
-"""A slot is on its way to another node with half of its keys; a node has lost the others."""
+_REFUSED_FOR_A_WHILE = (TryAgainError, ClusterDownError, BusyLoadingError)
+"""A slot is on its way to another node with half of its keys; a node has lost the others; it still reads its file."""
+_NO_REPLICAS = "NOREPLICAS"
+"""How a primary refuses what too few replicas would hear of (min-replicas-to-write); redis-py has no class for it."""
 
 T = TypeVar("T")
 
@@ -45,15 +55,15 @@ class ClusterRedis(redis.Redis):
         """Send it to the node of its key, and to where that one points."""
         url, is_asking = self._map.url_of(slot_of(args)), False
         for _ in range(MOST_REDIRECTIONS):
-            node: Any = self._map.node(url)
+            node: Any = self._map.node_to_ask(url)
             try:
                 return _ask(node, args, options) if is_asking else node.execute_command(*args, **options)
             except MovedError as moved:
                 url, is_asking = self._map.learn(moved, url), False
             except AskError as elsewhere:
                 url, is_asking = url_at(url, elsewhere.host, elsewhere.port), True
-            except _NODE_LOST:
-                self._map.suspect(url)
+            except _NODE_LOST as error:
+                self._map.suspect(url, error)
                 raise
         raise redis.RedisError("the nodes of the cluster point at each other")
 
@@ -111,12 +121,12 @@ class ClusterRedis(redis.Redis):
 
     def _send(self, url: str, commands: Sequence[Command], *, transaction: bool = False) -> list[Any]:
         try:
-            with self._map.node(url).pipeline(transaction=transaction) as pipeline:
+            with self._map.node_to_ask(url).pipeline(transaction=transaction) as pipeline:
                 for args, options in commands:
                     pipeline.execute_command(*args, **options)  # type: ignore[no-untyped-call]
                 return list(pipeline.execute(raise_on_error=False))
-        except _NODE_LOST:
-            self._map.suspect(url)
+        except _NODE_LOST as error:
+            self._map.suspect(url, error)
             raise
 
     def _again(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -180,12 +190,21 @@ def answered_elsewhere(calls: Sequence[Callable[[], T]], avoid: Callable[[int], 
         try:
             return call()
         except redis.RedisError as error:
-            if not isinstance(error, _REFUSED_FOR_A_WHILE) and NOTHING_SENT not in getattr(error, "__notes__", ()):
+            if not _took_nothing(error):
                 raise
             avoid(position)
             if time.monotonic() > until:
                 raise
     return calls[-1]()
+
+
+def _took_nothing(error: redis.RedisError) -> bool:
+    """Whether it is sure that the node has done nothing, and another one may."""
+    return (
+        isinstance(error, _REFUSED_FOR_A_WHILE)
+        or NOTHING_SENT in getattr(error, "__notes__", ())
+        or str(error).startswith(_NO_REPLICAS)
+    )
 
 
 def is_cluster(client: redis.Redis) -> bool:

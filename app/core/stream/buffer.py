@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import redis
@@ -9,6 +10,7 @@ import redis
 from app.core.errors import Rejected
 from app.core.fixed_window import FixedWindow
 from app.core.redis_client import redis_errors
+from app.core.redis_cluster import answered_elsewhere
 from app.core.stream.appending import Ask, Asked, Outcome, Send, one_by_one
 from app.core.stream.entries import (
     EVENT_FIELD,
@@ -78,7 +80,8 @@ class EventBuffer:
         """
         self._client = client
         self._numbering = numbering
-        self._next_stream = itertools.cycle(range(streams))
+        self._streams = range(streams)
+        self._turn = itertools.count()
         self._ask = ask_of_streams(
             client,
             streams,
@@ -122,9 +125,14 @@ class EventBuffer:
     def append_again(self, payload: bytes, received_at_ms: int, *, first_id: str, project_id: int | None) -> str:
         """Add an entry as it was, with the time of its first arrival and its id then: the replay of a dead letter.
 
-        It passes watermark and wake-up by, and is numbered where its project is known. Returns the id of the new entry.
-        Raises RedisUnavailable.
+        It passes watermark and wake-up by, and is numbered where its project is known. Where the node of a stream takes
+        nothing, another one has it. Returns the id of the new entry. Raises RedisUnavailable.
         """
+
+        def add(stream: int) -> str:
+            entry_id: Any = self._client.xadd(key_of(self._client, stream), fields)
+            return id_in(stream, entry_id.decode())
+
         fields: dict[Any, Any] = {
             EVENT_FIELD: payload,
             FIRST_RECEIVED_FIELD: received_at_ms,
@@ -134,12 +142,13 @@ class EventBuffer:
         if self._numbering and project_id is not None:
             numbers = self._numbering.take(project_id, 1)
             [fields[LABEL_FIELD]] = numbers.labels()
+        first = next(self._turn) % len(self._streams)
+        ways = [partial(add, stream) for stream in (*self._streams[first:], *self._streams[:first])]
         with redis_errors():
-            stream = next(self._next_stream)
-            entry_id: Any = self._client.xadd(key_of(self._client, stream), fields)
+            entry_id = answered_elsewhere(ways, lambda _position: None)
         if self._numbering and project_id is not None and numbers:
             self._numbering.acknowledge(project_id, numbers)
-        return id_in(stream, entry_id.decode())
+        return entry_id
 
     def read_new(self, consumer: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
         """Claim up to `count` entries that no consumer has had yet, waiting for the first one if told to.

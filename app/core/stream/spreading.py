@@ -69,6 +69,12 @@ def _spread_over(asks: Sequence[Ask], *, most_tried: int) -> Ask:
     turn = itertools.count()
     avoided_until = [0.0] * len(asks)
 
+    def ask_one(stream: int, asked: Asked) -> Answer:
+        answer = asks[stream](asked)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
     def ask(asked: Asked) -> Answer:
         first = crc32(asked.mark.encode()) if asked.fingerprint else next(turn)
         order = [(first + step) % len(asks) for step in range(len(asks))]
@@ -79,7 +85,7 @@ def _spread_over(asks: Sequence[Ask], *, most_tried: int) -> Ask:
         def avoid(position: int) -> None:
             avoided_until[tried[position]] = time.monotonic() + AVOIDED_SECONDS
 
-        return answered_elsewhere([partial(asks[stream], asked) for stream in tried], avoid)
+        return answered_elsewhere([partial(ask_one, stream, asked) for stream in tried], avoid)
 
     return ask
 
