@@ -21,6 +21,7 @@ from app.core.stream.numbering import Numbering
 from app.core.stream.state import GROUP, labels_in, state_of
 from app.core.stream.streams import MOST_STREAMS, key_of, place_of, streams_in
 from app.local.ports import free_port
+from tests.waiting import wait_until
 
 STREAMS = 3
 MANY = 60
@@ -154,6 +155,24 @@ def test_entries_of_a_dead_worker_are_taken_over_in_every_stream(buffer, client)
     assert len(left) == MANY
     heir.renew("heir", sorted(left))
     assert buffer.claim_stale("dead", min_idle_ms=5_000, count=100, cursor="0-0")[1] == []
+
+
+def test_streams_of_another_worker_are_read_however_much_there_is_in_ones_own(client):
+    EventBuffer(client, streams=6).read_new("dead", 1)
+    heir, seen = EventBuffer(client, streams=6), set[int]()
+    heir.read_new("heir", 1)
+    heir._reader._next_look = float("inf")
+    others = set(heir._reader._others)
+    assert others
+    assert heir._reader._own
+
+    def has_seen_all() -> bool:
+        for _ in range(12):
+            heir.append(an_event())
+        seen.update(place_of(entry.entry_id)[0] for entry in heir.read_new("heir", 1_000))
+        return seen >= others
+
+    wait_until(has_seen_all)
 
 
 def test_what_waits_and_its_labels_add_up(client):

@@ -25,7 +25,9 @@ WORKERS = "pa:workers"
 PRESENT_SECONDS = 45
 """A worker that was not heard of for so long is dead, or busy with one batch: others have its streams meanwhile."""
 LOOK_SECONDS = 10.0
-"""Between two looks for streams and workers; as often the streams of others come first."""
+"""Between two looks for streams and workers."""
+OTHERS_SECONDS = 1.0
+"""As often the streams of others come first, however much there is in its own: theirs may be dead, or lag behind."""
 POLL_SECONDS = 0.05
 """Nobody can wait at several nodes at the same time."""
 FIRST_CURSOR = "0-0"
@@ -58,7 +60,7 @@ class Reader:
         self._others: Sequence[int] = ()
         self._next_look = 0.0
         self._turn = 0
-        self._others_first = False
+        self._others_next = 0.0
         self._acknowledge = client.register_script(_ACKNOWLEDGE)
         self._meet = client.register_script(_MEET)
 
@@ -119,7 +121,6 @@ class Reader:
             workers = [consumer] if len(streams) == 1 else self._workers(consumer)
             self._own = [stream for stream in streams if _worker_of(stream, workers) == consumer]
             self._others = [stream for stream in streams if stream not in self._own]
-        self._others_first = bool(self._others)
 
     def _workers(self, consumer: str) -> list[str]:
         """Those that were heard of late, this one among them."""
@@ -127,8 +128,10 @@ class Reader:
             return [name.decode() for name in self._meet(keys=[WORKERS], args=[consumer, PRESENT_SECONDS])]
 
     def _read_some(self, consumer: str, count: int, failures: list[Unavailable]) -> list[Entry]:
-        first, second = (self._others, self._own) if self._others_first else (self._own, self._others)
-        self._others_first = False
+        first, second = self._own, self._others
+        if time.monotonic() >= self._others_next:
+            first, second = second, first
+            self._others_next = time.monotonic() + OTHERS_SECONDS
         return self._read_each(first, consumer, count, failures) or self._read_each(second, consumer, count, failures)
 
     def _read_each(self, streams: Sequence[int], consumer: str, count: int, failures: list[Unavailable]) -> list[Entry]:
