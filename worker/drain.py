@@ -34,16 +34,17 @@ def drain(
     pause: Callable[[float], object],
     should_stop: Callable[[], bool],
     wait_ms: int = WAKE_INTERVAL_MS,
+    report: DrainReport | None = None,
 ) -> DrainReport:
     """Move entries until none comes for `wait_ms`, the time is up or `should_stop` says so.
 
     Events that come in the second after a wake-up wake nobody, so a drain stays for that long. Each batch of entries
     that another worker has left is followed by one of new ones: what cannot be stored yet must not keep those waiting.
     Raises Unavailable where a server does not answer: what was claimed and not acknowledged by then stays pending and
-    is taken over later.
+    is taken over later. A given `report` tells also then what was done.
     """
-    report = DrainReport()
-    hands = Hands(store, keep_dead_letter, lambda entries: _acknowledge(buffer, entries))
+    report = DrainReport() if report is None else report
+    hands = Hands(store, keep_dead_letter, lambda entries: buffer.acknowledge([entry.entry_id for entry in entries]))
     deadline = clock() + MAX_SECONDS
     cursor: str | None = "0-0"
 
@@ -67,11 +68,6 @@ def drain(
             report.emptied = True
             break
     return report
-
-
-def _acknowledge(buffer: EventBuffer, entries: Sequence[Entry]) -> None:
-    for begin in range(0, len(entries), READ_SIZE):
-        buffer.acknowledge([entry.entry_id for entry in entries[begin : begin + READ_SIZE]])
 
 
 def _claim_batch(buffer: EventBuffer, consumer: str, cursor: str) -> tuple[str | None, list[Entry]]:

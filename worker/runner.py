@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import redis
 
 from app.core.database import Connection, ConnectionPool, connection_from, database_errors
-from app.core.errors import PromptAnalyticsError, Rejected, Unavailable
+from app.core.errors import PromptAnalyticsError, RedisUnavailable, Rejected, Unavailable
 from app.core.operations.tallies import DRAINED, add_counts, count_events_by_key, five_minutes_of
 from app.core.runbook import entry_for
 from app.core.stream.buffer import EventBuffer
@@ -99,14 +99,23 @@ class Runner:
     def drain(self) -> None:
         """Empty the buffer, and fold. Never raises for a server that does not answer: the next drain goes on."""
         self._has_more = self._drained_well = self._more_to_fold = False
+        report = DrainReport()
         try:
-            report = self._drain()
+            self._drain(report)
+            self._has_more, self._drained_well = not report.emptied, True
+        except RedisUnavailable as error:
+            # one node of a cluster may be away for long, while the others go on
+            _put_off(error)
         except PromptAnalyticsError as error:
             # The next drain may find another server behind the same name, to which old keys mean nothing.
             self._connection = None
-            log.warning("drain put off", extra={"reason": str(error), "see": entry_for(error)})
+            _put_off(error)
             return
-        self._has_more, self._drained_well = not report.emptied, True
+        self._tell(report)
+        if time.monotonic() >= self._next_fold:
+            self._fold()
+
+    def _tell(self, report: DrainReport) -> None:
         if report.batches:
             log.info(
                 "drained",
@@ -116,14 +125,12 @@ class Runner:
             # for people to look at: a drain is none the worse for a Redis that has no room for it
             with suppress(Rejected, Unavailable):
                 add_counts(self._client, DRAINED, {(five_minutes_of(time.time()), "stored"): report.stored})
-        if time.monotonic() >= self._next_fold:
-            self._fold()
 
     def has_more_to_do(self) -> bool:
         """Whether the last drain or fold ended because its time was up."""
-        return (self._has_more or self._more_to_fold) and not self._stopping
+        return self._drained_well and (self._has_more or self._more_to_fold) and not self._stopping
 
-    def _drain(self) -> DrainReport:
+    def _drain(self, report: DrainReport) -> None:
         # The connection comes first: while PostgreSQL is down nothing is claimed that could not be stored.
         with connection_from(self._pool) as connection:
             if connection is not self._connection:
@@ -136,7 +143,7 @@ class Runner:
                 with database_errors():
                     keep_dead_letter(connection, entry, reason)
 
-            return drain(
+            drain(
                 self._buffer,
                 store,
                 set_aside,
@@ -144,6 +151,7 @@ class Runner:
                 clock=time.monotonic,
                 pause=self.pause,
                 should_stop=self.is_stopping,
+                report=report,
             )
 
     def _new_store(self) -> EventStore:
@@ -180,3 +188,7 @@ class Runner:
         with connection_from(self._pool) as connection:
             now = agreed_time(connection, self._clock())
             maintain(connection, now, retention_days=self._retention_days)
+
+
+def _put_off(error: PromptAnalyticsError) -> None:
+    log.warning("drain put off", extra={"reason": str(error), "see": entry_for(error)})

@@ -98,12 +98,12 @@ class Reader:
         return FIRST_CURSOR if following is None else f"{following}/{FIRST_CURSOR}", entries
 
     def renew(self, consumer: str, entry_ids: Sequence[str]) -> None:
-        def renew(stream: int, ids: Sequence[Any]) -> None:
-            for begin in range(0, len(ids), READ_SIZE):
-                some = list(ids[begin : begin + READ_SIZE])
-                self._client.xclaim(key_of(self._client, stream), GROUP, marked(consumer), 0, some, justid=True)
-
-        _in_each(entry_ids, renew)
+        _in_each(
+            entry_ids,
+            lambda stream, ids: self._client.xclaim(
+                key_of(self._client, stream), GROUP, marked(consumer), 0, ids, justid=True
+            ),
+        )
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
         _in_each(
@@ -177,13 +177,14 @@ class Reader:
                 return command()
 
 
-def _in_each(entry_ids: Sequence[str], do: Callable[[int, Sequence[Any]], object]) -> None:
-    """In every stream; where one does not answer it is done in the others before that is raised."""
+def _in_each(entry_ids: Sequence[str], do: Callable[[int, list[Any]], object]) -> None:
+    """In every stream, READ_SIZE at a time; where one does not answer, in the others before that is raised."""
     failure = None
     for stream, ids in by_stream(entry_ids).items():
         try:
             with redis_errors():
-                do(stream, ids)
+                for begin in range(0, len(ids), READ_SIZE):
+                    do(stream, ids[begin : begin + READ_SIZE])
         except Unavailable as error:
             failure = error
     if failure is not None:

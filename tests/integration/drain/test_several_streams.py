@@ -2,14 +2,18 @@
 
 import time
 
+import pytest
+
+from app.core.errors import RedisUnavailable
 from app.core.queries.dead_letters import select_dead_letter_ids
 from app.core.stream.appending import Outcome
 from app.core.stream.buffer import EventBuffer
 from app.core.stream.dead_letters import put_back, take_out
-from app.core.stream.events import idempotency_mark, idempotent_event_id
+from app.core.stream.events import encode_event, idempotency_mark, idempotent_event_id
 from app.core.stream.state import state_of
 from app.core.stream.streams import key_of
-from tests.drains import an_event, run_drain
+from tests.drains import an_event, drain_into, run_drain
+from worker.store import StoreReport
 
 HOUR_MS = 3_600_000
 
@@ -42,3 +46,19 @@ def test_two_entries_with_one_id_are_two_dead_letters_and_can_both_be_replayed(d
     assert len(take_out(database, select_dead_letter_ids(database), put_back(buffer))) == 3
     run_drain(database, client)
     assert {entry_id for (entry_id,) in database.execute("SELECT entry_id FROM dead_letters")} == kept
+
+
+def test_a_stream_that_is_lost_in_a_batch_leaves_nothing_stored_in_the_others(client):
+    with client.pipeline(transaction=False) as pipeline:
+        for _ in range(1_500):
+            for stream in (0, 1):
+                pipeline.xadd(key_of(client, stream), {"e": encode_event(an_event(1))})
+        pipeline.execute()
+
+    def store(batch):
+        client.set(key_of(client, 1), "lost")
+        return StoreReport(len(batch), [])
+
+    with pytest.raises(RedisUnavailable):
+        drain_into(client, store)
+    assert client.xlen(key_of(client, 0)) == 0
