@@ -9,10 +9,12 @@ from app.core.queries.rows import all_values, one_value
 
 READER = "pa_reader"
 CREATE_READER = f"CREATE ROLE {READER} NOLOGIN"
-GRANT_VIEWS = f"""
-GRANT USAGE ON SCHEMA analytics TO {READER};
-GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO {READER}
-"""
+# By name: the schema may have been there, with tables of somebody else in it.
+GRANTS = (
+    f"GRANT USAGE ON SCHEMA analytics TO {READER}",
+    f"GRANT SELECT ON analytics.prompts_daily, analytics.versions_hourly, analytics.raw_events TO {READER}",
+    f"GRANT EXECUTE ON FUNCTION analytics.latency_percentiles TO {READER}",
+)
 
 
 # The nodes of Citus ask for the rights of whoever asks the coordinator, and not, as a view does, for its owner's.
@@ -30,7 +32,8 @@ def ensure_reader(connection: Connection) -> bool:
                 connection.execute(CREATE_READER)
         except StatementRefused:
             return False
-    connection.execute(GRANT_VIEWS)
+    for grant in GRANTS:
+        connection.execute(grant)
     if is_distributed(connection):
         # one by one, because Citus cannot change a table that is copied behind one that is spread
         for table in READ_ON_NODES:

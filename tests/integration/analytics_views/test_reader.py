@@ -1,5 +1,6 @@
 """The role pa_reader, on a server where the migrating user may not make roles, as on most that are managed."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -52,17 +53,26 @@ def admin(server: RunningPostgres) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def plain_url(server: RunningPostgres, admin: Connection) -> str:
-    """Of the migrated database, for the user who owns it."""
+def empty_url(server: RunningPostgres, admin: Connection) -> str:
+    """Of the database, for the user who owns it."""
     url = as_user(server.url, "plain")
-    url = urlunsplit(urlsplit(url)._replace(path=f"/{admin.info.dbname}"))
-    migrate(url)
-    return url
+    return urlunsplit(urlsplit(url)._replace(path=f"/{admin.info.dbname}"))
+
+
+@pytest.fixture
+def plain_url(empty_url: str) -> str:
+    """The same when it is migrated."""
+    migrate(empty_url)
+    return empty_url
+
+
+def command(name: str, url: str) -> tuple[int, str]:
+    done = run_command(name, database_url=url, redis_url="redis://127.0.0.1:1", secret_key="s" * 32)
+    return done.exit_code, done.output
 
 
 def reader(url: str) -> tuple[int, str]:
-    done = run_command("reader", database_url=url, redis_url="redis://127.0.0.1:1", secret_key="s" * 32)
-    return done.exit_code, done.output
+    return command("reader", url)
 
 
 def test_without_the_right_to_make_roles_all_migrates_and_the_command_says_what_to_run(
@@ -115,6 +125,38 @@ def test_who_may_make_roles_gets_it_with_the_migration(server: RunningPostgres, 
         with new_database(server.url) as second:
             migrate(second)
             assert reader(second)[0] == 0
+
+
+def test_who_may_make_no_schema_is_told_what_an_administrator_has_to_run(admin: Connection, empty_url: str) -> None:
+    name = sql.Identifier(admin.info.dbname)
+    admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(name))
+    admin.execute("GRANT CREATE ON SCHEMA public TO plain")
+    code, said = command("migrate", empty_url)
+    assert code == 1
+    (create,) = re.findall(r"run (CREATE SCHEMA .+) and migrate again", said)
+    admin.execute(create.encode())
+    assert command("migrate", empty_url)[0] == 0
+    assert reader(empty_url)[0] == 1
+    admin.execute("CREATE ROLE pa_reader NOLOGIN")
+    assert reader(empty_url)[0] == 0
+
+
+def test_a_schema_of_that_name_keeps_what_is_in_it_to_itself(admin: Connection, empty_url: str) -> None:
+    """Also where nobody may call functions unless it was granted."""
+    admin.execute(
+        f"CREATE ROLE pa_reader NOLOGIN; CREATE ROLE tool LOGIN PASSWORD '{PASSWORD}' IN ROLE pa_reader".encode()
+    )
+    admin.execute("ALTER DEFAULT PRIVILEGES FOR ROLE plain REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+    with open_connection(empty_url) as owner:
+        owner.execute("CREATE SCHEMA analytics")
+        owner.execute("CREATE TABLE analytics.salaries (usd integer)")
+    migrate(empty_url)
+    assert reader(empty_url)[0] == 0
+    store_events(empty_url, [an_event(create_project(empty_url, "demo"), latency_ms="5")])
+    with open_connection(as_user(empty_url, "tool")) as tool:
+        assert tool.execute("SELECT latency_ms_p50 FROM analytics.prompts_daily").fetchall() == [(5.0,)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            tool.execute("SELECT usd FROM analytics.salaries")
 
 
 LEAK = """

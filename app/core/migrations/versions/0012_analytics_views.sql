@@ -1,6 +1,19 @@
 -- A stable interface: docs/grafana-and-sql.md has its columns and its promise. A later migration that changes a column of the
 -- tables drops the view first and makes it again.
-CREATE SCHEMA analytics;
+--
+-- The schema may be there: somebody made it for a user who may make none in this database.
+DO $$
+BEGIN
+    IF to_regnamespace('analytics') IS NULL THEN
+        IF NOT has_database_privilege(current_database(), 'CREATE') THEN
+            RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format(
+                'this user may not make the schema analytics; have an administrator of the database run '
+                'CREATE SCHEMA analytics AUTHORIZATION %I and migrate again', current_user);
+        END IF;
+        CREATE SCHEMA analytics;
+    END IF;
+END
+$$;
 
 -- p50, p95 and p99 of a latency histogram, as app.core.analytics.percentiles finds them; how it is encoded says
 -- app.core.rollups.latency_histogram. NULL for one that is damaged. Written with its query parsed once (BEGIN ATOMIC), so that no
@@ -159,7 +172,9 @@ DO $$
 BEGIN
     IF to_regrole('pa_reader') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA analytics TO pa_reader;
-        GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO pa_reader;
+        GRANT SELECT ON analytics.prompts_daily, analytics.versions_hourly, analytics.raw_events TO pa_reader;
+        -- which everybody may, unless default privileges were taken away
+        GRANT EXECUTE ON FUNCTION analytics.latency_percentiles TO pa_reader;
     END IF;
 END
 $$;
