@@ -1,7 +1,8 @@
 """`export` and `import`: raw events as files, out of an installation and into one."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -18,6 +19,7 @@ from app.core.transfer.importing import ImportReport, import_days, whole_manifes
 from app.core.transfer.manifest import FORMATS, DayFile, Format, Manifest, secret_fingerprint
 from app.core.transfer.places import open_place
 from app.core.transfer.rows import exact_sum
+from config.settings import Settings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 STATEMENT_TIMEOUT_MS = 900_000
@@ -47,8 +49,7 @@ def export_events(project: str, first: datetime | None, last: datetime | None, o
         raise click.BadParameter("--from is later than --to")
     current = settings()
     place = open_place(out, s3_endpoint_url=current.aws_endpoint_url)
-    with _patient_connection(current) as connection:
-        need_session(connection)
+    with _patient_session(current) as connection:
         wanted = Manifest(
             format=of_format,
             project=project,
@@ -110,8 +111,7 @@ def import_events(project: str, source: str, *, skip_expired: bool) -> None:
     keep_from = now.date() - max(timedelta(days=current.retention_days), SHORTEST_RETENTION)
     manifest, expired = without_expired(manifest, keep_from=keep_from, skip_expired=skip_expired)
     began_at = time.monotonic()
-    with _patient_connection(current) as connection:
-        need_session(connection)
+    with _patient_session(current) as connection:
         project_id = _project_for(connection, project, manifest)
         _tell_of_ids(manifest, project_id, secret_fingerprint(current.secret_key))
         report = import_days(connection, place, manifest, project_id, now=now, tell=tell, clock=time.monotonic)
@@ -152,6 +152,11 @@ def _tell_of_import(report: ImportReport, expired: Sequence[DayFile], seconds: f
         )
 
 
-_patient_connection = partial(
-    database_connection, statement_timeout_ms=STATEMENT_TIMEOUT_MS, lock_timeout_ms=LOCK_TIMEOUT_MS
-)
+@contextmanager
+def _patient_session(current: Settings) -> Iterator[Connection]:
+    """Cursors and temporary tables stay from one transaction to the next: raises PoolerInTheWay where they cannot."""
+    with database_connection(
+        current, statement_timeout_ms=STATEMENT_TIMEOUT_MS, lock_timeout_ms=LOCK_TIMEOUT_MS
+    ) as connection:
+        need_session(connection)
+        yield connection

@@ -129,10 +129,10 @@ def is_pooled(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
 
 
 def need_session(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-    """Raises PoolerInTheWay where a lock or a setting of this connection's own would not stay its own."""
+    """Raises PoolerInTheWay where a lock, a cursor or a table of this connection's own would not stay its own."""
     if is_pooled(connection):
         raise PoolerInTheWay(
-            "this connection leads through a pooler (PgBouncer), which keeps no lock from one transaction to the next: "
+            "this connection leads through a pooler (PgBouncer), which keeps nothing from one transaction to the next: "
             "set DATABASE_DIRECT_URL to PostgreSQL itself"
         )
 
