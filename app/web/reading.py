@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from app.core import database
 from app.core.database import Connection
-from app.core.operations.replica import Patience, read
+from app.core.operations.replica import Patience, Replica, read
 from app.web.request_context import context
 from app.web.services import patience, services
 
@@ -50,17 +50,20 @@ def _read(work: Callable[[Connection], _T], patient: Patience, *, snapshot: bool
             snapshot=snapshot,
         )
 
-    replica = None if context().has_written else services().replica
-    found, answer = read(replica, ask_primary, work, patient, snapshot=snapshot)
+    found, answer = read(_replica(), ask_primary, work, patient, snapshot=snapshot)
     known = context()
     known.as_of = min(known.as_of or answer.as_of, answer.as_of)
     known.from_standby |= answer.from_standby
     return found
 
 
+def _replica() -> Replica | None:
+    """None also for whoever wants to see what they have changed."""
+    return None if context().has_written else services().replica
+
+
 def url_to_read() -> str:
     """Where a connection of one's own reads what is stored, such as that of a download."""
-    at_work = services()
-    settings = at_work.settings
-    reads = at_work.replica is not None and at_work.replica.standing().state == "in use"
+    settings, replica = services().settings, _replica()
+    reads = replica is not None and replica.standing().state == "in use"
     return settings.database_read_url if reads and settings.database_read_url else settings.database_direct_url

@@ -141,6 +141,7 @@ def test_who_has_changed_something_sees_it_at_once_and_others_soon(
             shown = writer.post(f"{page}/name", data={"name": "A new name", "csrf_token": token})
             assert "A new name" in shown.text
             assert "A new name" in writer.get(page).text
+            assert "A new name" in writer.get(f"{page}/events.csv").text
             assert "A new name" not in other.get(page).text
         wait_until(lambda: "A new name" in other.get(page).text)
 
