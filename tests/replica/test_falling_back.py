@@ -1,6 +1,7 @@
 """What a standby cannot answer the primary does, once, and nobody waits for one that is away."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -90,6 +91,21 @@ def test_a_server_that_is_no_standby_is_not_read(pools: tuple[ConnectionPool, Co
     """As where it was promoted, and others go on writing elsewhere."""
     promoted = Replica(pools[0], pools[0])
     wait_until(lambda: promoted.standing().state == "not a standby")
+
+
+def test_one_that_was_put_back_is_not_as_fresh_as_it_was(
+    replica: Replica, postgres: RunningPostgres, standby: RunningStandby
+) -> None:
+    """As where it crashed, and has not replayed again what it had."""
+    with standby.paused(), psycopg.connect(postgres.url, autocommit=True) as primary:
+        primary.execute("CREATE TABLE IF NOT EXISTS later (number integer); DROP TABLE later")
+        known = datetime.now(UTC)
+        replica._known = (known, "0/1")
+        assert replica._compare().as_of == known, "it is further than it was, and has nothing new"
+        replica._known = (known, "FFFFFFFF/0")
+        put_back = replica._compare()
+        assert put_back.as_of is not None
+        assert put_back.as_of < known
 
 
 def test_one_that_hangs_is_waited_for_once(replica: Replica, standby: RunningStandby) -> None:

@@ -17,8 +17,12 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def replayed(*, has_all: bool, last_commit_at: datetime | None, is_standby: bool = True) -> Replayed:
-    return Replayed(is_standby=is_standby, has_all=has_all, last_commit_at=last_commit_at)
+def replayed(
+    *, has_all: bool, last_commit_at: datetime | None, is_standby: bool = True, is_further: bool = True
+) -> Replayed:
+    return Replayed(
+        is_standby=is_standby, has_all=has_all, is_further=is_further, position="0/1", last_commit_at=last_commit_at
+    )
 
 
 @pytest.mark.parametrize(
@@ -28,6 +32,7 @@ def replayed(*, has_all: bool, last_commit_at: datetime | None, is_standby: bool
         (replayed(has_all=True, last_commit_at=None), None, Standing("in use", NOW, 0.0)),
         (replayed(has_all=False, last_commit_at=ago(2)), None, Standing("in use", ago(2), 2.0)),
         (replayed(has_all=False, last_commit_at=ago(3_600)), ago(1), Standing("in use", ago(1), 1.0)),
+        (replayed(has_all=False, last_commit_at=ago(20), is_further=False), ago(1), Standing("lagging", ago(20), 20.0)),
         (replayed(has_all=False, last_commit_at=ago(10)), ago(60), Standing("in use", ago(10), 10.0)),
         (replayed(has_all=False, last_commit_at=ago(10.5)), None, Standing("lagging", ago(10.5), 10.5)),
         (replayed(has_all=False, last_commit_at=None), None, Standing("lagging")),
@@ -35,7 +40,7 @@ def replayed(*, has_all: bool, last_commit_at: datetime | None, is_standby: bool
     ],
     ids=[
         *("an idle primary", "nothing was ever committed", "a moment behind", "behind by the first commit for an hour"),
-        *("ten seconds behind", "further behind", "behind, who knows since when", "promoted"),
+        *("put back by a crash", "ten seconds behind", "further behind", "behind, who knows since when", "promoted"),
     ],
 )
 def test_it_is_as_of_when_it_surely_had_all(found: Replayed, known_as_of: datetime | None, expected: Standing) -> None:

@@ -48,12 +48,13 @@ def standing_of(found: Position | None, replayed: Replayed, *, known_as_of: date
     """What a look at the primary, and at the standby after it, tells; None where the primary did not answer.
 
     A standby that has got as far as the primary was has all that was committed until then, however long ago the last
-    commit was. One that has not is as of its last commit, or as it was known to be before (`known_as_of`).
+    commit was. One that has not is as of its last commit, or as it was known to be before (`known_as_of`), unless it
+    was put back since: one that crashed begins again behind where it was.
     """
     if not replayed.is_standby:
         return Standing("not a standby")
     at = now if found is None else found.at
-    known = [as_of for as_of in (known_as_of, replayed.last_commit_at) if as_of]
+    known = [as_of for as_of in (known_as_of if replayed.is_further else None, replayed.last_commit_at) if as_of]
     as_of = at if replayed.has_all else max(known, default=None)
     if as_of is None:
         return Standing("lagging")
@@ -83,7 +84,7 @@ class Replica:
         self._given_up: Future[None] | None = None
         self._seen = AWAY
         self._seen_at = -USABLE_SECONDS
-        self._as_of: datetime | None = None
+        self._known: tuple[datetime, str | None] | None = None
 
     def standing(self) -> Standing:
         """As of the last seconds. Looks anew beside the one who asks, who waits for it only where nothing is known."""
@@ -120,10 +121,11 @@ class Replica:
         found = None
         with suppress(Unavailable), connection_from(self._primary, wait_seconds=CONNECTION_SECONDS) as connection:
             found = select_position(connection)
+        known_as_of, earlier = self._known or (None, None)
         with connection_from(self.pool, wait_seconds=CONNECTION_SECONDS) as connection:
-            replayed = select_replayed(connection, found.position if found else None)
-        seen = standing_of(found, replayed, known_as_of=self._as_of, now=datetime.now(UTC))
-        self._as_of = seen.as_of or self._as_of
+            replayed = select_replayed(connection, found.position if found else None, earlier)
+        seen = standing_of(found, replayed, known_as_of=known_as_of, now=datetime.now(UTC))
+        self._known = (seen.as_of, replayed.position) if seen.as_of else None
         return seen
 
     def ask(self, work: Callable[[Connection], _T], patience: Patience, *, snapshot: bool) -> _T:

@@ -25,20 +25,33 @@ def select_position(connection: Connection) -> Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """What a standby has replayed. `last_commit_at`, by the primary's clock, is None where there was none yet."""
+    """What a standby has replayed, up to a `position`, which is None of a primary that never was a standby.
+
+    `last_commit_at`, by the primary's clock, is None where there was none yet.
+    """
 
     is_standby: bool
     has_all: bool
+    is_further: bool
+    position: str | None
     last_commit_at: datetime | None
 
 
-def select_replayed(connection: Connection, position: str | None) -> Replayed:
-    """Whether it `has_all` of the primary's log up to a position; never where none is known."""
-    sql = """
-        SELECT pg_is_in_recovery() AS is_standby,
-               coalesce(pg_last_wal_replay_lsn() >= %(position)s::pg_lsn, false) AS has_all,
-               pg_last_xact_replay_timestamp() AS last_commit_at
+def select_replayed(connection: Connection, position: str | None, earlier: str | None = None) -> Replayed:
+    """Whether it `has_all` of the primary's log up to a position, and `is_further` than it was at an earlier look.
+
+    Neither where that position is not known.
     """
-    found = one_row(connection, Replayed, sql, {"position": position})
+    # the last commit first: what was replayed meanwhile is then before the position, too
+    sql = """
+        SELECT is_standby, last_commit_at, replayed::text AS position,
+               coalesce(replayed >= %(position)s::pg_lsn, false) AS has_all,
+               coalesce(replayed >= %(earlier)s::pg_lsn, false) AS is_further
+        FROM (
+            SELECT pg_is_in_recovery() AS is_standby, pg_last_xact_replay_timestamp() AS last_commit_at,
+                   pg_last_wal_replay_lsn() AS replayed
+        ) AS standby
+    """
+    found = one_row(connection, Replayed, sql, {"position": position, "earlier": earlier})
     assert found is not None
     return found
