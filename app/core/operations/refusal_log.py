@@ -93,7 +93,7 @@ class RefusalLog:
         for noted in _taken_from(self._noted):
             log.info("request refused", extra=_line(noted))
             project_id, key_id = noted.refused.project_id, noted.refused.key_id
-            if project_id is not None and key_id is not None:
+            if project_id is not None and key_id is not None and len(self._unwritten) < MAX_WAITING:
                 self._unwritten.append((project_id, noted.at, encode(_entry(noted, key_id))))
         return self._write()
 

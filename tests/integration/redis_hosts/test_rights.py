@@ -83,6 +83,7 @@ def send_all_kinds(web: AppProcess, key: str) -> int:
     return 7
 
 
+@pytest.mark.timeout(240)
 def test_everything_works_with_the_documented_rights(
     *, start: StartProcess, admin: redis.Redis, database_url: str, clean_database: None, run: Callable[..., str]
 ) -> None:
@@ -90,7 +91,7 @@ def test_everything_works_with_the_documented_rights(
     worker = start("worker")
     taken = send_all_kinds(web, create_key(database_url, rate_limit="100/minute"))
     admin.xadd(STREAM, {"e": "nonsense"})
-    wait_until(lambda: stored(database_url) == taken and admin.xlen(STREAM) == 0, 40)
+    wait_until(lambda: stored(database_url) == taken and admin.xlen(STREAM) == 0, 80)
     with signed_in_client(web.url, database_url, project="demo", is_operator=True) as operator:
         for page in ("/dashboard/system", "/dashboard/refusals", "/dashboard/api-keys", "/readyz", "/metrics"):
             assert operator.get(page).status_code == 200, page
@@ -103,7 +104,7 @@ def test_everything_works_with_the_documented_rights(
     run("ledger")
     assert "on disk within a second" in run("status")
     listed = {rule[1:] for rule in documented_rules() if rule.startswith("+")}
-    wait_until(lambda: listed - used(admin) <= {*NEVER_HERE, "unsubscribe"}, 40)
+    wait_until(lambda: listed - used(admin) <= {*NEVER_HERE, "unsubscribe"}, 80)
     worker.stop()
     assert worker.exit_code() == 0
     assert denied(admin) == []
