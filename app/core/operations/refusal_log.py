@@ -11,7 +11,6 @@ import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar, cast
 
@@ -74,7 +73,8 @@ class RefusalLog:
         self._clock = clock
         self._sample = _Sample()
         self._noted: deque[_Noted] = deque()
-        self._unwritten: deque[tuple[int, float, bytes]] = deque()
+        # full, it lets go of the newest: what an outage has put off is told first
+        self._unwritten: deque[tuple[int, float, bytes]] = deque(maxlen=MAX_WAITING)
         self._flush = DelayedCall(self._tell, delay_seconds=delay_seconds)
 
     def note(self, refused: Refused) -> None:
@@ -117,10 +117,6 @@ class RefusalLog:
         except (Unavailable, Rejected):
             # an outage is when refusals are worth seeing; what was written all the same is the same entry again
             self._unwritten.extendleft(reversed(unwritten))
-            with suppress(IndexError):
-                # another thread may be taking them meanwhile
-                while len(self._unwritten) > MAX_WAITING:
-                    self._unwritten.pop()
             return False
         return True
 
