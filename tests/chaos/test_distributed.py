@@ -17,6 +17,7 @@ from app.local.children import REPOSITORY, Guard
 from app.local.citus import SHARDS, Cluster, open_cluster, why_not_here
 from app.local.web_client import get
 from chaos.detector import ask_detector
+from chaos.folding import is_folded
 from chaos.servers import Servers, start_chaos_redis
 from chaos.service import Service, open_service
 from chaos.verdict import verdict_on
@@ -66,11 +67,6 @@ def stored(service: Service) -> int:
     return int(row[0])
 
 
-def is_folded(service: Service) -> bool:
-    with psycopg.connect(service.database_url) as connection:
-        return connection.execute("SELECT count(*) FROM rollup_additions").fetchone() == (0,)
-
-
 def wait_until_more_is_stored(service: Service) -> None:
     before = stored(service)
     wait_until(lambda: stored(service) > before, 120)
@@ -93,7 +89,7 @@ def test_nothing_is_lost_or_doubled_when_nodes_and_coordinator_are_killed_under_
                 server.restart()
         service.wait_until_empty(120)
         # nodes have no common moment: beside a fold a reader of all of them may see half of it
-        wait_until(lambda: is_folded(service), 120)
+        wait_until(lambda: is_folded(service.database_url), 120)
         wait_until(lambda: not cluster.ask_nodes(service.database_url, PREPARED), 60)
         verdict = verdict_on(service)
         assert verdict.holds, verdict
